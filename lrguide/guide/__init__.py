@@ -1,0 +1,1 @@
+"""What the pages of the guide are made with: experiments, records, report."""

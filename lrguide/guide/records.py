@@ -1,0 +1,357 @@
+"""`measured`: the memo between a page and its experiments.
+
+A run that `docs/records/` or the local cache holds is read, without importing TensorFlow; any
+other is trained in a process of its own and stored at once. Records are the committed runs, one
+JSON file an experiment and budget, one line a run; the cache holds one file a run in the same form.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrguide.guide.experiments import budget_of, complete, identity
+
+SCHEMA = 1
+ROOT = Path(__file__).resolve().parents[2]
+RECORDS = ROOT / "docs" / "records"
+# An installed copy of lrguide has no docs beside it and must not write into site-packages.
+CACHE = (ROOT if RECORDS.is_dir() else Path.cwd()) / ".cache" / "lrguide"
+
+Experiment = Callable[..., dict[str, Any]]
+
+# What this process asked for, so that `make measure` can learn a page's settings by running it.
+asked: list[tuple[Experiment, list[dict[str, Any]]]] = []
+
+
+class NotMeasured(RuntimeError):
+    """Runs are missing that would take longer than `LRGUIDE_MAX_SECONDS`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its function's name, completed settings, result, and what made it (`made`)."""
+
+    function: str
+    settings: Mapping[str, Any]
+    result: Mapping[str, Any]
+    made: Mapping[str, Any]
+
+
+class Runs(tuple[Run, ...]):
+    """Runs in the order of the settings that were asked for."""
+
+    def where(self, **settings: Any) -> "Runs":
+        """The runs with these settings.
+
+        Raises:
+            LookupError: if there is none, so that no statement is made about nothing.
+        """
+        chosen = Runs(
+            run for run in self if all(run.settings.get(k) == v for k, v in settings.items())
+        )
+        if not chosen:
+            present = {k: sorted({run.settings.get(k) for run in self}, key=str) for k in settings}
+            raise LookupError(f"no run has {settings}; these runs have {present}")
+        return chosen
+
+    def by(self, setting: str) -> dict[Any, "Runs"]:
+        """The runs grouped by a setting, in order of appearance."""
+        present = dict.fromkeys(run.settings[setting] for run in self)
+        return {value: self.where(**{setting: value}) for value in present}
+
+    def values(self, name: str) -> NDArray[np.float64]:
+        """One result of each run: shape (runs,) or (runs, epochs); what was not finite is NaN."""
+        return np.array([run.result[name] for run in self], dtype=np.float64)
+
+
+def measured(
+    function: Experiment,
+    settings: Iterable[Mapping[str, Any]],
+    *,
+    jobs: int | None = None,
+    records: Path | None = None,
+    cache: Path | None = None,
+) -> Runs:
+    """The runs of an experiment at these settings: stored ones are read, the others trained.
+
+    Args:
+        function: an experiment of `lrguide.guide.experiments`, such as `train`.
+        settings: one mapping a run; a named budget stands for its numbers.
+        jobs: processes at a time; `LRGUIDE_JOBS` or the number of processors by default.
+        records: folder of the committed records, `docs/records` by default.
+        cache: folder for new runs, `.cache/lrguide` by default.
+
+    Raises:
+        ValueError, TypeError: for bad settings (before anything trains) or a damaged record.
+        NotMeasured: if the missing runs would take longer than `LRGUIDE_MAX_SECONDS` (no limit by
+            default).
+        BlockingIOError: if another measurement is running.
+        OSError: if a run cannot be stored.
+    """
+    wanted = [complete(function, setting) for setting in settings]
+    if not wanted:
+        raise ValueError("settings must name at least one run (is there no seed?), received none")
+    asked.append((function, wanted))
+    jobs = _jobs(jobs)
+    records, cache = records or RECORDS, cache or CACHE
+    stored = _look_up(function, wanted, records, cache)
+    missing = {key_of(function, s): s for s in wanted if key_of(function, s) not in stored}
+    if missing:
+        _refuse_if_too_long(function, list(missing.values()), jobs)
+        with only_one(cache):
+            for run in _train(function, list(missing.values()), jobs):
+                key = key_of(function, run.settings)
+                write(cache / f"{key}.json", function, [run])
+                stored[key] = run
+    return Runs(stored[key_of(function, setting)] for setting in wanted)
+
+
+def key_of(function: Experiment, settings: Mapping[str, Any]) -> str:
+    """Sixteen hexadecimal digits for all that decides a run's result."""
+    return _digest(identity(function, settings))
+
+
+def record_path(function: Experiment, settings: Mapping[str, Any], records: Path) -> Path:
+    """The committed file that holds a run with these completed settings."""
+    return records / f"{function.__name__}_{settings['budget']}.json"
+
+
+def read(path: Path, function: Experiment) -> dict[str, Run]:
+    """The runs in a file by key; runs of another protocol or other data are left out.
+
+    Raises:
+        ValueError: if the file is damaged or was edited by hand.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        schema, lines = content["schema"], content["runs"]
+        if schema != SCHEMA:
+            raise ValueError(
+                f"{path} must have schema {SCHEMA}, received {schema!r}: "
+                "use the lrguide that wrote it"
+            )
+        runs = {}
+        for number, line in enumerate(lines):
+            digest = line.pop("digest")
+            if digest != _digest(line):
+                raise ValueError(
+                    f"run {number} in {path} was changed after it was measured and is not used: "
+                    "restore the file, or delete that run to measure it again"
+                )
+            same = identity(function, line["settings"])
+            if all(line[name] == same[name] for name in ("protocol", "data")):
+                runs[key_of(function, line["settings"])] = Run(
+                    function.__name__, line["settings"], line["result"], line["made"]
+                )
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} must hold measured runs as JSON but is damaged and is not used: restore it, "
+            f"or delete it to measure again ({type(error).__name__}: {error})"
+        ) from error
+    return runs
+
+
+def write(path: Path, function: Experiment, runs: Iterable[Run]) -> None:
+    """Write runs into a file, whole or not at all, sorted, one line each."""
+    lines = []
+    for run in sorted(runs, key=lambda run: str(run.settings)):
+        same = identity(function, run.settings)
+        line = {name: same[name] for name in ("protocol", "data", "settings")}
+        line |= {"result": dict(run.result), "made": dict(run.made)}
+        lines.append(json.dumps(line | {"digest": _digest(line)}, allow_nan=False))
+    text = (
+        f'{{"schema": {SCHEMA}, "function": "{function.__name__}", "runs": [\n'
+        + ",\n".join(lines)
+        + "\n]}\n"
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The temporary file lies beside the final one: a rename is atomic within a file system.
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"measured runs could not be written to {path} ({error.strerror}); make room or make "
+            "the folder writable and start again: what was stored before is kept",
+        ) from error
+
+
+@contextmanager
+def only_one(cache: Path) -> Iterator[None]:
+    """Hold the lock on a cache while measuring; the system frees it however the process ends."""
+    import fcntl
+
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        file = (cache / "lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise OSError(
+            error.errno, f"measured runs cannot be written to {cache} ({error.strerror})"
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise BlockingIOError(
+                f"another measurement is running (process {file.read().strip() or 'unknown'}): "
+                "wait until it ends, or stop it; nothing was started"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _look_up(
+    function: Experiment, wanted: Sequence[Mapping[str, Any]], records: Path, cache: Path
+) -> dict[str, Run]:
+    stored: dict[str, Run] = {}
+    for path in {record_path(function, setting, records) for setting in wanted}:
+        if path.exists():
+            stored |= read(path, function)
+    for key in {key_of(function, setting) for setting in wanted} - set(stored):
+        path = cache / f"{key}.json"
+        if path.exists():
+            try:
+                stored |= read(path, function)
+            except ValueError as error:
+                # A cached run costs only time, so it is measured again; a record is never guessed.
+                warnings.warn(str(error), stacklevel=3)
+    return stored
+
+
+def _jobs(jobs: int | None) -> int:
+    value = jobs if jobs is not None else os.environ.get("LRGUIDE_JOBS") or os.cpu_count() or 1
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"jobs (LRGUIDE_JOBS) must be a whole number above 0, received {value!r}")
+    return number
+
+
+def _refuse_if_too_long(function: Experiment, missing: list[dict[str, Any]], jobs: int) -> None:
+    given = os.environ.get("LRGUIDE_MAX_SECONDS")
+    if not given:
+        return
+    try:
+        limit = float(given)
+    except ValueError:
+        raise ValueError(
+            f"LRGUIDE_MAX_SECONDS must be a number of seconds, received {given!r}"
+        ) from None
+    seconds = sum(budget_of(setting).seconds for setting in missing) / min(jobs, len(missing))
+    if seconds > limit:
+        duration = f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
+        raise NotMeasured(
+            f"{len(missing)} runs are not measured yet and would take about {duration} here, "
+            f"longer than the {limit:.0f} seconds of LRGUIDE_MAX_SECONDS: run `make measure`"
+        )
+
+
+def _train(function: Experiment, missing: Sequence[Mapping[str, Any]], jobs: int) -> Iterator[Run]:
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    parallel = Parallel(
+        n_jobs=min(jobs, len(missing)), backend="loky", return_as="generator_unordered"
+    )
+    bar = tqdm(
+        total=sum(budget_of(setting).seconds for setting in missing),
+        desc=f"{len(missing)} runs",
+        bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed} gone, {remaining} left",
+        file=sys.__stderr__,
+    )
+    with bar:
+        for run in parallel(delayed(_run)(function, setting) for setting in missing):
+            yield run
+            bar.update(budget_of(run.settings).seconds)
+
+
+def _run(function: Experiment, settings: dict[str, Any]) -> Run:
+    # Runs in a process of its own: the thread counts of the caller's TensorFlow must not matter.
+    _import_tensorflow_quietly()
+    started = time.process_time()
+    result = function(**settings)
+    return Run(function.__name__, settings, result, _provenance(time.process_time() - started))
+
+
+def _import_tensorflow_quietly() -> None:
+    """TensorFlow writes notes about drivers past Python, to file descriptor 2, at its import."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+
+
+def _provenance(cpu_seconds: float) -> dict[str, Any]:
+    import platform
+    from importlib.metadata import version
+
+    import tensorflow as tf
+
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": ", ".join(gpus) or _processor(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
+        "cpu_seconds": round(cpu_seconds, 1),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "keras": version("keras"),
+        "tensorflow": tf.__version__,
+    }
+
+
+def _processor() -> str:
+    import platform
+
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _digest(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

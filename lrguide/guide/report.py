@@ -1,0 +1,130 @@
+"""What a page shows: claims, tables and figures made from measured runs.
+
+In a notebook (so in the site's build) they are published as Markdown and SVG; in a plain
+`python docs/page.py` they are printed.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lrguide import plots
+from lrguide.guide.records import Runs
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence about runs, and the check that it holds for them."""
+
+    runs: Runs
+    holds: Callable[[Runs], bool]
+    sentence: Callable[[Runs], str]
+    tie: bool
+
+
+# What this process has claimed: the tests spoil the runs and see that each claim can fail.
+claims: list[Claim] = []
+
+
+def claim(
+    runs: Runs,
+    holds: Callable[[Runs], bool],
+    sentence: Callable[[Runs], str],
+    *,
+    tie: bool = False,
+) -> None:
+    """Show the sentence, or stop the page if it does not hold.
+
+    Args:
+        runs: the runs that it is about.
+        holds: whether the sentence is true for such runs.
+        sentence: the sentence in Markdown, its numbers taken from the runs.
+        tie: True if the sentence says that contenders do not differ.
+
+    Raises:
+        AssertionError: with the sentence, if it does not hold.
+    """
+    claims.append(Claim(runs, holds, sentence, tie))
+    text = sentence(runs)
+    if not holds(runs):
+        raise AssertionError(f"the runs do not bear out this sentence: {text}")
+    _publish("text/markdown", text, text, runs)
+
+
+def table(
+    runs: Runs, rows: Callable[[Runs], Sequence[dict[str, str]]], caption: Callable[[Runs], str]
+) -> None:
+    """Show a table; `rows` makes one mapping a row, from the column's heading to the cell."""
+    lines = list(rows(runs))
+    if not lines:
+        raise ValueError("a table needs at least one row, received none")
+    heads = list(lines[0])
+    text = "\n".join(
+        "| " + " | ".join(cells) + " |"
+        for cells in (
+            heads,
+            ["---"] + ["---:"] * (len(heads) - 1),
+            *([line[head] for head in heads] for line in lines),
+        )
+    )
+    text = f"*{caption(runs)}*\n\n{text}"
+    _publish("text/markdown", text, text, runs)
+
+
+def figure(runs: Runs, draw: Callable[[Runs], Figure], alt: Callable[[Runs], str]) -> None:
+    """Show a figure with the text alternative `alt`, which states what the figure shows."""
+    with mpl.rc_context(plots.STYLE):
+        drawn = draw(runs)
+    words = alt(runs)
+    html = f'<figure class="lr-figure">{plots.svg(drawn, words)}</figure>'
+    _publish("text/html", html, f"Figure: {words}", runs)
+
+
+def several(values: NDArray[np.float64], digits: int = 3) -> str:
+    """Mean and range of one number a seed: `0.151 (0.148 to 0.155)`.
+
+    Numbers that were not finite are counted, not averaged.
+    """
+    finite = values[np.isfinite(values)]
+    lost = len(values) - len(finite)
+    text = "none finite"
+    if len(finite):
+        low, high = (_number(value, digits) for value in (finite.min(), finite.max()))
+        text = f"{_number(finite.mean(), digits)} ({low} to {high})"
+    return f"{text}, {lost} of {len(values)} not finite" if lost and len(finite) else text
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _publish(kind: str, content: str, plain: str, runs: Runs) -> None:
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    if get_ipython() is None:
+        print(plain)
+        return
+    from IPython.display import display
+
+    display(
+        {kind: content, "text/plain": plain}, raw=True, metadata={"lrguide": {"made": _made(runs)}}
+    )
+
+
+def _made(runs: Runs) -> dict[str, Any]:
+    """When, on what and with which versions the runs were made, and which files hold them."""
+
+    def distinct(name: str) -> list[str]:
+        return sorted({str(run.made[name]) for run in runs})
+
+    return {
+        "dates": distinct("date"),
+        "processors": distinct("processor"),
+        "versions": {name: distinct(name) for name in ("tensorflow", "keras", "numpy", "python")},
+        "records": sorted({f"{run.function}_{run.settings['budget']}.json" for run in runs}),
+    }
