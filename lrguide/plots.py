@@ -6,6 +6,7 @@ A figure is drawn with matplotlib's own calls; `subplots` sets the style, `svg` 
 import hashlib
 import io
 import re
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from numpy.typing import ArrayLike, NDArray
 
 # Of the Okabe-Ito palette the four colours with a contrast of 3:1 on white and on dark grey, and
 # black, which `svg` turns into the colour of the page's text.
@@ -50,25 +52,93 @@ def subplots(
         return figure, figure.subplots(rows, columns, **options)
 
 
-def band(axes: Axes, x: ArrayLike, values: ArrayLike, *, label: str, colour: str) -> None:
-    """The median of several seeds as a line, their lowest and highest as a band.
+def loss_by_epoch(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]], *, chance: float, top: float
+) -> Figure:
+    """Training and validation loss by epoch, a line a contender, its seeds as a band.
 
-    `values` has shape (seeds, len(x)). The label stands at the right end of the line.
+    Args:
+        curves: for each label the training and the validation losses, both of shape (seeds,
+            epochs). Epochs are drawn from 1: a loss is known when its epoch is over.
+        chance: loss of guessing, drawn as a dashed line.
+        top: upper end of both vertical axes, which are equal and logarithmic.
     """
-    rows = np.asarray(values, dtype=np.float64)
-    middle = np.nanmedian(rows, axis=0)
-    axes.plot(x, middle, color=colour, marker="o", markersize=3.5)
+    figure, panels = subplots(1, 2, height=3.4, sharex=True, sharey=True)
+    for axes, title, part in zip(panels, ("training", "validation"), (0, 1), strict=True):
+        ends = []
+        for (label, losses), colour in zip(curves.items(), COLOURS, strict=False):
+            rows = np.asarray(losses[part], dtype=np.float64)
+            epochs = np.arange(1, rows.shape[1] + 1)
+            _band(axes, epochs, rows, colour)
+            ends.append((label, float(np.nanmedian(rows[:, -1])), colour))
+        axes.axhline(chance, color="#000000", linestyle=(0, (2, 2)), linewidth=1)
+        axes.set(title=title, xlabel="epochs trained", yscale="log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].set(ylabel="loss", ylim=(None, top))
+    _label_ends(panels[1], ends)
+    return figure
+
+
+def loss_by_rate(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]], *, chance: float, top: float, ylabel: str
+) -> Figure:
+    """Loss at the end against the learning rate, a line a contender, a dot a seed.
+
+    Args:
+        curves: for each label the rates and the losses, of shape (rates,) and (rates, seeds).
+        chance: loss of guessing, drawn as a dashed line.
+        top: upper end of the logarithmic vertical axis; a dot above it is drawn at it as a
+            triangle, and so is a loss that is not finite.
+        ylabel: what the loss is.
+    """
+    figure, axes = subplots(height=3.4)
+    for (label, (rates, losses)), colour in zip(curves.items(), COLOURS, strict=False):
+        x, rows = np.asarray(rates), np.asarray(losses, dtype=np.float64)
+        shown = np.where(np.isfinite(rows) & (rows < top), rows, top)
+        axes.plot(x, np.median(shown, axis=1), color=colour, label=label)
+        for beyond, marker in ((False, "o"), (True, "^")):
+            here = (shown >= top) == beyond
+            axes.plot(
+                np.broadcast_to(x[:, np.newaxis], rows.shape)[here],
+                shown[here],
+                marker,
+                color=colour,
+                markersize=4,
+                alpha=0.7,
+                clip_on=False,
+            )
+    axes.axhline(chance, color="#000000", linestyle=(0, (2, 2)), linewidth=1)
+    axes.annotate("guessing", (1, chance), xycoords=("axes fraction", "data"), ha="right", va="top")
+    axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=ylabel, ylim=(None, top))
+    axes.legend(loc="lower left")
+    _plain_ticks(axes)
+    return figure
+
+
+def _band(axes: Axes, x: NDArray[Any], rows: NDArray[np.float64], colour: str) -> None:
+    """The median over seeds as a line, the lowest and highest as a band."""
+    axes.plot(x, np.nanmedian(rows, axis=0), color=colour, marker="o", markersize=3)
     axes.fill_between(
         x, np.nanmin(rows, axis=0), np.nanmax(rows, axis=0), color=colour, alpha=0.25, linewidth=0
     )
-    axes.annotate(
-        label,
-        (np.asarray(x)[-1], middle[-1]),
-        xytext=(6, 0),
-        textcoords="offset points",
-        va="center",
-        color=colour,
-    )
+
+
+def _label_ends(axes: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
+    """Names at the right ends of the lines, moved apart where they would overlap."""
+    low, high = np.log(axes.get_ylim())
+    gap = 0.075
+    heights: list[float] = []
+    for label, value, colour in sorted(ends, key=lambda end: end[1]):
+        height = float((np.log(min(value, axes.get_ylim()[1])) - low) / (high - low))
+        height = max(height, heights[-1] + gap) if heights else height
+        heights.append(height)
+        axes.annotate(label, (1.03, height), xycoords="axes fraction", va="center", color=colour)
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """Losses as plain numbers: 0.1 rather than a power of ten."""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def svg(figure: Figure, alt: str) -> str:

@@ -1,0 +1,117 @@
+"""Claims, tables and figures: what they show, and what they refuse."""
+
+import numpy as np
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from matplotlib.figure import Figure
+
+from lrguide import plots
+from lrguide.guide import report
+from lrguide.guide.records import Run, Runs
+
+MADE = {
+    "date": "2026-11-24",
+    "processor": "a processor",
+    "tensorflow": "2.21.0",
+    "keras": "3.15.1",
+    "numpy": "2.4.6",
+    "python": "3.11.7",
+}
+RUNS = Runs(
+    Run("train", {"budget": "TINY", "seed": seed}, {"test_loss": 0.1 * (seed + 1)}, MADE)
+    for seed in range(3)
+)
+
+
+def mean(runs: Runs) -> float:
+    return float(runs.values("test_loss").mean())
+
+
+def draw(runs: Runs) -> Figure:
+    figure, axes = plots.subplots()
+    axes.plot(runs.values("test_loss"))
+    return figure
+
+
+@pytest.fixture
+def outputs(monkeypatch: pytest.MonkeyPatch):
+    """What is published in a notebook."""
+    shell = InteractiveShell.instance()
+    with capture_output() as captured:
+        yield captured
+    InteractiveShell.clear_instance()
+    del shell
+
+
+def test_a_claim_is_printed_outside_a_notebook(capsys: pytest.CaptureFixture[str]) -> None:
+    report.claim(RUNS, lambda r: mean(r) < 1, lambda r: f"the mean is {mean(r):.2f}")
+    assert capsys.readouterr().out == "the mean is 0.20\n"
+
+
+def test_a_claim_is_published_as_markdown_with_what_made_its_runs(outputs) -> None:
+    report.claim(RUNS, lambda r: mean(r) < 1, lambda r: f"the mean is {mean(r):.2f}")
+    (output,) = outputs.outputs
+    assert output.data["text/markdown"] == "the mean is 0.20"
+    assert output.metadata["lrguide"]["made"] == {
+        "dates": ["2026-11-24"],
+        "processors": ["a processor"],
+        "versions": {
+            "tensorflow": ["2.21.0"],
+            "keras": ["3.15.1"],
+            "numpy": ["2.4.6"],
+            "python": ["3.11.7"],
+        },
+        "records": ["train_TINY.json"],
+    }
+
+
+def test_a_figure_is_published_as_svg_with_its_text_alternative(outputs) -> None:
+    report.figure(RUNS, draw, lambda r: f'mean <{mean(r):.1f}> & "range"')
+    html = outputs.outputs[0].data["text/html"]
+    assert html.startswith('<figure class="lr-figure"><svg ')
+    assert 'aria-label="mean &lt;0.2&gt; &amp; &quot;range&quot;"' in html
+    assert "\n" not in html
+
+
+def test_a_figure_without_text_alternative_is_refused() -> None:
+    with pytest.raises(ValueError, match="alt must state in words"):
+        report.figure(RUNS, draw, lambda r: " ")
+
+
+def test_a_table_is_markdown_with_a_caption(capsys: pytest.CaptureFixture[str]) -> None:
+    report.table(
+        RUNS,
+        lambda runs: [
+            {"seed": str(run.settings["seed"]), "loss": f"{run.result['test_loss']:.1f}"}
+            for run in runs
+        ],
+        lambda runs: f"{len(runs)} runs",
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "*3 runs*",
+        "",
+        "| seed | loss |",
+        "| --- | ---: |",
+        "| 0 | 0.1 |",
+        "| 1 | 0.2 |",
+        "| 2 | 0.3 |",
+    ]
+
+
+def test_a_table_without_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one row"):
+        report.table(RUNS, lambda runs: [], lambda runs: "empty")
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([0.1, 0.2, 0.3], "0.200 (0.100 to 0.300)"),
+        ([0.1, np.nan], "0.100 (0.100 to 0.100), 1 of 2 not finite"),
+        ([np.nan, np.nan], "none finite"),
+        ([11426.1, 11426.3], "11,426 (11,426 to 11,426)"),
+    ],
+)
+def test_several_states_mean_and_range_and_counts_what_is_not_finite(values, text) -> None:
+    assert report.several(np.array(values)) == text
