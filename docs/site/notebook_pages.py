@@ -1,0 +1,212 @@
+"""MkDocs hook: script pages are run aside, rendered as Markdown, and treated like any other page.
+
+mkdocs-jupyter finds the scripts (`include`, `execute`) and copies them beside their pages. Its HTML
+is not used: MkDocs renders the Markdown that `page_markdown` makes, so that links are checked, the
+prose is searched and every Markdown extension works.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import logging
+import os
+import subprocess
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import yaml
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.livereload import LiveReloadServer
+from mkdocs.structure.files import Files
+from mkdocs.structure.nav import Navigation
+from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
+from page_markdown import to_markdown
+from page_results import Results, Run, explain, stop_of
+
+log = logging.getLogger("mkdocs.pages")
+logging.getLogger("mkdocs.plugins.mkdocs_jupyter").setLevel(logging.WARNING)
+LIBRARIES = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy", "python": "Python"}
+serving = False
+
+
+@functools.cache  # MkDocs keeps this module while it serves, and with it the runs under way
+def results_of(root: Path) -> Results:
+    """The results of the site whose mkdocs.yml lies in `root`."""
+    results = Results(root)
+    atexit.register(results.stop)
+    return results
+
+
+def on_startup(command: str, dirty: bool) -> None:
+    """Note whether a reader is looking (serve) or the site must be whole (build)."""
+    global serving
+    serving = command == "serve"
+
+
+def on_config(config: MkDocsConfig) -> None:
+    """Two builds of one commit are the same to the byte: date them by the commit, not the clock."""
+    git = ["git", "-C", str(_root(config)), "log", "-1", "--format=%ct"]
+    if "SOURCE_DATE_EPOCH" not in os.environ:
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):  # not a clone: today
+            stamp = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+            os.environ["SOURCE_DATE_EPOCH"] = stamp
+
+
+def on_pre_build(config: MkDocsConfig) -> None:
+    """A build begins: it shows what has been made so far."""
+    results_of(_root(config)).build_begins()
+
+
+def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
+    """Start the runs of all pages that need one, so that they go side by side."""
+    for file in files.documentation_pages():
+        if _is_script(file.src_uri):
+            run = results_of(_root(config)).of(Path(str(file.abs_src_path)))
+            if isinstance(run, Run) and not run.done.is_set():
+                log.info(f"Running {file.src_uri}: its code or what it imports is new")
+
+
+def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> None:
+    """Take back the `render` with which mkdocs-jupyter replaced this page's own."""
+    if _is_script(page.file.src_uri):
+        vars(page).pop("render", None)
+
+
+def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
+    """Give MkDocs the Markdown of an executed script."""
+    if not _is_script(page.file.src_uri):
+        return None
+    path = Path(str(page.file.abs_src_path))
+    result = results_of(_root(config)).of(path)
+    if isinstance(result, Run) and not serving:
+        result.done.wait()
+    note = foot = ""
+    executed = result.notebook if isinstance(result, Run) else result
+    if isinstance(result, Run) and not result.done.is_set():
+        note = _running(result)
+    elif executed is None or stop_of(executed):
+        note = _stopped(executed, path, _root(config))
+    notebook = jupytext.read(path)  # prose is always the file's; only results are kept
+    if executed is not None:
+        _copy_outputs(executed, notebook)
+        foot = _foot(executed, page, config)
+    markdown, meta = to_markdown(notebook)
+    header = f"---\n{yaml.safe_dump(meta)}---\n\n" if meta else ""
+    return "\n\n".join([header + note, markdown, foot])
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Write the page's notebook, without outputs, beside the script that mkdocs-jupyter copies."""
+    if _is_script(page.file.src_uri):
+        path = Path(str(page.file.abs_src_path))
+        notebook = jupytext.read(path)
+        for number, cell in enumerate(notebook.cells):
+            cell.id = f"cell-{number}"
+            cell.metadata = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
+        notebook.metadata = {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        }
+        target = Path(page.file.abs_dest_path).parent / f"{path.stem}.ipynb"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(nbformat.writes(notebook, version=4) + "\n", encoding="utf-8")
+    return output
+
+
+def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> None:
+    """Build again when a page's run is finished."""
+    wake = results_of(_root(config)).wake
+    wake.mkdir(parents=True, exist_ok=True)
+    server.watch(str(wake))
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Keep the cache from growing for ever."""
+    results_of(_root(config)).store.prune()
+
+
+def _root(config: MkDocsConfig) -> Path:
+    return Path(config.config_file_path).resolve().parent
+
+
+def _is_script(uri: str) -> bool:
+    return uri.endswith(".py")
+
+
+def _copy_outputs(executed: dict[str, Any], notebook: nbformat.NotebookNode) -> None:
+    """The key covers the code, so the code cells of both are the same."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    ran = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
+    for cell, other in zip(code, ran, strict=True):
+        cell.outputs = [nbformat.from_dict(output) for output in other["outputs"]]
+
+
+def _running(run: Run) -> str:
+    began = time.strftime("%H:%M:%S", time.localtime(run.started))
+    return (
+        '!!! info "This page is being run"\n\n'
+        "    Its code has been running on this machine since "
+        f"{began}. Its results will appear here by themselves;\n"
+        "    the terminal shows how far they are."
+    )
+
+
+def _stopped(notebook: dict[str, Any] | None, path: Path, root: Path) -> str:
+    """A page without all its results: the end of a build, a note to a reader who may mend it."""
+    stop = stop_of(notebook) if notebook else None
+    text = f"{path.name} could not be run: the terminal says why"
+    if notebook is not None:
+        text = explain(notebook, path, root)
+    if not serving:
+        raise PluginError(text)
+    if stop and stop[1]["ename"] == "NotMeasured":
+        return f'!!! info "Not measured yet"\n\n    {" ".join(stop[1]["evalue"].split())}'
+    log.error(text)
+    lines = "\n".join(f"    {line}" for line in ["````text", *text.splitlines(), "````"])
+    return f'!!! failure "This page stopped with an error"\n\n{lines}'
+
+
+def _foot(notebook: dict[str, Any], page: Page, config: MkDocsConfig) -> str:
+    """When, where and with what the page's numbers were measured, and what to download."""
+    made: dict[str, set[str]] = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            given = output.get("metadata", {}).get("lrguide", {}).get("made", {})
+            for name, values in {**given, **given.get("versions", {})}.items():
+                made.setdefault(name, set()).update(values)
+    lines = []
+    if made.get("dates"):
+        where = f" on {_and(made['processors'])}" if made.get("processors") else ""
+        libraries = [f"{LIBRARIES[name]} {_and(made[name])}" for name in LIBRARIES if name in made]
+        lines.append(f"Measured {_days(made['dates'])}{where}, with {', '.join(libraries)}.")
+    stem = Path(page.file.src_uri).stem
+    lines.append(
+        f'To change and run: this page as a <a href="{stem}.py" download>script</a> '
+        f'or a <a href="{stem}.ipynb" download>notebook</a>.'
+    )
+    links = [
+        f'<a href="{get_relative_url(f"records/{name}", page.url)}">{name}</a>'
+        for name in sorted(made.get("records", []))
+        if Path(config.docs_dir, "records", name).exists()
+    ]
+    if links:
+        lines.append(f"Every run behind it: {', '.join(links)}.")
+    paragraphs = "".join(f"<p>{line}</p>" for line in lines)
+    return f'<div class="lr-foot" data-search-exclude>{paragraphs}</div>'
+
+
+def _and(values: set[str]) -> str:
+    return " and ".join(sorted(values))
+
+
+def _days(dates: set[str]) -> str:
+    days = sorted({date.fromisoformat(day[:10]) for day in dates})
+    first, last = (f"{day.day} {day:%B %Y}" for day in (days[0], days[-1]))
+    return f"on {first}" if first == last else f"from {first} to {last}"

@@ -1,0 +1,132 @@
+"""Turn an executed notebook into Markdown: no MkDocs, no Jupyter, so that another site generator can take it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+RICHEST_FIRST = ("text/html", "text/markdown", "image/svg+xml", "image/png", "text/plain")
+REPR = re.compile(r"[\[({]*<.*>[\])}]*|None", re.DOTALL)  # what a plot call returns: <Figure ...>
+ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+def to_markdown(notebook: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Render a notebook's cells as Markdown, in order, and return it with the page's metadata.
+
+    A raw first cell between two lines of dashes is the page's header (YAML). Tags of a code cell:
+    `remove-cell`, `hide-input`, `fold-input` (the code folded away), `hide-output`,
+    `raises-exception` (the error is meant). Of each output the richest form is taken; objects'
+    bare representations are left out. An `alt` in the cell's header describes a plain plot.
+    """
+    meta: dict[str, Any] = {}
+    blocks: list[str] = []
+    for number, cell in enumerate(notebook["cells"]):
+        source = _text(cell["source"]).strip("\n")
+        if cell["cell_type"] == "markdown":
+            blocks.append(source)
+        elif cell["cell_type"] == "raw" and source.startswith("---") and not blocks:
+            meta = yaml.safe_load(source.strip("- \n")) or {}
+        elif cell["cell_type"] == "code" and source.strip():
+            blocks += _code_cell(cell, source, number)
+    return "\n\n".join(block for block in blocks if block.strip()) + "\n", meta
+
+
+def clean_text(text: str) -> str:
+    """What a terminal would show in the end: no colours, carriage returns and backspaces obeyed."""
+    lines = []
+    for line in ANSI.sub("", text).split("\n"):
+        line = line.rstrip("\r").rsplit("\r", 1)[-1]
+        while "\b" in line:
+            line = re.sub(r"[^\b]\b|^\b+", "", line, count=1)
+        lines.append(line.rstrip())
+    return "\n".join(lines).strip("\n")
+
+
+def inline_svg(svg: str, alt: str, number: int) -> str:
+    """A plain matplotlib plot as one line of HTML that takes the page's text colour."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'^(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg)
+    svg = re.sub(r"(stroke|fill): ?#000000", r"\1: currentColor", svg)
+    svg = re.sub(r'\bid="', f'id="c{number}-', svg)  # two plots of a page may share an id
+    svg = re.sub(r'(href="#|url\(#)', rf"\g<1>c{number}-", svg)
+    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><").strip()
+    label = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    return f'<figure class="lr-figure">{svg}</figure>'
+
+
+def _code_cell(cell: Mapping[str, Any], source: str, number: int) -> list[str]:
+    tags = cell["metadata"].get("tags", [])
+    if "remove-cell" in tags:
+        return []
+    blocks = []
+    if "fold-input" in tags:
+        blocks.append('??? code "The code"\n\n' + _indent(_fence(source, "python")))
+    elif "hide-input" not in tags:
+        blocks.append(_fence(source, "python"))
+    if "hide-output" not in tags:
+        alt = cell["metadata"].get("alt", "")
+        for count, output in enumerate(_joined(cell.get("outputs", []))):
+            blocks.append(_output(output, alt, number * 100 + count))
+    return blocks
+
+
+def _joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Printed text arrives in pieces whose number depends on the kernel's timing: join neighbours."""
+    joined: list[dict[str, Any]] = []
+    for output in outputs:
+        stream = output["output_type"] == "stream"
+        if stream and joined and joined[-1]["output_type"] == "stream":
+            joined[-1] = {**joined[-1], "text": _text(joined[-1]["text"]) + _text(output["text"])}
+        else:
+            joined.append(output)
+    return joined
+
+
+def _output(output: Mapping[str, Any], alt: str, number: int) -> str:
+    kind = output["output_type"]
+    if kind == "stream":
+        return _printed(_text(output["text"]))
+    if kind == "error":
+        return _printed(f"{output['ename']}: {_text(output['evalue'])}")
+    data = output.get("data", {})
+    mime = next((mime for mime in RICHEST_FIRST if mime in data), None)
+    if mime is None:
+        return ""
+    text = _text(data[mime])
+    match mime:
+        case "text/html":
+            # A blank line would end the raw block and make Markdown of what follows.
+            return re.sub(r"\n\s*\n", "\n", text.strip())
+        case "text/markdown":
+            return text.strip()
+        case "image/svg+xml":
+            return inline_svg(text, alt, number)
+        case "image/png":
+            picture = base64.b64encode(base64.b64decode(text)).decode()
+            return f'<figure class="lr-figure"><img alt="{alt}" src="data:image/png;base64,{picture}"></figure>'
+    return "" if REPR.fullmatch(text.strip()) else _printed(text)
+
+
+def _printed(text: str) -> str:
+    text = clean_text(text)
+    return _fence(text, "{ .text .no-copy .lr-output }") if text.strip() else ""
+
+
+def _fence(text: str, language: str) -> str:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return f"{ticks}{language}\n{text}\n{ticks}"
+
+
+def _indent(text: str) -> str:
+    return re.sub(r"^(?=.)", "    ", text, flags=re.MULTILINE)
+
+
+def _text(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else "".join(value)

@@ -1,0 +1,238 @@
+"""Results of script pages: kept on disk by key, made by at most two page runs at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from page_key import HERE, key_of
+from page_markdown import clean_text
+
+AT_ONCE = 2  # starting a kernel and importing TensorFlow leaves half of two cores idle
+KEPT = 300  # entries: about 30 MB
+
+
+class Store:
+    """One file per key: a digest of the rest on the first line, then the executed notebook."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the entries in `folder`."""
+        self.folder = folder
+
+    def load(self, key: str) -> dict[str, Any] | None:
+        """The notebook kept under this key; None if there is none, or if its file is damaged."""
+        path = self._path(key)
+        try:
+            digest, _, body = path.read_bytes().partition(b"\n")
+        except FileNotFoundError:
+            return None
+        if digest.decode(errors="replace") != hashlib.sha256(body).hexdigest():
+            print(f"{path} is damaged: the page is run again", file=sys.stderr)
+            return None
+        path.touch()
+        notebook: dict[str, Any] = json.loads(body)
+        return notebook
+
+    def save(self, key: str, notebook: dict[str, Any]) -> None:
+        """Keep a notebook; a process killed at any moment leaves either no entry or a whole one."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        body = json.dumps(notebook).encode()
+        unfinished = self.folder / f"{key}.{os.getpid()}.unfinished"
+        unfinished.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        os.replace(unfinished, self._path(key))
+
+    def prune(self) -> None:
+        """Drop the entries that were not asked for longest, and what a killed process left."""
+        entries = sorted(self.folder.glob("*.page"), key=lambda path: -path.stat().st_mtime)
+        day_ago = time.time() - 86400
+        left = [p for p in self.folder.glob("*.unfinished") if p.stat().st_mtime < day_ago]
+        for path in entries[KEPT:] + left:
+            path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.page"
+
+
+@dataclass(eq=False)
+class Run:
+    """One run of one page: under way, finished, or given up because the page changed meanwhile."""
+
+    page: Path
+    key: str
+    started: float = field(default_factory=time.time)
+    tried: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event = field(default_factory=threading.Event)
+    shown: threading.Event = field(default_factory=threading.Event)
+    process: subprocess.Popen[str] | None = None
+    given_up: bool = False
+    notebook: dict[str, Any] | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the page stopped with an error that it does not announce."""
+        return self.tried.is_set() and (self.notebook is None or stop_of(self.notebook) is not None)
+
+    def give_up(self) -> None:
+        """Stop the run at once."""
+        self.given_up = True
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
+
+class Results:
+    """The results of all pages of one site."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` is the folder of mkdocs.yml: pages run there, and `.cache` lies there."""
+        self.root = root
+        self.folder = root / ".cache" / "pages"
+        self.wake = self.folder / "wake"
+        self.store = Store(self.folder)
+        self.runs: dict[Path, Run] = {}
+        self._slots = threading.Semaphore(AT_ONCE)
+        self._again = threading.Lock()
+
+    def of(self, page: Path) -> dict[str, Any] | Run:
+        """The page's executed notebook if it is known, else the run that is making it."""
+        key = key_of(page, self.root)
+        run = self.runs.get(page)
+        if run and run.key == key and not (run.failed and page.stat().st_mtime > run.started):
+            return run.notebook if run.notebook and not run.failed else run
+        if run:
+            run.give_up()
+            run.shown.set()
+            del self.runs[page]
+        kept = self.store.load(key)
+        if kept is not None:
+            return kept
+        run = self.runs[page] = Run(page, key)
+        threading.Thread(target=self._make, args=[run], daemon=True).start()
+        return run
+
+    def build_begins(self) -> None:
+        """Note which results the build that begins now will show."""
+        for run in self.runs.values():
+            if run.done.is_set():
+                run.shown.set()
+
+    def stop(self) -> None:
+        """End all runs."""
+        for run in self.runs.values():
+            run.give_up()
+        for run in self.runs.values():
+            if run.process is not None:
+                try:
+                    run.process.wait(5)
+                except subprocess.TimeoutExpired:
+                    run.process.kill()
+
+    def _make(self, run: Run) -> None:
+        try:
+            with self._slots:
+                if not run.given_up:
+                    run.notebook = self._execute(run)
+                run.tried.set()
+                stop = stop_of(run.notebook) if run.notebook else None
+                if stop and stop[1]["ename"] == "BlockingIOError":
+                    self._try_again(run)
+            if run.notebook is not None and not run.failed:
+                self.store.save(run.key, run.notebook)
+        except OSError as error:  # a full or read-only disk: the page is shown, but not kept
+            print(f"the results of {run.page.name} are not kept: {error}", file=sys.stderr)
+        finally:
+            run.tried.set()
+            run.done.set()
+        # `mkdocs serve` watches this folder; a touch may come before it does, hence the repetition.
+        while not run.shown.is_set() and self.wake.exists():
+            (self.wake / "done").touch()
+            run.shown.wait(2)
+
+    def _try_again(self, run: Run) -> None:
+        """One measurement at a time: a page that found another page training waits for it."""
+        for other in list(self.runs.values()):
+            if other.process is not None:
+                other.tried.wait()
+        with self._again:
+            run.notebook = self._execute(run)
+
+    def _execute(self, run: Run) -> dict[str, Any] | None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log = self.folder / f"{run.page.stem}.log"
+        environment = {
+            **os.environ,
+            "IPYTHONDIR": str(self.root / ".cache" / "ipython"),
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            "MATPLOTLIBRC": str(HERE / "matplotlibrc"),
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "PYTHONHASHSEED": "0",
+        }
+        run.process = subprocess.Popen(
+            [sys.executable, str(HERE / "page_run.py"), str(run.page), str(log)],
+            cwd=self.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,  # Ctrl-C reaches MkDocs alone, which then ends this run
+        )
+        printed, _ = run.process.communicate()
+        if run.process.returncode != 0:
+            return None
+        notebook: dict[str, Any] = json.loads(printed)
+        return notebook
+
+
+def stop_of(notebook: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The cell at which the page stopped and its error, or None if the page ran to its end."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code" and "raises-exception" not in cell["metadata"].get(
+            "tags", []
+        ):
+            for output in cell["outputs"]:
+                if output["output_type"] == "error":
+                    return cell, output
+    return None
+
+
+def explain(notebook: dict[str, Any], page: Path, root: Path) -> str:
+    """The dozen lines that matter: which page, which cell, which line, which error, raised where."""
+    stop = stop_of(notebook)
+    assert stop is not None
+    cell, error = stop
+    code_cells = [other for other in notebook["cells"] if other["cell_type"] == "code"]
+    trace = clean_text("\n".join(error["traceback"]))
+    source = "".join(cell["source"])
+    inside = re.search(r"Cell In\[\d+\], line (\d+)", trace)
+    at = int(inside[1]) if inside else 1
+    above, found, _ = page.read_text(encoding="utf-8").partition(source)
+    first = above.count("\n") + 1 if found else 1
+    lines = source.splitlines()
+    name = os.path.relpath(page, root)
+    shown = [
+        f"{'>' if number == at else ' '} {first + number - 1:4d} | {lines[number - 1]}"
+        for number in range(max(1, at - 2), min(len(lines), at + 1) + 1)
+    ]
+    frames = re.findall(r"^File (\S+?):(\d+), in ([^\n]+)", trace, re.MULTILINE)
+    where = [
+        f"  raised in {os.path.relpath(file, root) if file.startswith(str(root)) else file}, "
+        f"line {line}: {call}"
+        for file, line, call in frames[-1:]
+    ]
+    message = clean_text(f"{error['ename']}: {error['evalue']}").splitlines()[:6]
+    return "\n".join(
+        [
+            f"{name} stopped in code cell {code_cells.index(cell) + 1}, line {first + at - 1} of the file:",
+            *shown,
+            *message,
+            *where,
+        ]
+    )
