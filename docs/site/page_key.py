@@ -1,4 +1,4 @@
-"""What a page's results depend on: one key for its code and everything that this code imports or reads."""
+"""What a page's results depend on: its code, what this code imports, what it may read."""
 
 from __future__ import annotations
 

@@ -1,15 +1,17 @@
-"""Turn an executed notebook into Markdown: no MkDocs, no Jupyter, so that another site generator can take it."""
+"""Turn an executed notebook into Markdown.
+
+Without MkDocs or Jupyter, so that another site generator can take over from here.
+"""
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-RICHEST_FIRST = ("text/html", "text/markdown", "image/svg+xml", "image/png", "text/plain")
+RICHEST_FIRST = ("text/html", "text/markdown", "image/svg+xml", "text/plain")
 REPR = re.compile(r"[\[({]*<.*>[\])}]*|None", re.DOTALL)  # what a plot call returns: <Figure ...>
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
@@ -77,7 +79,7 @@ def _code_cell(cell: Mapping[str, Any], source: str, number: int) -> list[str]:
 
 
 def _joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Printed text arrives in pieces whose number depends on the kernel's timing: join neighbours."""
+    """Join neighbours: into how many pieces printed text is cut depends on timing."""
     joined: list[dict[str, Any]] = []
     for output in outputs:
         stream = output["output_type"] == "stream"
@@ -107,9 +109,6 @@ def _output(output: Mapping[str, Any], alt: str, number: int) -> str:
             return text.strip()
         case "image/svg+xml":
             return inline_svg(text, alt, number)
-        case "image/png":
-            picture = base64.b64encode(base64.b64decode(text)).decode()
-            return f'<figure class="lr-figure"><img alt="{alt}" src="data:image/png;base64,{picture}"></figure>'
     return "" if REPR.fullmatch(text.strip()) else _printed(text)
 
 

@@ -204,7 +204,7 @@ def stop_of(notebook: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] |
 
 
 def explain(notebook: dict[str, Any], page: Path, root: Path) -> str:
-    """The dozen lines that matter: which page, which cell, which line, which error, raised where."""
+    """The dozen lines that matter: page, cell, line, error, and where it was raised."""
     stop = stop_of(notebook)
     assert stop is not None
     cell, error = stop
@@ -230,7 +230,7 @@ def explain(notebook: dict[str, Any], page: Path, root: Path) -> str:
     message = clean_text(f"{error['ename']}: {error['evalue']}").splitlines()[:6]
     return "\n".join(
         [
-            f"{name} stopped in code cell {code_cells.index(cell) + 1}, line {first + at - 1} of the file:",
+            f"{name}, line {first + at - 1} (code cell {code_cells.index(cell) + 1}) stopped:",
             *shown,
             *message,
             *where,

@@ -31,7 +31,7 @@ KERNEL = [
 
 
 class PageClient(NotebookClient):
-    """Python's stderr (progress bars, warnings) goes to the terminal as it comes, not to the page."""
+    """Python's stderr (progress bars, warnings) goes to the terminal at once, not to the page."""
 
     def output(self, outs: Any, msg: Any, display_id: Any, cell_index: int) -> Any:
         """Take one output of the kernel."""
