@@ -1,0 +1,60 @@
+# Each command first sets up .venv, where that has not been done. GNU make 3.81 (macOS) will do.
+PYTHON ?=
+PORT ?= 8000
+export PYTHON
+
+# Neither TensorFlow's start-up notes nor the theme's notice on MkDocs 2 say anything of the guide.
+export TF_CPP_MIN_LOG_LEVEL = 3
+export NO_MKDOCS_2_WARNING = 1
+
+python := .venv/bin/python
+.PHONY: help set-up port serve test site check bench measure constraints clean
+MAKEFLAGS += --no-print-directory
+
+help: ## List the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1:/p' Makefile | \
+		while IFS=: read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+set-up: ## Make .venv (Python 3.11 to 3.13 or PYTHON=..., 2.7 GB); the others call it
+	@.ci/set-up
+
+port:
+	@case "$(PORT)" in "" | *[!0-9]*) \
+		echo "lrguide: PORT must be a number from 1024 to 65535, received '$(PORT)'" >&2; exit 1 ;; esac
+
+serve: port set-up ## Show the guide at 127.0.0.1 (PORT=8000) and follow your edits
+	@$(python) -c "import socket; socket.create_server(('127.0.0.1', $(PORT)))" 2>/dev/null || { \
+		echo "lrguide: port $(PORT) is not free: name another, as in: make serve PORT=8001" >&2; exit 1; }
+	@$(python) -m mkdocs serve --dev-addr 127.0.0.1:$(PORT)
+
+test: set-up ## Run the tests (ARGS="-k schedule" runs some of them)
+	@$(python) -m pytest $(ARGS)
+
+site: set-up ## Build the site into site/; each warning is an error
+	@LRGUIDE_STRICT=true $(python) -m mkdocs build
+
+check: set-up ## Check style, types, spelling and that imports go downwards only
+	@$(python) -m ruff check
+	@$(python) -m ruff format --check
+	@$(python) -m mypy
+	@$(python) -m codespell_lib
+	@.venv/bin/lint-imports
+
+bench: set-up ## Measure speed and size, as ratios taken in one run
+	@$(python) -m tests.bench
+
+measure: set-up ## Train what the records lack (PAGE=fixed_rates, JOBS=2)
+	@$(if $(JOBS),LRGUIDE_JOBS=$(JOBS)) $(python) -m lrguide.guide.measure $(PAGE)
+
+constraints: ## Renew constraints.txt: the newest versions that pyproject.toml allows
+	@$(or $(PYTHON),python3) -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet uv
+	@{ echo "# Exact versions of all that .venv holds, for Python 3.11 to 3.13; make constraints renews them."; \
+		.cache/uv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+		--upgrade --no-header --no-annotate --no-emit-index-url \
+		--group docs --group test --group check --group set-up; } >constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## Delete what is made again by itself; .venv and measured runs stay
+	@rm -rf site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@if [ -d .cache ]; then find .cache -mindepth 1 -maxdepth 1 ! -name lrguide -exec rm -rf {} +; fi
+	@find docs lrguide tests -name __pycache__ -prune -exec rm -rf {} +
