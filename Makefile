@@ -43,8 +43,8 @@ check: set-up ## Check style, types, spelling and that imports go downwards only
 bench: set-up ## Measure speed and size, as ratios taken in one run
 	@$(python) -m tests.bench
 
-measure: set-up ## Train what the records lack (PAGE=fixed_rates, JOBS=2)
-	@$(if $(JOBS),LRGUIDE_JOBS=$(JOBS)) $(python) -m lrguide.guide.measure $(PAGE)
+measure: set-up ## Train what the records lack (PAGE=fixed_rates JOBS=2)
+	@$(python) -m lrguide.guide.measure
 
 constraints: ## Renew constraints.txt: the newest versions that pyproject.toml allows
 	@$(or $(PYTHON),python3) -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet uv
