@@ -1,0 +1,247 @@
+"""The repository and the package as a whole: layout, versions, dependencies, what is shipped."""
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import lrguide
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def tracked(under: str = ".") -> list[str]:
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", under]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in listed.split("\0") if name and (ROOT / name).exists()]
+
+
+def test_source_stands_in_docs_lrguide_and_tests_alone() -> None:
+    tops = {name.split("/")[0] for name in tracked() if "/" in name}
+    assert tops <= {"docs", "lrguide", "tests", ".ci", ".github"}
+
+
+def test_the_top_holds_only_what_a_tool_or_a_reader_looks_for_there() -> None:
+    assert {name for name in tracked() if "/" not in name} <= {
+        *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "CITATION.cff"),
+        *("Makefile", "pyproject.toml", "constraints.txt", "mkdocs.yml", ".gitignore"),
+    }
+
+
+def test_no_file_names_a_machine_s_folder_or_a_package_index() -> None:
+    private = re.compile(
+        rb"(?<![\w.])/(?:root|home|work|Users)/|pypi\.org|pythonhosted\.|npmjs\.|deb\.debian\."
+    )
+    found = {name: private.search((ROOT / name).read_bytes()) for name in tracked()}
+    assert [name for name, match in found.items() if match] == []
+
+
+def test_each_path_in_the_tree_of_the_readme_exists() -> None:
+    tree = (ROOT / "README.md").read_text(encoding="utf-8").split("```\n")[-2]
+    folder = ""
+    for line in tree.splitlines():
+        name = line.split()[0]
+        path = folder + name if line.startswith(" ") else name
+        folder = folder if line.startswith(" ") else name
+        assert (ROOT / path).exists(), f"README.md names {path}"
+
+
+def test_contributing_is_short() -> None:
+    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) < 80
+
+
+# One version, one list of dependencies.
+
+
+def test_the_version_stands_in_the_package_and_is_what_the_citation_names() -> None:
+    assert "version" in PROJECT["project"]["dynamic"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == lrguide.__version__
+
+
+def pinned() -> list[Requirement]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if not line.startswith("#")]
+
+
+def declared() -> list[Requirement]:
+    groups = PROJECT["dependency-groups"].values()
+    return [
+        Requirement(line)
+        for lines in (PROJECT["project"]["dependencies"], *groups)
+        for line in lines
+    ]
+
+
+def test_constraints_are_exact_versions_without_an_address() -> None:
+    for requirement in pinned():
+        assert requirement.url is None
+        assert [clause.operator for clause in requirement.specifier] == ["=="], requirement
+    assert "//" not in (ROOT / "constraints.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("requirement", declared(), ids=str)
+def test_constraints_pin_each_dependency_within_its_range(requirement: Requirement) -> None:
+    pins = [pin for pin in pinned() if pin.name == canonicalize_name(requirement.name)]
+    assert pins, "run make constraints"
+    for pin in pins:
+        (clause,) = pin.specifier
+        assert requirement.specifier.contains(clause.version), f"{pin} is outside {requirement}"
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_constraints_pin_what_the_dependencies_depend_on(python: str) -> None:
+    environment = default_environment() | {
+        "python_version": python,
+        "python_full_version": f"{python}.9",
+        "extra": "",
+    }
+
+    def wanted(requirements: Iterable[Requirement]) -> Iterator[str]:
+        for requirement in requirements:
+            if requirement.marker is None or requirement.marker.evaluate(environment):
+                yield canonicalize_name(requirement.name)
+
+    applying = list(wanted(pinned()))
+    assert len(applying) == len(set(applying)), "two versions of one package"
+    open_ends, seen = list(wanted(declared())), set[str]()
+    while open_ends:
+        name = open_ends.pop()
+        assert name in applying, f"{name} is not pinned: run make constraints"
+        if name not in seen:
+            seen.add(name)
+            try:
+                requires = importlib.metadata.requires(name) or []
+            except importlib.metadata.PackageNotFoundError:
+                continue  # for another Python than the one that runs this test
+            open_ends += wanted(map(Requirement, requires))
+
+
+def test_each_dependency_says_why_it_is_there() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    lines = re.findall(r'^  "([a-z-]+[><=][^"]*)",(.*)$', text, re.MULTILINE)
+    assert {name for name, _ in lines} == {
+        *PROJECT["project"]["dependencies"],
+        *(name for group in PROJECT["dependency-groups"].values() for name in group),
+    }
+    assert [name for name, comment in lines if "# " not in comment] == []
+
+
+# Imports.
+
+
+def test_importing_lrguide_is_light() -> None:
+    code = "import sys, lrguide; print(*{'tensorflow', 'keras', 'matplotlib'} & {*sys.modules})"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (run.stdout.strip(), run.stderr) == ("", "")
+
+
+def test_imports_go_downwards_only() -> None:
+    code = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports())"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
+
+
+def copyable() -> list[Path]:
+    return [
+        ROOT / name for name in tracked("lrguide") if re.fullmatch(r"lrguide/[a-z]\w*\.py", name)
+    ]
+
+
+@pytest.mark.parametrize("module", copyable(), ids=lambda module: module.stem)
+def test_a_module_that_readers_may_copy_needs_keras_and_numpy_at_most(module: Path) -> None:
+    allowed = {*sys.stdlib_module_names, "keras", "numpy"}
+    if module.stem == "plots":
+        allowed |= {"matplotlib", "cycler", "lrguide"}
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    at_the_top = {name for node in tree.body for name in imported(node)}
+    anywhere = {name for node in ast.walk(tree) for name in imported(node)}
+    assert at_the_top <= allowed
+    assert anywhere <= allowed | {"matplotlib"}
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name.split(".")[0] for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield (node.module or "lrguide").split(".")[0] if not node.level else "lrguide"
+
+
+# What is shipped.
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-d", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return {"wheel": wheel, "sdist": sdist}
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_an_archive_is_under_4_megabytes(archives: dict[str, Path], kind: str) -> None:
+    assert archives[kind].stat().st_size < 4_000_000
+
+
+def test_the_wheel_holds_the_package_with_its_digits_and_nothing_else(
+    archives: dict[str, Path],
+) -> None:
+    names = zipfile.ZipFile(archives["wheel"]).namelist()
+    meta = f"lrguide-{lrguide.__version__}.dist-info"
+    assert {name for name in names if not name.startswith(meta)} == set(tracked("lrguide"))
+    assert {"lrguide/py.typed", "lrguide/mnist/subset.npz", "lrguide/mnist/README.md"} < set(names)
+    assert f"{meta}/licenses/LICENSE" in names
+
+
+def test_the_sdist_holds_what_the_wheel_is_built_from(archives: dict[str, Path]) -> None:
+    with tarfile.open(archives["sdist"]) as sdist:
+        names = {name.split("/", 1)[1] for name in sdist.getnames()}
+    assert {*tracked("lrguide"), "pyproject.toml", "README.md", "LICENSE"} <= names
+    assert not {name.split("/")[0] for name in names} & {"docs", "tests"}
+
+
+def test_the_wheel_works_outside_the_repository(archives: dict[str, Path], tmp_path: Path) -> None:
+    zipfile.ZipFile(archives["wheel"]).extractall(tmp_path)
+    code = (
+        "import lrguide, lrguide.data, lrguide.plots; print(lrguide.__version__, lrguide.__file__)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert run.stdout.split() == [lrguide.__version__, str(tmp_path / "lrguide/__init__.py")]
+
+
+# Workflows.
+
+
+def steps() -> Iterator[dict[str, str]]:
+    for path in sorted((ROOT / ".github/workflows").iterdir()):
+        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values():
+            yield from job["steps"]
+
+
+def test_each_step_of_a_workflow_is_a_make_target_or_a_pinned_action() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    for step in steps():
+        if "run" in step:
+            make, target = step["run"].split()
+            assert make == "make" and target in targets, step["run"]
+        else:
+            assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
