@@ -43,7 +43,7 @@ def clean_text(text: str) -> str:
     for line in ANSI.sub("", text).split("\n"):
         line = line.rstrip("\r").rsplit("\r", 1)[-1]
         while "\b" in line:
-            line = re.sub(r"[^\b]\b|^\b+", "", line, count=1)
+            line = re.sub(r"[^\x08]\x08|^\x08+", "", line, count=1)
         lines.append(line.rstrip())
     return "\n".join(lines).strip("\n")
 
