@@ -19,7 +19,8 @@ import jupytext
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
-sys.path.insert(0, str(REPOSITORY / "docs" / "site"))
+HOOK = REPOSITORY / "docs" / "site"
+sys.path.insert(0, str(HOOK))
 from page_key import key_of, modules_used  # noqa: E402
 from page_markdown import clean_text, to_markdown  # noqa: E402
 from page_results import Store  # noqa: E402
@@ -112,7 +113,7 @@ class Site:
             self.write(f"docs/{name}", text)
         for name, text in package.items():
             self.write(f"lrguide/{name}", text)
-        (folder / "docs" / "site").symlink_to(REPOSITORY / "docs" / "site")
+        (folder / "docs" / "site").symlink_to(HOOK)
         self.write(
             "mkdocs.yml",
             f"INHERIT: {REPOSITORY / 'mkdocs.yml'}\nnav: [{', '.join(pages)}]\n",
@@ -481,6 +482,24 @@ class TestTheStore:
         assert store.load("key") is None
         assert str(entry) in capsys.readouterr().err
 
+    def test_holds_no_half_entry_when_a_process_is_killed_while_it_writes(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        notebook = {"cells": ["x" * 1000] * 50_000}
+        code = (
+            "import pathlib, sys, page_results\n"
+            "store = page_results.Store(pathlib.Path(sys.argv[1]))\n"
+            "while True:\n    store.save('key', {'cells': ['x' * 1000] * 50_000})\n"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, tmp_path], env={**os.environ, "PYTHONPATH": str(HOOK)}
+        )
+        until(lambda: list(tmp_path.glob("*.unfinished")), "it writes")
+        process.kill()
+        process.wait()
+        assert Store(tmp_path).load("key") in (None, notebook)
+        assert capsys.readouterr().err == ""
+
 
 class TestMarkdown:
     @pytest.mark.parametrize(
@@ -499,6 +518,29 @@ class TestMarkdown:
     def test_code_that_holds_a_fence_gets_a_longer_one(self) -> None:
         markdown, _ = to_markdown(jupytext.reads('# %%\ntext = "```"\n', "py:percent"))
         assert markdown == '````python\ntext = "```"\n````\n'
+
+    @pytest.mark.parametrize(
+        ("tags", "order"),
+        [
+            ("snippet", ["```python\nx", "shown"]),
+            ("hide-input", ["shown"]),
+            ("hide-output", ["```python\nx"]),
+            ("fold-input", ["??? code", "    ```python\n    x", "shown"]),
+            ("output-first", ["shown", "??? code", "    ```python\n    x"]),
+            ("remove-cell", []),
+        ],
+    )
+    def test_tags_say_what_is_shown_and_in_which_order(self, tags: str, order: list[str]) -> None:
+        notebook = jupytext.reads(f'# %% tags=["{tags}"]\nx\n', "py:percent")
+        output = {"output_type": "display_data", "data": {"text/markdown": "shown"}}
+        notebook.cells[0].outputs = [output]
+        markdown, _ = to_markdown(notebook)
+        places = [markdown.find(part) for part in order]
+        assert places == sorted(places) and -1 not in places
+        assert [part in markdown for part in ("shown", "x")] == [
+            any("shown" in part for part in order),
+            any("x" in part for part in order),
+        ]
 
     @pytest.mark.parametrize(
         "plain", ["<Figure size 5x3>", "[<matplotlib.lines.Line2D at 0x7f>]", "None"]
