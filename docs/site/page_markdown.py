@@ -20,9 +20,10 @@ def to_markdown(notebook: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Render a notebook's cells as Markdown, in order, and return it with the page's metadata.
 
     A raw first cell between two lines of dashes is the page's header (YAML). Tags of a code cell:
-    `remove-cell`, `hide-input`, `fold-input` (the code folded away), `hide-output`,
-    `raises-exception` (the error is meant). Of each output the richest form is taken; objects'
-    bare representations are left out. An `alt` in the cell's header describes a plain plot.
+    `remove-cell`, `hide-input`, `fold-input` (the code folded away), `output-first` (the results,
+    then the code folded away), `hide-output`, `raises-exception` (the error is meant). Of each
+    output the richest form is taken; objects' bare representations are left out. An `alt` in the
+    cell's header describes a plain plot.
     """
     meta: dict[str, Any] = {}
     blocks: list[str] = []
@@ -43,7 +44,7 @@ def clean_text(text: str) -> str:
     for line in ANSI.sub("", text).split("\n"):
         line = line.rstrip("\r").rsplit("\r", 1)[-1]
         while "\b" in line:
-            line = re.sub(r"[^\b]\b|^\b+", "", line, count=1)
+            line = re.sub(r"[^\x08]\x08|^\x08+", "", line, count=1)
         lines.append(line.rstrip())
     return "\n".join(lines).strip("\n")
 
@@ -66,16 +67,17 @@ def _code_cell(cell: Mapping[str, Any], source: str, number: int) -> list[str]:
     tags = cell["metadata"].get("tags", [])
     if "remove-cell" in tags:
         return []
-    blocks = []
-    if "fold-input" in tags:
-        blocks.append('??? code "The code"\n\n' + _indent(_fence(source, "python")))
-    elif "hide-input" not in tags:
-        blocks.append(_fence(source, "python"))
+    code = [_fence(source, "python")]
+    if "hide-input" in tags:
+        code = []
+    elif "fold-input" in tags or "output-first" in tags:
+        code = ['??? code "The code"\n\n' + _indent(code[0])]
+    results = []
     if "hide-output" not in tags:
         alt = cell["metadata"].get("alt", "")
         for count, output in enumerate(_joined(cell.get("outputs", []))):
-            blocks.append(_output(output, alt, number * 100 + count))
-    return blocks
+            results.append(_output(output, alt, number * 100 + count))
+    return results + code if "output-first" in tags else code + results
 
 
 def _joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -174,6 +174,10 @@ class Results:
             "MATPLOTLIBRC": str(HERE / "matplotlibrc"),
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "PYTHONHASHSEED": "0",
+            # The package beside the pages, which the key follows, not another that is installed.
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(self.root), os.environ.get("PYTHONPATH")])
+            ),
         }
         run.process = subprocess.Popen(
             [sys.executable, str(HERE / "page_run.py"), str(run.page), str(log)],

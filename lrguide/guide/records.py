@@ -8,7 +8,6 @@ JSON file an experiment and budget, one line a run; the cache holds one file a r
 import hashlib
 import json
 import os
-import sys
 import tempfile
 import time
 import warnings
@@ -285,7 +284,6 @@ def _train(function: Experiment, missing: Sequence[Mapping[str, Any]], jobs: int
         total=sum(budget_of(setting).seconds for setting in missing),
         desc=f"{len(missing)} runs",
         bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed} gone, {remaining} left",
-        file=sys.__stderr__,
     )
     with bar:
         for run in parallel(delayed(_run)(function, setting) for setting in missing):

@@ -1,0 +1,172 @@
+"""The real site in a real browser: light and dark, on a desktop and on a telephone."""
+
+import functools
+import gzip
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+REPOSITORY = Path(__file__).parents[1]
+SCRIPTS = sorted(path.stem for path in (REPOSITORY / "docs").glob("*.py"))
+PAGES = [*SCRIPTS, "changelog"]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"
+)
+VIEWS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
+
+
+def address(page: str) -> str:
+    return "" if page == "index" else f"{page}/"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The guide, built as strictly as for publishing."""
+    folder = tmp_path_factory.mktemp("site")
+    result = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(folder)],
+        cwd=REPOSITORY,
+        env={**os.environ, "LRGUIDE_STRICT": "true", "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def url(site: Path) -> Iterator[str]:
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        options = "--no-sandbox --disable-gpu --disable-quic --no-first-run"
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[*options.split(), "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@dataclass(frozen=True)
+class View:
+    """A page as it is after loading, and what went wrong on the way."""
+
+    name: str
+    page: Page
+    errors: list[str]
+    foreign: list[str]
+
+
+@pytest.fixture(scope="module", params=VIEWS, ids=lambda view: f"{view[0]}-{view[1]}")
+def context(request: pytest.FixtureRequest, browser: Browser) -> Iterator[BrowserContext]:
+    scheme, width = request.param
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def view(request: pytest.FixtureRequest, context: BrowserContext, url: str) -> Iterator[View]:
+    page, errors, foreign = context.new_page(), [], []
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "request", lambda r: None if r.url.startswith((url, "data:")) else foreign.append(r.url)
+    )
+    page.goto(url + address(request.param), wait_until="networkidle")
+    yield View(request.param, page, errors, foreign)
+    page.close()
+
+
+def test_loads_without_errors_and_asks_nobody_else(view: View) -> None:
+    assert view.errors == []
+    assert view.foreign == []
+
+
+def test_is_no_wider_than_the_screen(view: View) -> None:
+    assert view.page.evaluate(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
+
+
+def test_can_be_used_by_everybody(view: View) -> None:
+    report = Axe().run(view.page)
+    assert report.violations_count == 0, report.generate_report()
+
+
+def test_the_colours_are_those_asked_for(view: View) -> None:
+    dark = view.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    background = view.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(map(int, re.findall(r"\d+", background)[:3])) / 3
+    assert brightness < 60 if dark else brightness > 200
+
+
+def test_figures_hold_data_and_say_what_they_show(view: View) -> None:
+    figures = view.page.locator(".lr-figure svg")
+    assert (figures.count() > 0) == (view.name in SCRIPTS)
+    for figure in figures.all():
+        assert figure.locator("path").count() > 10
+        assert len(figure.get_attribute("aria-label") or "") > 40
+        box = figure.bounding_box()
+        assert box and box["width"] > 300 and box["height"] > 150
+
+
+def test_the_copy_button_copies_the_code(browser: Browser, url: str) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(url, wait_until="networkidle")
+    block = page.locator(".highlight:has(.md-code__button, .md-clipboard):visible").last
+    block.hover()
+    block.locator(".md-code__button, .md-clipboard").first.click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    code = block.locator("code").inner_text()
+    assert copied.strip() == code.strip() != ""
+    context.close()
+
+
+def test_the_prose_is_found_by_search(browser: Browser, url: str) -> None:
+    page = browser.new_page()
+    page.goto(url, wait_until="networkidle")
+    page.locator(".md-search__input").first.click()
+    page.keyboard.type("learning rate", delay=10)
+    page.locator(".md-search-result__link").first.wait_for(timeout=15_000)
+    page.close()
+
+
+@pytest.mark.parametrize("page", SCRIPTS)
+def test_weighs_little_apart_from_its_figures(site: Path, page: str) -> None:
+    html = (site / address(page) / "index.html").read_text(encoding="utf-8")
+    rest = re.sub(r'<figure class="lr-figure">.*?</figure>', "", html, flags=re.DOTALL).encode()
+    assert len(rest) < 80_000
+    assert len(gzip.compress(rest)) < 15_000

@@ -1,0 +1,557 @@
+"""The site's machinery, on small throw-away sites: what is run, what is kept, what is shown."""
+
+import gzip
+import html
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+HOOK = REPOSITORY / "docs" / "site"
+sys.path.insert(0, str(HOOK))
+from page_key import key_of, modules_used  # noqa: E402
+from page_markdown import clean_text, to_markdown  # noqa: E402
+from page_results import Store  # noqa: E402
+
+RUN = 'with open("runs.txt", "a") as runs:\n    runs.write("{name} ")\n'
+
+PLOTS = """\
+# ---
+# title: Plots
+# description: What a page can show.
+# ---
+
+# %% [markdown]
+# # Plots of all kinds
+#
+# A sentence with a *quokka* in it, and [the tables](tables.py#a-table).
+#
+# !!! tip "Read this"
+#     An admonition.
+
+# %%
+with open("runs.txt", "a") as runs:
+    runs.write("plots ")
+import warnings
+
+import matplotlib.pyplot as plt
+
+number = 1
+warnings.warn("only for " + "the terminal")
+print(f"printed {number}")
+print("<b>not bold</b>")
+
+# %% alt="A line that rises" tags=["fold-input"]
+plt.plot([1, 2, 4])
+plt.xlabel("steps");
+
+# %% tags=["raises-exception"]
+1 / 0
+
+# %% tags=["remove-cell"]
+print("kept from the page")
+
+# %% tags=["hide-input"]
+from IPython.display import display
+
+made = {
+    "dates": ["2026-03-01", "2026-03-04"],
+    "processors": ["A processor"],
+    "versions": {"keras": ["3.15.1"], "tensorflow": ["2.21.0"]},
+    "records": ["train_SMALL.json", "only_cached.json"],
+}
+display({"text/markdown": "A **claim**."}, raw=True, metadata={"lrguide": {"made": made}})
+"""
+
+TABLES = """\
+# %% [markdown]
+# # Tables
+#
+# Back to the [plots](plots.py).
+#
+# ## A table
+
+# %%
+with open("runs.txt", "a") as runs:
+    runs.write("tables ")
+from IPython.display import display
+
+from lrguide import area
+
+display({"text/markdown": f"| side | area |\\n| --- | ---: |\\n| 3 | {area(3)} |"}, raw=True)
+"""
+
+PACKAGE = {
+    "__init__.py": '_HOME = {"area": "shapes"}\n'
+    "def __getattr__(name):\n"
+    "    from importlib import import_module\n"
+    '    return getattr(import_module(f"lrguide.{_HOME[name]}"), name)\n',
+    "shapes.py": "from .powers import square\ndef area(side):\n    return square(side)\n",
+    "powers.py": "def square(x):\n    return x * x\n",
+    "unused.py": "",
+}
+
+
+class Site:
+    """A guide of a few tiny pages with the real theme, hook and settings."""
+
+    def __init__(self, folder: Path, pages: dict[str, str], package: dict[str, str] = PACKAGE):
+        self.folder = folder
+        for name, text in pages.items():
+            self.write(f"docs/{name}", text)
+        for name, text in package.items():
+            self.write(f"lrguide/{name}", text)
+        (folder / "docs" / "site").symlink_to(HOOK)
+        self.write(
+            "mkdocs.yml",
+            f"INHERIT: {REPOSITORY / 'mkdocs.yml'}\nnav: [{', '.join(pages)}]\n",
+        )
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = (self.folder / name).read_text(encoding="utf-8")
+        assert old in text
+        self.write(name, text.replace(old, new))
+
+    def html(self, page: str) -> str:
+        return (self.folder / "site" / page / "index.html").read_text(encoding="utf-8")
+
+    def command(self, *arguments: str, strict: bool = True) -> dict[str, Any]:
+        environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "LRGUIDE_STRICT": str(strict)}
+        return {
+            "args": [sys.executable, "-m", "mkdocs", *arguments],
+            "cwd": self.folder,
+            "env": environment,
+        }
+
+    def build(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            **self.command("build", *arguments), capture_output=True, text=True, timeout=120
+        )
+
+    def runs(self) -> list[str]:
+        """The pages that were run since this was asked last."""
+        path = self.folder / "runs.txt"
+        names = path.read_text().split() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return sorted(names)
+
+
+def processes(words: str) -> list[str]:
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return [line for line in listing.stdout.splitlines() if words in line]
+
+
+def until(holds: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := holds():
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"not within {seconds} s: {what}")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    site = Site(tmp_path_factory.mktemp("site"), {"plots.py": PLOTS, "tables.py": TABLES})
+    site.write("docs/records/train_SMALL.json", "{}")
+    result = site.build()
+    assert result.returncode == 0, result.stderr
+    site.write("build.log", result.stderr)
+    return site
+
+
+class TestAPage:
+    @pytest.mark.parametrize(
+        "shown",
+        [
+            pytest.param("<title>Plots - ", id="its title, from the header"),
+            pytest.param('<meta name="description" content="What a page can show.">', id="meta"),
+            pytest.param('<div class="admonition tip">', id="Material's Markdown"),
+            pytest.param('<a href="../tables/#a-table">', id="links to other scripts"),
+            pytest.param("printed 1\n&lt;b&gt;not bold&lt;/b&gt;", id="what was printed, as text"),
+            pytest.param(
+                '<svg role="img" aria-label="A line that rises"', id="a plot with its alt"
+            ),
+            pytest.param('<details class="code">', id="code that is folded away"),
+            pytest.param("ZeroDivisionError: division by zero", id="an error that is meant"),
+            pytest.param("A <strong>claim</strong>.", id="Markdown that the code publishes"),
+            pytest.param(
+                "Measured from 1 March 2026 to 4 March 2026 on A processor, "
+                "with TensorFlow 2.21.0, Keras 3.15.1.",
+                id="when and on what it was measured",
+            ),
+            pytest.param('<a href="../records/train_SMALL.json">', id="its records"),
+            pytest.param('<a href="plots.py" download>', id="its script"),
+        ],
+    )
+    def test_shows(self, built: Site, shown: str) -> None:
+        assert shown in built.html("plots")
+
+    @pytest.mark.parametrize(
+        "hidden", ["only for the terminal", "kept from the page", "only_cached", "&lt;Figure", "%%"]
+    )
+    def test_does_not_show(self, built: Site, hidden: str) -> None:
+        assert hidden not in built.html("plots")
+
+    def test_its_warnings_reach_the_terminal(self, built: Site) -> None:
+        assert "only for the terminal" in (built.folder / "build.log").read_text()
+
+    def test_can_be_taken_along_as_script_and_as_notebook_without_outputs(
+        self, built: Site
+    ) -> None:
+        assert (built.folder / "site/plots/plots.py").read_text() == PLOTS
+        notebook = json.loads((built.folder / "site/plots/plots.ipynb").read_text())
+        assert [cell["id"] for cell in notebook["cells"][:2]] == ["cell-0", "cell-1"]
+        code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        assert not any(cell["outputs"] for cell in code)
+
+    def test_is_found_by_its_prose(self, built: Site) -> None:
+        index = json.loads((built.folder / "site/search/search_index.json").read_text())
+        found = [doc["location"] for doc in index["docs"] if "quokka" in doc["text"]]
+        assert found and all(location.startswith("plots/") for location in found)
+
+    def test_the_machinery_is_not_published(self, built: Site) -> None:
+        assert not list(built.folder.glob("site/**/notebook_pages*"))
+
+    def test_costs_little_beside_its_content(self, built: Site) -> None:
+        page = built.html("tables").encode()
+        assert len(page) < 20_000
+        assert len(gzip.compress(page)) < 6_000
+
+    def test_is_the_same_to_the_byte_when_built_again(self, built: Site, tmp_path: Path) -> None:
+        cache, kept = built.folder / ".cache", built.folder / "kept"
+        cache.rename(kept)
+        try:
+            assert built.build("--site-dir", str(tmp_path)).returncode == 0
+        finally:
+            subprocess.run(["rm", "-rf", cache], check=True)
+            kept.rename(cache)
+        files = {p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file()}
+        assert files == {
+            p.relative_to(built.folder / "site")
+            for p in (built.folder / "site").rglob("*")
+            if p.is_file()
+        }
+        for name in files:
+            assert (tmp_path / name).read_bytes() == (built.folder / "site" / name).read_bytes()
+
+
+class TestABuild:
+    def test_runs_again_what_changed_and_nothing_else(self, built: Site) -> None:
+        steps: list[tuple[str, Callable[[], None], list[str]]] = [
+            ("nothing", lambda: None, []),
+            ("prose", lambda: built.edit("docs/plots.py", "quokka", "wombat"), []),
+            (
+                "a number",
+                lambda: built.edit("docs/plots.py", "number = 1", "number = 2"),
+                ["plots"],
+            ),
+            ("back", lambda: built.edit("docs/plots.py", "number = 2", "number = 1"), []),
+            ("a module no page imports", lambda: built.write("lrguide/unused.py", "x = 1"), []),
+            (
+                "a module that tables.py imports through another",
+                lambda: built.edit("lrguide/powers.py", "x * x", "x**2"),
+                ["tables"],
+            ),
+        ]
+        built.runs()
+        for what, change, expected in steps:
+            change()
+            result = built.build()
+            assert result.returncode == 0, result.stderr
+            assert (what, built.runs()) == (what, expected)
+        assert "wombat" in built.html("plots")
+
+    def test_runs_a_page_again_whose_kept_results_are_damaged_and_names_the_file(
+        self, built: Site
+    ) -> None:
+        built.build()
+        built.runs()
+        entries = list((built.folder / ".cache/pages").glob("*.page"))
+        for entry in entries:
+            entry.write_bytes(entry.read_bytes()[:-20])
+        result = built.build()
+        assert result.returncode == 0
+        assert built.runs() == ["plots", "tables"]
+        assert re.search(r"\.cache/pages/\w+\.page is damaged", result.stderr)
+
+    def test_fails_on_a_link_to_nowhere_inside_a_script(self, tmp_path: Path) -> None:
+        site = Site(tmp_path, {"index.py": "# %% [markdown]\n# [gone](gone.py)\n"})
+        result = site.build()
+        assert result.returncode != 0
+        assert "gone.py" in result.stderr
+
+    def test_fails_with_the_lines_that_matter(self, tmp_path: Path) -> None:
+        page = "# %%\nrates = [1]\n\n# %%\nfrom lrguide.shapes import area\n\narea('x')\n"
+        site = Site(tmp_path, {"index.py": page})
+        result = site.build()
+        assert result.returncode != 0
+        message = result.stderr[result.stderr.index("docs/index.py") :]
+        assert message.startswith("docs/index.py, line 7 (code cell 2) stopped:")
+        assert ">    7 | area('x')" in message
+        assert "TypeError: can't multiply sequence by non-int" in message
+        assert "raised in lrguide/powers.py, line 2: square" in message
+        assert len(result.stderr.splitlines()) < 20
+        assert not (tmp_path / "site" / "index.html").exists()
+
+    def test_says_so_when_a_kernel_dies(self, tmp_path: Path) -> None:
+        site = Site(tmp_path, {"index.py": "# %%\nimport os\n\nos._exit(3)\n"})
+        result = site.build()
+        assert result.returncode != 0
+        assert "DeadKernelError: Kernel died" in result.stderr
+
+    def test_two_pages_that_measure_at_once_wait_for_each_other(self, tmp_path: Path) -> None:
+        page = (
+            "# %%\nimport fcntl, time\n\nlock = open('lock', 'w')\n"
+            "fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\ntime.sleep(2)\n"
+        )
+        site = Site(tmp_path, {"index.py": page, "other.py": page + "\n"})
+        result = site.build()
+        assert result.returncode == 0, result.stderr
+
+    def test_killed_at_any_moment_leaves_no_half_entry_and_no_process(self, tmp_path: Path) -> None:
+        page = RUN.format(name="index") + "import time; time.sleep(30)\n"
+        site = Site(tmp_path, {"index.py": "# %%\n" + page})
+        process = subprocess.Popen(**site.command("build"), stderr=subprocess.DEVNULL)
+        until(site.runs, "the page runs")
+        process.kill()
+        process.wait()
+        until(lambda: not processes(str(tmp_path)), "its processes end")
+        assert not list((tmp_path / ".cache/pages").glob("*.page"))
+        site.edit("docs/index.py", "time.sleep(30)", "time.sleep(0)")
+        assert site.build().returncode == 0
+
+
+class Served(Site):
+    """A site under `mkdocs serve`, as a browser sees it."""
+
+    def shows(self, *words: str) -> None:
+        until(lambda: all(word in self.page() for word in words), f"{words} on the page", 30)
+
+    def page(self) -> str:
+        """The page's text."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=30) as answer:
+                return html.unescape(re.sub(r"<[^>]*>", "", answer.read().decode()))
+        except OSError:
+            return ""
+
+    def serve(self) -> Iterator["Served"]:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.port = server.getsockname()[1]
+        command = self.command("serve", "-a", f"127.0.0.1:{self.port}", strict=False)
+        with open(self.folder / "log", "w") as log:
+            process = subprocess.Popen(**command, stdout=log, stderr=log)
+            yield self
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+        assert not processes(str(self.folder))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    page = "# %%\nimport time\n\ntime.sleep(2)\nprint('result', 1 + 1)\n"
+    yield from Served(tmp_path_factory.mktemp("serve"), {"index.py": page}).serve()
+
+
+class TestServing:
+    """One server, in the order in which somebody works."""
+
+    def test_answers_before_a_page_has_run_and_says_that_it_is_being_run(
+        self, served: Served
+    ) -> None:
+        served.shows("This page is being run", "time.sleep")
+
+    def test_shows_the_result_by_itself_when_it_is_there(self, served: Served) -> None:
+        served.shows("result 2")
+
+    def test_shows_an_error_in_the_page_and_lives_on(self, served: Served) -> None:
+        served.edit("docs/index.py", "1 + 1", "1 + one")
+        served.shows("stopped with an error", "name 'one' is not defined")
+
+    def test_recovers_when_the_page_is_mended(self, served: Served) -> None:
+        served.edit("docs/index.py", "1 + one", "1 + 2")
+        served.shows("result 3")
+
+    def test_says_what_is_not_measured_yet(self, served: Served) -> None:
+        served.edit(
+            "docs/index.py",
+            "time.sleep(2)",
+            "class NotMeasured(RuntimeError): pass\nraise NotMeasured('25 runs: `make measure`')",
+        )
+        served.shows("Not measured yet", "25 runs: make measure")
+
+    def test_gives_up_a_run_that_is_no_longer_wanted(self, served: Served) -> None:
+        served.edit("docs/index.py", "raise NotMeasured", "time.sleep(60)  #")
+        served.shows("This page is being run")
+        served.edit("docs/index.py", "time.sleep(60)  #", "print  #")
+        served.shows("result 3")
+
+
+class TestWhatIsTouchedOfMkdocsJupyter:
+    def test_it_replaces_render_on_the_page_which_the_hook_undoes(self, built: Site) -> None:
+        from mkdocs.config import load_config
+        from mkdocs.structure.files import get_files
+        from mkdocs.structure.pages import Page
+
+        config = load_config(str(built.folder / "mkdocs.yml"))
+        plugin: Any = config.plugins["mkdocs-jupyter"]
+        files = plugin.on_files(get_files(config), config=config)
+        file = files.get_file_from_path("plots.py")
+        page = Page(None, file, config)
+        assert file.is_documentation_page()
+        plugin.on_pre_page(page, config=config, files=files)
+        assert vars(page).pop("render").__func__ is not Page.render
+        assert page.render.__func__ is Page.render
+
+
+class TestTheKey:
+    @pytest.mark.parametrize(
+        ("code", "modules"),
+        [
+            ("import numpy", ""),
+            ("import lrguide.shapes as shapes", "__init__ shapes powers"),
+            ("from lrguide.shapes import area", "__init__ shapes powers"),
+            ("from lrguide import shapes", "__init__ shapes powers"),
+            ("from lrguide import area", "__init__ shapes powers"),
+            ("from lrguide import __version__", "__init__"),
+            ("def late():\n    from lrguide import powers", "__init__ powers"),
+            ("from lrguide.guide import tools", "__init__ guide/__init__ guide/tools"),
+            ("import lrguide", "__init__ shapes powers unused guide/__init__ guide/tools"),
+            ("from lrguide import *", "__init__ shapes powers unused guide/__init__ guide/tools"),
+            ("this is not Python", ""),
+        ],
+    )
+    def test_follows_imports(self, tmp_path: Path, code: str, modules: str) -> None:
+        package = tmp_path / "lrguide"
+        (package / "guide").mkdir(parents=True)
+        start = '__version__ = "1"\nif TYPE_CHECKING:\n    from . import unused\n'
+        for name, text in PACKAGE.items():
+            (package / name).write_text((start if name == "__init__.py" else "") + text)
+        for name in ("__init__", "tools"):
+            (package / "guide" / f"{name}.py").write_text("")
+        assert modules_used(code, package) == {package / f"{name}.py" for name in modules.split()}
+
+    def test_follows_records_only_where_a_page_can_read_them(self, tmp_path: Path) -> None:
+        (tmp_path / "lrguide/guide").mkdir(parents=True)
+        (tmp_path / "docs/records").mkdir(parents=True)
+        for name in ("__init__", "guide/__init__", "guide/records", "plots"):
+            (tmp_path / f"lrguide/{name}.py").write_text("")
+        reader, other = tmp_path / "docs/reader.py", tmp_path / "docs/other.py"
+        reader.write_text("# %%\nfrom lrguide.guide.records import measured\n")
+        other.write_text("# %%\nfrom lrguide import plots\n")
+        before = key_of(reader, tmp_path), key_of(other, tmp_path)
+        (tmp_path / "docs/records/train_SMALL.json").write_text("{}")
+        assert key_of(reader, tmp_path) != before[0]
+        assert key_of(other, tmp_path) == before[1]
+
+
+class TestTheStore:
+    def test_gives_back_what_it_kept(self, tmp_path: Path) -> None:
+        Store(tmp_path / "new").save("key", {"cells": []})
+        assert Store(tmp_path / "new").load("key") == {"cells": []}
+
+    def test_knows_nothing_of_other_keys(self, tmp_path: Path) -> None:
+        assert Store(tmp_path).load("key") is None
+
+    @pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b"", lambda b: b + b" "])
+    def test_does_not_use_a_damaged_entry(
+        self, tmp_path: Path, damage: Callable[[bytes], bytes], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        store = Store(tmp_path)
+        store.save("key", {"cells": [1]})
+        (entry,) = tmp_path.iterdir()
+        entry.write_bytes(damage(entry.read_bytes()))
+        assert store.load("key") is None
+        assert str(entry) in capsys.readouterr().err
+
+    def test_holds_no_half_entry_when_a_process_is_killed_while_it_writes(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        notebook = {"cells": ["x" * 1000] * 50_000}
+        code = (
+            "import pathlib, sys, page_results\n"
+            "store = page_results.Store(pathlib.Path(sys.argv[1]))\n"
+            "while True:\n    store.save('key', {'cells': ['x' * 1000] * 50_000})\n"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, tmp_path], env={**os.environ, "PYTHONPATH": str(HOOK)}
+        )
+        until(lambda: list(tmp_path.glob("*.unfinished")), "it writes")
+        process.kill()
+        process.wait()
+        assert Store(tmp_path).load("key") in (None, notebook)
+        assert capsys.readouterr().err == ""
+
+
+class TestMarkdown:
+    @pytest.mark.parametrize(
+        ("text", "seen"),
+        [
+            ("10 %\r100 %", "100 %"),
+            ("done\r\n", "done"),
+            ("ab\b\bxy", "xy"),
+            ("\x1b[31mred\x1b[0m", "red"),
+            ("\n\n", ""),
+        ],
+    )
+    def test_printed_text_is_what_a_terminal_shows_in_the_end(self, text: str, seen: str) -> None:
+        assert clean_text(text) == seen
+
+    def test_code_that_holds_a_fence_gets_a_longer_one(self) -> None:
+        markdown, _ = to_markdown(jupytext.reads('# %%\ntext = "```"\n', "py:percent"))
+        assert markdown == '````python\ntext = "```"\n````\n'
+
+    @pytest.mark.parametrize(
+        ("tags", "order"),
+        [
+            ("snippet", ["```python\nx", "shown"]),
+            ("hide-input", ["shown"]),
+            ("hide-output", ["```python\nx"]),
+            ("fold-input", ["??? code", "    ```python\n    x", "shown"]),
+            ("output-first", ["shown", "??? code", "    ```python\n    x"]),
+            ("remove-cell", []),
+        ],
+    )
+    def test_tags_say_what_is_shown_and_in_which_order(self, tags: str, order: list[str]) -> None:
+        notebook = jupytext.reads(f'# %% tags=["{tags}"]\nx\n', "py:percent")
+        output = {"output_type": "display_data", "data": {"text/markdown": "shown"}}
+        notebook.cells[0].outputs = [output]
+        markdown, _ = to_markdown(notebook)
+        places = [markdown.find(part) for part in order]
+        assert places == sorted(places) and -1 not in places
+        assert [part in markdown for part in ("shown", "x")] == [
+            any("shown" in part for part in order),
+            any("x" in part for part in order),
+        ]
+
+    @pytest.mark.parametrize(
+        "plain", ["<Figure size 5x3>", "[<matplotlib.lines.Line2D at 0x7f>]", "None"]
+    )
+    def test_bare_representations_are_left_out(self, plain: str) -> None:
+        notebook = jupytext.reads("# %%\nx\n", "py:percent")
+        notebook.cells[0].outputs = [{"output_type": "display_data", "data": {"text/plain": plain}}]
+        assert to_markdown(notebook)[0] == "```python\nx\n```\n"
+
+    def test_no_blank_line_ends_a_block_of_html(self) -> None:
+        notebook = jupytext.reads("# %%\nx\n", "py:percent")
+        html = "<figure>\n\n<svg></svg>\n  \n</figure>"
+        notebook.cells[0].outputs = [{"output_type": "display_data", "data": {"text/html": html}}]
+        assert "<figure>\n<svg></svg>\n</figure>" in to_markdown(notebook)[0]
