@@ -1,7 +1,7 @@
 """MkDocs hook: script pages are run aside, rendered as Markdown, and treated like any other page.
 
-mkdocs-jupyter finds the scripts (`include`, `execute`) and copies them beside their pages. Its HTML
-is not used: MkDocs renders the Markdown that `page_markdown` makes, so that links are checked, the
+mkdocs-jupyter finds the scripts (`include`) and copies them beside their pages. Its HTML is not
+used: MkDocs renders the Markdown that `page_markdown` makes, so that links are checked, the
 prose is searched and every Markdown extension works.
 """
 
