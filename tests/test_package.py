@@ -172,7 +172,7 @@ def copyable() -> list[Path]:
 def test_a_module_that_readers_may_copy_needs_keras_and_numpy_at_most(module: Path) -> None:
     allowed = {*sys.stdlib_module_names, "keras", "numpy"}
     if module.stem == "plots":
-        allowed |= {"matplotlib", "cycler", "lrguide"}
+        allowed |= {"matplotlib", "lrguide"}
     tree = ast.parse(module.read_text(encoding="utf-8"))
     at_the_top = {name for node in tree.body for name in imported(node)}
     anywhere = {name for node in ast.walk(tree) for name in imported(node)}
@@ -185,6 +185,19 @@ def imported(node: ast.AST) -> Iterator[str]:
         yield from (alias.name.split(".")[0] for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
         yield (node.module or "lrguide").split(".")[0] if not node.level else "lrguide"
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in tracked() if n.endswith(".py") and "/oracles/" not in n]
+)
+def test_what_a_file_imports_is_declared(name: str) -> None:
+    ours = {"lrguide", "tests", *(path.stem for path in (ROOT / "docs/site").glob("*.py"))}
+    declared_names = {canonicalize_name(requirement.name) for requirement in declared()}
+    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+    for module in {module for node in ast.walk(tree) for module in imported(node)}:
+        if module not in sys.stdlib_module_names and module not in ours:
+            distributions = importlib.metadata.packages_distributions().get(module, [module])
+            assert {canonicalize_name(d) for d in distributions} & declared_names, module
 
 
 # What is shipped.
