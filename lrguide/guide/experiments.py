@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PROTOCOL = {"train": 1}
 
 OPTIMIZERS = ("Adam", "SGD")
+FLOAT32 = np.finfo(np.float32)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
     """
     settings = dict(settings)
     name = settings.get("budget", "SMALL")
-    if name not in BUDGETS:
+    if not isinstance(name, str) or name not in BUDGETS:
         raise ValueError(f"budget must be one of {', '.join(BUDGETS)}, received {name!r}")
     completed = {"budget": name, **asdict(BUDGETS[name]), **settings}
     parameters = inspect.signature(function).parameters
@@ -94,7 +95,7 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
         if setting in ("training", "batch", "epochs", "validation", "test"):
             completed[setting] = _whole(setting, value, 1)
         elif setting == "seed":
-            completed[setting] = _whole(setting, value, 0)
+            completed[setting] = _whole(setting, value, 0, 2**32 - 1)
         elif setting == "rate":
             completed[setting] = _positive(setting, value)
         elif setting == "optimizer" and value not in OPTIMIZERS:
@@ -120,9 +121,15 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
 
 def identity(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """All that decides a run's result: function, protocol, data and completed settings."""
+    name = getattr(function, "__name__", repr(function))
+    protocols = getattr(function, "__globals__", {}).get("PROTOCOL", {})
+    if name not in protocols:
+        raise TypeError(
+            f"an experiment must be a function named in its module's PROTOCOL, received {name}"
+        )
     return {
-        "function": function.__name__,
-        "protocol": function.__globals__["PROTOCOL"][function.__name__],
+        "function": name,
+        "protocol": protocols[name],
         "data": fingerprint(settings["full"]),
         "settings": dict(settings),
     }
@@ -254,13 +261,17 @@ def _fixed(x: np.ndarray, y: np.ndarray) -> "tf.data.Dataset":
 
 def _use_one_thread() -> None:
     import keras
+
+    needed = ("tensorflow", "float32", "channels_last")
+    config = keras.config
+    seen = (config.backend(), config.dtype_policy().name, config.image_data_format())
+    if seen != needed:
+        raise RuntimeError(
+            f"an experiment needs Keras with {', '.join(needed)}, received {', '.join(seen)}: "
+            "see KERAS_BACKEND and keras.json"
+        )
     import tensorflow as tf
 
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            "lrguide's experiments need Keras on TensorFlow, but KERAS_BACKEND is "
-            f"{keras.backend.backend()!r}"
-        )
     threads = tf.config.threading
     try:
         if threads.get_intra_op_parallelism_threads() != 1:
@@ -282,11 +293,12 @@ def _plain(values: Any) -> list[float | None]:
     ]
 
 
-def _whole(setting: str, value: Any, least: int) -> int:
-    message = f"{setting} must be a whole number of at least {least}, received {value!r}"
+def _whole(setting: str, value: Any, least: int, most: float = math.inf) -> int:
+    limits = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+    message = f"{setting} must be a whole number {limits}, received {value!r}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(message)
-    if not isinstance(value, Integral) or int(value) < least:
+    if not isinstance(value, Integral) or not least <= int(value) <= most:
         raise ValueError(message)
     return int(value)
 
@@ -295,7 +307,11 @@ def _positive(setting: str, value: Any) -> float:
     message = f"{setting} must be a finite number above 0, received {value!r}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(message)
-    number = float(value)
-    if not (math.isfinite(number) and number > 0):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    # Keras holds it in float32: what is infinite or 0 there is so in the training.
+    if not FLOAT32.tiny <= number <= FLOAT32.max:
         raise ValueError(message)
     return number
