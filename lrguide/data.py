@@ -141,7 +141,7 @@ def fingerprint(full: bool) -> str:
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     # Without pickles nothing in the file can run; NumPy then refuses pickled arrays.
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # a dozen kinds, from the zip format, its compression and NumPy
         raise ValueError(

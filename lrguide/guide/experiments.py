@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 PROTOCOL = {"train": 1}
 
 OPTIMIZERS = ("Adam", "SGD")
-FLOAT32 = np.finfo(np.float32)
+# Keras holds a rate in float32: what is infinite or 0 there is so in the training.
+LOWEST_RATE, HIGHEST_RATE = (float(limit) for limit in (np.finfo("f4").tiny, np.finfo("f4").max))
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ def train(
         start of each epoch, and `rates_sha256` over the rate of every step. A number that is not
         finite is None.
     """
+    _use_one_thread()
     import keras
 
     digits = (mnist_full() if full else mnist_subset()).first(training, validation, test)
@@ -260,14 +262,17 @@ def _fixed(x: np.ndarray, y: np.ndarray) -> "tf.data.Dataset":
 
 
 def _use_one_thread() -> None:
-    import keras
+    needed = "tensorflow, float32, channels_last"
+    try:
+        from keras import config
 
-    needed = ("tensorflow", "float32", "channels_last")
-    config = keras.config
-    seen = (config.backend(), config.dtype_policy().name, config.image_data_format())
+        policy = config.dtype_policy().name
+        seen = f"{config.backend()}, {policy}, {config.image_data_format()}"
+    except ImportError as error:  # of a backend that is not installed
+        seen = str(error)
     if seen != needed:
         raise RuntimeError(
-            f"an experiment needs Keras with {', '.join(needed)}, received {', '.join(seen)}: "
+            f"an experiment needs Keras with {needed}, received {seen}: "
             "see KERAS_BACKEND and keras.json"
         )
     import tensorflow as tf
@@ -311,7 +316,6 @@ def _positive(setting: str, value: Any) -> float:
         number = float(value)
     except OverflowError:
         number = math.inf
-    # Keras holds it in float32: what is infinite or 0 there is so in the training.
-    if not FLOAT32.tiny <= number <= FLOAT32.max:
+    if not LOWEST_RATE <= number <= HIGHEST_RATE:
         raise ValueError(message)
     return number
