@@ -196,7 +196,13 @@ def write(path: Path, function: Experiment, runs: Iterable[Run]) -> None:
         same = identity(function, run.settings)
         line = {name: same[name] for name in ("protocol", "data", "settings")}
         line |= {"result": dict(run.result), "made": dict(run.made)}
-        lines.append(json.dumps(line | {"digest": _digest(line)}, allow_nan=False))
+        try:
+            lines.append(json.dumps(line | {"digest": _digest(line)}))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{function.__name__} must return plain finite numbers, None for others, "
+                f"received something else ({error})"
+            ) from error
     text = (
         f'{{"schema": {SCHEMA}, "function": "{function.__name__}", "runs": [\n'
         + ",\n".join(lines)
