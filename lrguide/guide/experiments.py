@@ -7,6 +7,8 @@ Keras on one TensorFlow thread, since another number of threads gives other last
 import hashlib
 import inspect
 import math
+import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from numbers import Integral, Real
@@ -264,6 +266,7 @@ def _fixed(x: np.ndarray, y: np.ndarray) -> "tf.data.Dataset":
 def _use_one_thread() -> None:
     needed = "tensorflow, float32, channels_last"
     try:
+        _import_tensorflow_quietly()
         from keras import config
 
         policy = config.dtype_policy().name
@@ -288,6 +291,25 @@ def _use_one_thread() -> None:
             "an experiment needs TensorFlow on one thread, but TensorFlow already runs here with "
             "more: start a new process, or use measured(), which does"
         ) from error
+
+
+def _import_tensorflow_quietly() -> None:
+    """TensorFlow writes notes about drivers past Python, to file descriptor 2, at its import."""
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    errors, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+        tf.get_logger().setLevel("ERROR")  # a graph for each training is what we want
+    finally:
+        os.dup2(errors, 2)
+        os.close(errors)
+        os.close(nowhere)
 
 
 def _plain(values: Any) -> list[float | None]:

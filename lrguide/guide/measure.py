@@ -41,10 +41,10 @@ def measure(page: Path) -> int:
         if stopped is None:
             return new
         if not isinstance(stopped, NotMeasured):
-            frames = traceback.extract_tb(stopped.__traceback__)
-            line = next((f.lineno for f in reversed(frames) if f.filename == str(page)), "?")
+            frames = reversed(traceback.extract_tb(stopped.__traceback__))
+            at = next((f" at line {f.lineno}" for f in frames if f.filename == str(page)), "")
             raise PageStopped(
-                f"{page.name} stopped at line {line} ({type(stopped).__name__}: {stopped}); "
+                f"{page.name} stopped{at} ({type(stopped).__name__}: {stopped}); "
                 "the runs it had asked for are in the records"
             ) from stopped
 

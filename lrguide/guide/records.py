@@ -369,7 +369,7 @@ def _progress(missing: Sequence[Mapping[str, Any]], jobs: int) -> Iterator[Calla
             bar.n = total if ended == len(missing) else min(gone * speed, 0.99 * total)
             left = tqdm.format_interval(max(total / speed - gone, 0))
             bar.set_description_str(f"{ended} of {len(missing)} runs, about {left} left")
-            if over.wait(1 if sys.stderr.isatty() else 60):
+            if over.wait(1 if sys.stderr.isatty() else 10):
                 return
 
     def advance(run: Run) -> None:
@@ -393,7 +393,8 @@ def _progress(missing: Sequence[Mapping[str, Any]], jobs: int) -> Iterator[Calla
 def _run(function: Experiment, settings: dict[str, Any]) -> Run:
     # Runs in a process of its own: the thread counts of the caller's TensorFlow must not matter.
     _end_with_parent()
-    _import_tensorflow_quietly()
+    # Both decide bits, so they do not depend on how the caller's computer is set up.
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
     started = time.process_time()
     result = function(**settings)
     return Run(function.__name__, settings, result, _provenance(time.process_time() - started))
@@ -412,45 +413,27 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _import_tensorflow_quietly() -> None:
-    """TensorFlow writes notes about drivers past Python, to file descriptor 2, at its import."""
-    # Both decide bits, so they do not depend on how the caller's computer is set up.
-    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import keras  # noqa: F401
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()
-        tf.get_logger().setLevel("ERROR")  # a graph for each training is what we want
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(nowhere)
-
-
 def _provenance(cpu_seconds: float) -> dict[str, Any]:
     import platform
     from importlib.metadata import version
 
-    import tensorflow as tf
-
-    gpus = [
-        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
-        for gpu in tf.config.list_physical_devices("GPU")
-    ]
+    threads, gpus = 1, []
+    if tf := sys.modules.get("tensorflow"):  # an experiment may do without
+        threads = tf.config.threading.get_intra_op_parallelism_threads()
+        gpus = [
+            tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+            for gpu in tf.config.list_physical_devices("GPU")
+        ]
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": ", ".join(gpus) or _processor(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "threads": threads,
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
         "cpu_seconds": round(cpu_seconds, 1),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "keras": version("keras"),
-        "tensorflow": tf.__version__,
+        "tensorflow": version("tensorflow"),
     }
 
 
