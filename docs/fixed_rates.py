@@ -147,6 +147,7 @@ table(
 # Five rates show that it matters. Thirteen, two to each factor of ten, show the shape: a valley with
 # a wide slope on the left and a cliff on the right. A second optimizer shows whose cliff it is.
 
+
 # %% tags=["hide-input"]
 def by_rate(runs):
     """Final validation loss: shape (rates, seeds)."""
