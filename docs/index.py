@@ -1,13 +1,13 @@
 # ---
 # title: Learning rates, measured
-# description: A guide to learning rates for Keras in which every statement was measured, with the runs, the scripts and a small tested package to use yourself.
+# description: A guide to learning rates for Keras in which every number was measured, with the runs, the scripts and a small tested package to use yourself.
 # ---
 
 # %% [markdown]
 # # Learning rates, measured
 #
-# The learning rate is the size of the steps in which a network learns. It decides whether it learns
-# at all, and the right one cannot be read off anywhere: it has to be found.
+# The learning rate scales the steps in which a network learns. It decides whether it learns at all,
+# and the right one cannot be read off anywhere: it has to be found.
 
 # %% tags=["hide-input"]
 from math import log
@@ -59,9 +59,9 @@ sweep = measured(
 figure(sweep, losses_by_rate, alt=valleys_in_words)
 
 # %% [markdown]
-# One network, one set of digits, a fixed budget of steps: each dot is a network trained from
-# scratch, only optimizer, learning rate and seed differ. On the left the steps are so small that the
-# budget runs out, on the right so large that nothing is learned.
+# One network, one set of digits, a fixed budget of steps. Each dot is a network trained from scratch;
+# only the optimizer, the learning rate and the seed differ. On the far left the steps are so small
+# that the budget runs out, on the far right so large that most networks learn nothing.
 
 # %% tags=["hide-input"]
 claim(
@@ -78,11 +78,11 @@ claim(
 # %% [markdown]
 # ## What this is
 #
-# A well-known article[^1] explains why fixed and decaying learning rates are hard to get right and
+# An article[^1] explains why fixed and decaying learning rates are hard to get right and
 # what to do about it: adaptive optimizers, the learning rate range test, cyclical learning rates.
-# This guide asks its questions again and answers them with measurements: several seeds for every
-# number, every contender tuned alike, failures shown as plainly as successes. Where the article is
-# wrong, the guide says so and shows the runs.
+# This guide asks its questions again and answers them with measurements: several seeds, their spread
+# shown, failures as plainly as successes. Where the article is wrong, the guide says so and shows the
+# runs.
 #
 # [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019.
 #
@@ -99,14 +99,15 @@ claim(
 #
 # === "Run"
 #
-#     You need Python, `make` and about 2 GB of disk. Clone the repository, then
+#     You need Python 3.11 to 3.13, `make` and 3.5 GB of free disk. Clone the repository, then
 #
 #     ```sh
 #     make serve
 #     ```
 #
 #     and open the address that it prints. Change a number in `docs/fixed_rates.py` and save: the
-#     page trains what is new, keeps what it knows, and shows you the result.
+#     page trains what is new, keeps what it knows, and shows you the result, and which of its
+#     sentences no longer hold.
 #
 # === "Copy"
 #
@@ -139,5 +140,5 @@ for optimizer in (keras.optimizers.Adam(rate), keras.optimizers.SGD(rate)):
 # ## What to remember
 #
 # - The learning rate decides between learning and not learning.
-# - The range that works depends on the optimizer, and on everything else.
+# - The range that works depends on the optimizer, so expect it to depend on more.
 # - So it has to be measured, and this guide shows how.

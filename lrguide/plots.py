@@ -15,12 +15,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
-from numpy.typing import ArrayLike, NDArray
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import ArrayLike
 
 # Of the Okabe-Ito palette the four colours with a contrast of 3:1 on white and on dark grey, and
 # black, which `svg` turns into the colour of the page's text.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
+
+# For any number of contenders: the colours again with another line.
+LINES = [(colour, line) for line in ("-", "--", ":", "-.") for colour in COLOURS]
 
 STYLE: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=COLOURS),
@@ -55,7 +58,7 @@ def subplots(
 def loss_by_epoch(
     curves: Mapping[str, tuple[ArrayLike, ArrayLike]], *, chance: float, top: float
 ) -> Figure:
-    """Training and validation loss by epoch, a line a contender, its seeds as a band.
+    """Training and validation loss by epoch: the median of the seeds, and a band over all of them.
 
     Args:
         curves: for each label the training and the validation losses, both of shape (seeds,
@@ -66,11 +69,15 @@ def loss_by_epoch(
     figure, panels = subplots(1, 2, height=3.4, sharex=True, sharey=True)
     for axes, title, part in zip(panels, ("training", "validation"), (0, 1), strict=True):
         ends = []
-        for (label, losses), colour in zip(curves.items(), COLOURS, strict=False):
+        for (label, losses), (colour, line) in zip(curves.items(), LINES, strict=False):
             rows = np.asarray(losses[part], dtype=np.float64)
-            epochs = np.arange(1, rows.shape[1] + 1)
-            _band(axes, epochs, rows, colour)
-            ends.append((label, float(np.nanmedian(rows[:, -1])), colour))
+            rows = np.where(np.isfinite(rows), rows, 10 * top)  # what diverged leaves the picture
+            epochs, middle = np.arange(1, rows.shape[1] + 1), np.median(rows, axis=0)
+            axes.plot(epochs, middle, color=colour, linestyle=line)
+            axes.fill_between(
+                epochs, rows.min(axis=0), rows.max(axis=0), color=colour, alpha=0.25, linewidth=0
+            )
+            ends.append((label, float(middle[-1]), colour))
         axes.axhline(chance, color="#000000", linestyle=(0, (2, 2)), linewidth=1, zorder=1)
         axes.set(title=title, xlabel="epochs trained", yscale="log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -93,10 +100,10 @@ def loss_by_rate(
         ylabel: what the loss is.
     """
     figure, axes = subplots(height=3.4)
-    for (label, (rates, losses)), colour in zip(curves.items(), COLOURS, strict=False):
+    for (label, (rates, losses)), (colour, line) in zip(curves.items(), LINES, strict=False):
         x, rows = np.asarray(rates), np.asarray(losses, dtype=np.float64)
         shown = np.where(np.isfinite(rows) & (rows < top), rows, top)
-        axes.plot(x, np.median(shown, axis=1), color=colour, label=label)
+        axes.plot(x, np.median(shown, axis=1), color=colour, linestyle=line, label=label)
         for beyond, marker in ((False, "o"), (True, "^")):
             here = (shown >= top) == beyond
             axes.plot(
@@ -122,14 +129,6 @@ def loss_by_rate(
     return figure
 
 
-def _band(axes: Axes, x: NDArray[Any], rows: NDArray[np.float64], colour: str) -> None:
-    """The median over seeds as a line, the lowest and highest as a band."""
-    axes.plot(x, np.nanmedian(rows, axis=0), color=colour)
-    axes.fill_between(
-        x, np.nanmin(rows, axis=0), np.nanmax(rows, axis=0), color=colour, alpha=0.25, linewidth=0
-    )
-
-
 def _label_ends(axes: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
     """Names at the right ends of the lines, moved apart where they would overlap."""
     low, high = np.log(axes.get_ylim())
@@ -146,7 +145,6 @@ def _plain_ticks(axes: Axes) -> None:
     """Losses as plain numbers, 0.1 rather than a power of ten, and no ticks between them."""
     axes.minorticks_off()
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def svg(figure: Figure, alt: str) -> str:

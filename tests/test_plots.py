@@ -49,3 +49,31 @@ def luminance(colour: str) -> float:
 def test_line_colours_have_a_contrast_of_three_on_light_and_dark(colour: str, ground: str) -> None:
     light, dark = sorted((luminance(colour), luminance(ground)), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 3
+
+
+def losses(contenders: int) -> dict[str, tuple[list[list[float]], list[list[float]]]]:
+    return {f"contender {n}": ([[1.0, 0.5]] * 3, [[1.0, 0.4]] * 3) for n in range(contenders)}
+
+
+@pytest.mark.parametrize("contenders", [1, 5, 7])
+def test_every_contender_is_drawn_and_named_however_many(contenders: int) -> None:
+    svg = plots.svg(plots.loss_by_epoch(losses(contenders), chance=2.3, top=5), "losses")
+    assert all(f">contender {n}<" in svg for n in range(contenders))
+
+
+def test_contenders_that_share_a_colour_have_another_line() -> None:
+    assert len({style for style in plots.LINES[:7]}) == 7
+
+
+def test_a_seed_that_diverged_leaves_the_picture_at_the_top_and_is_not_left_out() -> None:
+    bad = [[1.0, float("nan")], [1.0, float("nan")], [1.0, 0.5]]
+    figure = plots.loss_by_epoch({"0.5": (bad, bad)}, chance=2.3, top=5)
+    assert list(figure.axes[0].lines[0].get_ydata()) == [1.0, 50.0]
+
+
+def test_losses_beyond_the_top_are_triangles_at_it() -> None:
+    figure = plots.loss_by_rate(
+        {"Adam": ([0.1, 1.0], [[0.2, 0.3], [9.0, float("nan")]])}, chance=2.3, top=5, ylabel="loss"
+    )
+    triangles = [line for line in figure.axes[0].lines if line.get_marker() == "^"]
+    assert list(triangles[0].get_ydata()) == [5.0, 5.0]

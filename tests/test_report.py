@@ -66,6 +66,27 @@ def test_a_claim_is_published_as_markdown_with_what_made_its_runs(outputs) -> No
     }
 
 
+def test_a_claim_that_does_not_hold_is_a_marked_warning_in_a_notebook(outputs) -> None:
+    report.claim(RUNS, lambda r: mean(r) > 1, lambda r: f"the mean is {mean(r):.2f}")
+    (output,) = outputs.outputs
+    failure = "the runs do not bear out this sentence: the mean is 0.20"
+    assert output.data["text/markdown"] == f'!!! warning "No longer true"\n\n    {failure}'
+    assert output.metadata["lrguide"]["failed"] == failure
+
+
+def test_a_claim_about_runs_that_were_taken_out_says_so(outputs) -> None:
+    report.claim(RUNS, lambda r: True, lambda r: f"{mean(r.where(seed=7)):.2f}")
+    assert (
+        "runs that are not there: no run has {'seed': 7}"
+        in (outputs.outputs[0].metadata["lrguide"]["failed"])
+    )
+
+
+def test_a_claim_that_does_not_hold_stops_a_plain_script() -> None:
+    with pytest.raises(AssertionError, match="bear out this sentence: the mean is 0"):
+        report.claim(RUNS, lambda r: mean(r) > 1, lambda r: f"the mean is {mean(r):.2f}")
+
+
 def test_a_figure_is_published_as_svg_with_its_text_alternative(outputs) -> None:
     report.figure(RUNS, draw, lambda r: f'mean <{mean(r):.1f}> & "range"')
     html = outputs.outputs[0].data["text/html"]

@@ -39,7 +39,10 @@ def claim(
     *,
     tie: bool = False,
 ) -> None:
-    """Show the sentence, or stop the page if it does not hold.
+    """Show the sentence; if it does not hold, say so and end the build.
+
+    In a notebook a sentence that does not hold is shown in a warning, marked so that a build of the
+    site ends with it, while a reader who changes a number sees the rest of the page.
 
     Args:
         runs: the runs that it is about.
@@ -48,13 +51,22 @@ def claim(
         tie: True if the sentence says that contenders do not differ.
 
     Raises:
-        AssertionError: with the sentence, if it does not hold.
+        AssertionError: outside a notebook, with the sentence, if it does not hold.
     """
     claims.append(Claim(runs, holds, sentence, tie))
-    text = sentence(runs)
-    if not holds(runs):
-        raise AssertionError(f"the runs do not bear out this sentence: {text}")
-    _publish("text/markdown", text, text, runs)
+    try:
+        text = sentence(runs)
+        if holds(runs):
+            _publish("text/markdown", text, text, runs)
+            return
+        failure = f"the runs do not bear out this sentence: {text}"
+    except LookupError as error:  # it speaks of a contender that was taken out
+        failure = f"a sentence speaks of runs that are not there: {error.args[0]}"
+    if not _in_notebook():
+        raise AssertionError(failure)
+    lines = failure.strip().replace("\n", "\n    ")
+    warning = f'!!! warning "No longer true"\n\n    {lines}'
+    _publish("text/markdown", warning, failure, runs, failed=failure)
 
 
 def table(
@@ -109,15 +121,21 @@ def _number(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _publish(kind: str, content: str, plain: str, runs: Runs) -> None:
+def _in_notebook() -> bool:
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
-    if get_ipython() is None:
+    return get_ipython() is not None
+
+
+def _publish(kind: str, content: str, plain: str, runs: Runs, **marks: str) -> None:
+    if not _in_notebook():
         print(plain)
         return
     from IPython.display import display
 
     display(
-        {kind: content, "text/plain": plain}, raw=True, metadata={"lrguide": {"made": _made(runs)}}
+        {kind: content, "text/plain": plain},
+        raw=True,
+        metadata={"lrguide": {"made": _made(runs), **marks}},
     )
 
 
