@@ -184,7 +184,7 @@ def _checked(
                 f"{name} in {source} is not MNIST's: its SHA-256 must begin with {digest[:12]}, "
                 f"received {seen[:12]}"
             )
-    return dict(arrays)
+    return {name: arrays[name] for name in expected}
 
 
 def _digits(arrays: Mapping[str, NDArray[np.uint8]]) -> Digits:

@@ -137,7 +137,7 @@ def test_stored_runs_begin_as_they_would_today(run, replayed):
     settings = run["settings"]
     if json.dumps(settings) not in replayed:
         pytest.skip("FULL needs the whole of MNIST: set LRGUIDE_MNIST")
-    from lrguide.guide.records import _processor
+    from lrguide.guide.processes import _processor
 
     seen, stored = replayed[json.dumps(settings)], run["result"]["first_losses"]
     if run["made"]["processor"] == _processor():

@@ -155,18 +155,6 @@ def test_a_page_that_fails_is_told_in_one_sentence_its_runs_and_the_other_pages_
     assert said[-1] == "e_fine.py: nothing to do, the records hold all its runs"
 
 
-def test_a_page_that_looks_elsewhere_does_not_keep_the_command_busy_for_ever(project):
-    page(
-        project,
-        "one",
-        "import pathlib\nnowhere = pathlib.Path('x')\n"
-        "measured(probe, [dict(seed=0)], cache=nowhere, records=nowhere)",
-    )
-    status, _, complained = measure(project)
-    assert status == 1
-    assert "does not find the runs measured for it" in complained[0]
-
-
 @pytest.mark.parametrize("name", ["two", "one.py", "../one", "*"])
 def test_a_page_that_is_not_there_is_named_beside_those_that_are(project, name):
     page(project, "index", "")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lrguide.guide import experiments
 from lrguide.guide.experiments import complete, train
 from lrguide.guide.records import NotMeasured, Run, Runs, key_of, measured, only_one, read, write
 
@@ -148,7 +149,9 @@ DAMAGE = {
     "provenance edited": (replace("2026-01-02", "2026-01-03"), "run 0 in .* was changed after it"),
     "a digest edited": (replace('"digest": "', '"digest": "0'), "run 0 in .* was changed after it"),
     "a digest missing": (replace('"digest"', '"digested"'), "damaged .*'digest'"),
-    "NaN": (replace("null", "NaN"), "damaged .*NaN is not JSON"),
+    "NaN": (replace("null", "NaN"), "damaged .*not JSON compliant"),
+    "a number too large": (replace("[1.0, null]", "[1e999, null]"), "damaged .*not JSON compliant"),
+    "a number too long": (replace("[1.0, null]", "[" + "1" * 5000 + ", null]"), "damaged"),
     "another schema": (replace('"schema": 1', '"schema": 2'), "must have schema 1 .* schema 2"),
     "another function": (replace('"probe"', '"other"'), "hold runs of probe, received .* 'other'"),
     "a line missing its end": (replace("}", ""), "damaged"),
@@ -484,3 +487,22 @@ def python(code, *arguments, **environment):
         text=True,
         start_new_session=True,
     )
+
+
+def test_an_experiment_of_another_module_with_the_same_name_has_another_key() -> None:
+    def train(**settings):
+        return {}
+
+    train.__globals__["PROTOCOL"]["train"] = 1
+    try:
+        settings = complete(experiments.train, {"optimizer": "Adam", "rate": 0.1, "seed": 0})
+        assert key_of(train, settings) != key_of(experiments.train, settings)
+    finally:
+        del train.__globals__["PROTOCOL"]["train"]
+
+
+def test_settings_without_their_list_are_refused_in_one_sentence(tmp_path) -> None:
+    with pytest.raises(TypeError, match=r"one mapping a run, received a mapping alone"):
+        measured(probe, {"seed": 0}, cache=tmp_path, records=tmp_path)
+    with pytest.raises(TypeError, match=r"settings of a run must be a mapping, received 'seed'"):
+        measured(probe, ["seed"], cache=tmp_path, records=tmp_path)

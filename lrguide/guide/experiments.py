@@ -76,6 +76,8 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
     Raises:
         TypeError, ValueError: for a setting that is unknown, missing, or not what it should be.
     """
+    if not isinstance(settings, Mapping):
+        raise TypeError(f"the settings of a run must be a mapping, received {settings!r}")
     settings = dict(settings)
     name = settings.get("budget", "SMALL")
     if not isinstance(name, str) or name not in BUDGETS:
@@ -130,8 +132,10 @@ def identity(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
         raise TypeError(
             f"an experiment must be a function named in its module's PROTOCOL, received {name}"
         )
+    # Records are of this module's functions; another's of the same name is another experiment.
+    module = getattr(function, "__module__", "")
     return {
-        "function": name,
+        "function": name if module == __name__ else f"{module}.{name}",
         "protocol": protocols[name],
         "data": fingerprint(settings["full"]),
         "settings": dict(settings),
@@ -160,8 +164,8 @@ def train(
         `loss`, `accuracy` (with dropout, averaged over the epoch), `validation_loss` and
         `validation_accuracy`, one number an epoch; `test_loss` and `test_accuracy` at the end;
         `first_losses` of the first five batches (fewer where an epoch is shorter); `rates` at the
-        start of each epoch, and `rates_sha256` over the rate of every step. A number that is not
-        finite is None.
+        start of each epoch, and `rates_sha256` over these, repeated for each step of their epoch.
+        A number that is not finite is None.
     """
     _use_one_thread()
     import keras

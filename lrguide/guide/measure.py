@@ -17,7 +17,8 @@ from pathlib import Path
 import matplotlib as mpl
 
 from lrguide.guide import records
-from lrguide.guide.records import Experiment, NotMeasured, Run
+from lrguide.guide.processes import Experiment
+from lrguide.guide.records import Run
 
 
 class PageStopped(Exception):
@@ -25,42 +26,31 @@ class PageStopped(Exception):
 
 
 def measure(page: Path) -> int:
-    """Measure all that a page asks for, write it to the records and return how many were new.
+    """Run a page, which measures what it asks for, and store it; return how many runs were new.
 
     Raises:
-        PageStopped: if the page fails otherwise; what it had asked for by then is measured.
+        PageStopped: if the page fails; what it had asked for by then is stored.
     """
-    new = answered = 0
-    while True:
-        stopped = _ask(page)
-        if isinstance(stopped, NotMeasured) and len(records.asked) <= answered:
-            stopped = RuntimeError("it does not find the runs measured for it")
-        answered = len(records.asked)
-        for function, wanted in list(records.asked):
-            new += keep(function, records.measured(function, wanted))
-        if stopped is None:
-            return new
-        if not isinstance(stopped, NotMeasured):
-            frames = reversed(traceback.extract_tb(stopped.__traceback__))
-            at = next((f" at line {f.lineno}" for f in frames if f.filename == str(page)), "")
-            raise PageStopped(
-                f"{page.name} stopped{at} ({type(stopped).__name__}: {stopped}); "
-                "the runs it had asked for are in the records"
-            ) from stopped
-
-
-def _ask(page: Path) -> Exception | None:
-    """Run a page until something is not measured; its questions are then in `records.asked`."""
     records.asked.clear()
-    os.environ["LRGUIDE_MAX_SECONDS"] = "0"
+    stopped = None
     try:
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             runpy.run_path(str(page), run_name="__main__")
+    except (OSError, KeyboardInterrupt):
+        raise  # no room, another measurement, a reader who stops it: not the page's doing
     except Exception as error:
-        return error
-    finally:
-        del os.environ["LRGUIDE_MAX_SECONDS"]
-    return None
+        stopped = error
+    new = 0
+    for function, wanted in list(records.asked):
+        new += keep(function, records.measured(function, wanted))
+    if stopped is not None:
+        frames = reversed(traceback.extract_tb(stopped.__traceback__))
+        at = next((f" at line {f.lineno}" for f in frames if f.filename == str(page)), "")
+        raise PageStopped(
+            f"{page.name} stopped{at} ({type(stopped).__name__}: {stopped}); "
+            "the runs it had asked for are in the records"
+        ) from stopped
+    return new
 
 
 def keep(function: Experiment, runs: Iterable[Run], folder: Path | None = None) -> int:

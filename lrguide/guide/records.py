@@ -5,38 +5,29 @@ other is trained in a process of its own and stored at once. Records are the com
 JSON file an experiment and budget, one line a run; the cache holds one file a run in the same form.
 """
 
-import functools
 import hashlib
 import json
 import math
 import os
-import signal
-import sys
 import tempfile
-import threading
-import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lrguide.data import mnist_full
 from lrguide.guide.experiments import budget_of, complete, identity
+from lrguide.guide.processes import Experiment, jobs_allowed, run_all
 
 SCHEMA = 1
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = ROOT / "docs" / "records"
 # An installed copy of lrguide has no docs beside it and must not write into site-packages.
 CACHE = (ROOT if RECORDS.is_dir() else Path.cwd()) / ".cache" / "lrguide"
-
-Experiment = Callable[..., dict[str, Any]]
 
 # What this process asked for, so that `make measure` can learn a page's settings by running it.
 asked: list[tuple[Experiment, list[dict[str, Any]]]] = []
@@ -107,24 +98,29 @@ def measured(
         BlockingIOError: if another measurement is running.
         OSError: if a run cannot be stored.
     """
+    if isinstance(settings, Mapping):
+        raise TypeError(
+            "settings must be a list with one mapping a run, received a mapping alone: put it in []"
+        )
     wanted = [complete(function, setting) for setting in settings]
     if not wanted:
         raise ValueError("settings must name at least one run (is there no seed?), received none")
     asked.append((function, wanted))
-    jobs = _jobs(jobs)
-    records, cache = records or RECORDS, cache or CACHE
+    jobs = jobs_allowed(jobs)
+    records, cache = Path(records or RECORDS), Path(cache or CACHE)
     stored = _look_up(function, wanted, records, cache)
     missing = {key_of(function, s): s for s in wanted if key_of(function, s) not in stored}
     if missing:
         _refuse_if_too_long(function, list(missing.values()), jobs)
-        with only_one(cache):
-
-            def keep(run: Run) -> None:
+        with (
+            only_one(cache),
+            closing(run_all(function, list(missing.values()), jobs)) as outcomes,
+        ):
+            for outcome in outcomes:
+                run = Run(function.__name__, *outcome)
                 key = key_of(function, run.settings)
                 write(cache / f"{key}.json", function, [run])
                 stored[key] = run
-
-            _train(function, list(missing.values()), jobs, keep)
     return Runs(stored[key_of(function, setting)] for setting in wanted)
 
 
@@ -145,45 +141,34 @@ def read(path: Path, function: Experiment) -> dict[str, Run]:
         ValueError: if the file is damaged or was edited by hand.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-        schema, name, lines = content["schema"], content["function"], content["runs"]
-        if (schema, name) != (SCHEMA, function.__name__):
-            raise ValueError(
-                f"{path} must have schema {SCHEMA} and hold runs of {function.__name__}, received "
-                f"schema {schema!r} and {name!r} and is not used"
-            )
-        runs = {}
-        for number, line in enumerate(lines):
-            digest = line.pop("digest")
-            if digest != _digest(line):
-                raise ValueError(
-                    f"run {number} in {path} was changed after it was measured and is not used: "
-                    "restore the file, or delete that run to measure it again"
-                )
-            same = identity(function, line["settings"])
-            # Runs of another protocol or other data were right once and are simply out of date.
-            if all(line[name] == same[name] for name in ("protocol", "data")):
-                runs[key_of(function, line["settings"])] = Run(
-                    function.__name__, line["settings"], line["result"], line["made"]
-                )
-    except (
-        json.JSONDecodeError,
-        UnicodeDecodeError,
-        RecursionError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        OSError,
-    ) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        head = (content["schema"], content["function"])
+        lines = [
+            (line.pop("digest") == _digest(line), identity(function, line["settings"]), line)
+            for line in content["runs"]
+        ]
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, OSError) as error:
         raise ValueError(
             f"{path} must hold measured runs as JSON but is damaged and is not used: restore it, "
             f"or delete it to measure again ({type(error).__name__}: {error})"
         ) from error
+    if head != (SCHEMA, function.__name__):
+        raise ValueError(
+            f"{path} must have schema {SCHEMA} and hold runs of {function.__name__}, received "
+            f"schema {head[0]!r} and {head[1]!r} and is not used"
+        )
+    runs = {}
+    for number, (whole, same, line) in enumerate(lines):
+        if not whole:
+            raise ValueError(
+                f"run {number} in {path} was changed after it was measured and is not used: "
+                "restore the file, or delete that run to measure it again"
+            )
+        # Runs of another protocol or other data were right once and are simply out of date.
+        if all(line[name] == same[name] for name in ("protocol", "data")):
+            run = Run(function.__name__, line["settings"], line["result"], line["made"])
+            runs[key_of(function, run.settings)] = run
     return runs
-
-
-def _refuse(constant: str) -> None:
-    raise TypeError(f"{constant} is not JSON")
 
 
 def write(path: Path, function: Experiment, runs: Iterable[Run]) -> None:
@@ -277,21 +262,6 @@ def _look_up(
     return stored
 
 
-def _jobs(jobs: int | None) -> int:
-    value = jobs if jobs is not None else os.environ.get("LRGUIDE_JOBS") or None
-    if value is None:
-        from joblib import cpu_count
-
-        return int(cpu_count())  # what a container or a queueing system allows, not what exists
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = 0
-    if number < 1:
-        raise ValueError(f"jobs (LRGUIDE_JOBS) must be a whole number above 0, received {value!r}")
-    return number
-
-
 def _refuse_if_too_long(function: Experiment, missing: list[dict[str, Any]], jobs: int) -> None:
     given = os.environ.get("LRGUIDE_MAX_SECONDS")
     if not given:
@@ -311,142 +281,6 @@ def _refuse_if_too_long(function: Experiment, missing: list[dict[str, Any]], job
             f"{len(missing)} runs are not measured yet and would take about {duration} here, "
             f"longer than the {limit:.0f} seconds of LRGUIDE_MAX_SECONDS: run `make measure`"
         )
-
-
-def _train(
-    function: Experiment,
-    missing: Sequence[dict[str, Any]],
-    jobs: int,
-    keep: Callable[[Run], None],
-) -> None:
-    from joblib import Parallel, delayed
-
-    if any(setting["full"] for setting in missing):
-        mnist_full.__wrapped__()  # download once, or fail here, before the processes start
-    # One job would run in this process, so there are always two workers; `pre_dispatch` says how
-    # many are busy. No backend is named: `joblib.parallel_config` can choose a cluster's.
-    parallel = Parallel(
-        n_jobs=max(2, min(jobs, len(missing))),
-        pre_dispatch=jobs,
-        batch_size=1,
-        return_as="generator_unordered",
-    )
-    with warnings.catch_warnings(), _progress(missing, jobs) as advance:
-        # What joblib tells of replaced or stopped workers helps nobody: the runs are all there.
-        warnings.filterwarnings("ignore", "A worker stopped|.*tasks", UserWarning)
-        with _uninterrupted():
-            runs = parallel(delayed(_run)(function, s) for s in missing)
-        with closing(runs):
-            for run in runs:
-                keep(run)
-                advance(run)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Processes started here leave Ctrl-C, which a terminal sends to all, to this process."""
-    resource_tracker.ensure_running()  # unblocks the signal where it starts, so not between
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _progress(missing: Sequence[Mapping[str, Any]], jobs: int) -> Iterator[Callable[[Run], None]]:
-    """A bar that moves on while the runs last: its time left is an estimate from the first on."""
-    from tqdm import tqdm
-
-    total = sum(budget_of(setting).seconds for setting in missing)
-    busy, started, over = min(jobs, len(missing)), time.monotonic(), threading.Event()
-    done, ended, speed = 0.0, 0, float(busy)  # in estimated CPU-seconds, and those a second
-    bar = tqdm(total=total, bar_format="{desc} |{bar}| {elapsed} gone", file=sys.stderr)
-
-    def tick() -> None:
-        while True:
-            gone = time.monotonic() - started
-            bar.n = total if ended == len(missing) else min(gone * speed, 0.99 * total)
-            left = tqdm.format_interval(max(total / speed - gone, 0))
-            bar.set_description_str(f"{ended} of {len(missing)} runs, about {left} left")
-            if over.wait(1 if sys.stderr.isatty() else 10):
-                return
-
-    def advance(run: Run) -> None:
-        nonlocal done, ended, speed
-        done, ended = done + budget_of(run.settings).seconds, ended + 1
-        if ended >= busy:
-            speed = done / (time.monotonic() - started)
-
-    ticking = threading.Thread(target=tick, daemon=True)
-    ticking.start()
-    try:
-        yield advance
-    finally:
-        over.set()
-        ticking.join()
-        bar.n = total if ended == len(missing) else done
-        bar.set_description_str(f"{ended} of {len(missing)} runs")
-        bar.close()
-
-
-def _run(function: Experiment, settings: dict[str, Any]) -> Run:
-    # Runs in a process of its own: the thread counts of the caller's TensorFlow must not matter.
-    _end_with_parent()
-    # Both decide bits, so they do not depend on how the caller's computer is set up.
-    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
-    started = time.process_time()
-    result = function(**settings)
-    return Run(function.__name__, settings, result, _provenance(time.process_time() - started))
-
-
-@functools.cache
-def _end_with_parent() -> None:
-    """A killed measurement must not leave processes that go on training for nobody."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _provenance(cpu_seconds: float) -> dict[str, Any]:
-    import platform
-    from importlib.metadata import version
-
-    threads, gpus = 1, []
-    if tf := sys.modules.get("tensorflow"):  # an experiment may do without
-        threads = tf.config.threading.get_intra_op_parallelism_threads()
-        gpus = [
-            tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
-            for gpu in tf.config.list_physical_devices("GPU")
-        ]
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor": ", ".join(gpus) or _processor(),
-        "threads": threads,
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
-        "cpu_seconds": round(cpu_seconds, 1),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "keras": version("keras"),
-        "tensorflow": version("tensorflow"),
-    }
-
-
-def _processor() -> str:
-    import platform
-
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _digest(content: Any) -> str:
