@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -123,7 +124,10 @@ HAVE_FULL = (
 @pytest.fixture(scope="module")
 def replayed():
     settings = [run["settings"] for run in STORED if HAVE_FULL or not run["settings"]["full"]]
-    losses = Parallel(n_jobs=2)(delayed(first_losses)(each) for each in settings)
+    with warnings.catch_warnings():
+        # joblib replaces a worker that has grown and warns in its own thread, where an error hangs.
+        warnings.simplefilter("ignore")
+        losses = Parallel(n_jobs=2)(delayed(first_losses)(each) for each in settings)
     return {json.dumps(each): seen for each, seen in zip(settings, losses, strict=True)}
 
 
