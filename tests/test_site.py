@@ -416,7 +416,15 @@ class TestWhatIsTouchedOfMkdocsJupyter:
         assert page.render.__func__ is Page.render
 
 
+WHOLE = "__init__ shapes powers unused guide/__init__ guide/tools guide/lazy"
+
+
 class TestTheKey:
+    @pytest.fixture(autouse=True)
+    def nothing_imported(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As in MkDocs' process, so that the package of `root` is the one that is found."""
+        monkeypatch.delitem(sys.modules, "lrguide", raising=False)
+
     @pytest.mark.parametrize(
         ("code", "modules"),
         [
@@ -427,10 +435,14 @@ class TestTheKey:
             ("from lrguide import area", "__init__ shapes powers"),
             ("from lrguide import __version__", "__init__"),
             ("def late():\n    from lrguide import powers", "__init__ powers"),
-            ("from lrguide.guide import tools", "__init__ guide/__init__ guide/tools"),
-            ("import lrguide", "__init__ shapes powers unused guide/__init__ guide/tools"),
-            ("from lrguide import *", "__init__ shapes powers unused guide/__init__ guide/tools"),
-            ("this is not Python", ""),
+            ("from lrguide.guide import tools", "__init__ powers guide/__init__ guide/tools"),
+            ("from lrguide.guide import lazy", WHOLE),
+            ("from lrguide.guide.lazy import any_area", WHOLE),
+            ("from lrguide import nowhere", WHOLE),
+            ("import lrguide", WHOLE),
+            ("import lrguide.shapes", WHOLE),
+            ("from lrguide import *", WHOLE),
+            ("no Python", WHOLE),
         ],
     )
     def test_follows_imports(self, tmp_path: Path, code: str, modules: str) -> None:
@@ -439,9 +451,19 @@ class TestTheKey:
         start = '__version__ = "1"\nif TYPE_CHECKING:\n    from . import unused\n'
         for name, text in PACKAGE.items():
             (package / name).write_text((start if name == "__init__.py" else "") + text)
-        for name in ("__init__", "tools"):
-            (package / "guide" / f"{name}.py").write_text("")
-        assert modules_used(code, package) == {package / f"{name}.py" for name in modules.split()}
+        (package / "guide" / "__init__.py").write_text("from .. import powers\n")
+        (package / "guide" / "tools.py").write_text("")
+        (package / "guide" / "lazy.py").write_text("from lrguide import area as any_area\n")
+        assert modules_used(code, tmp_path) == {package / f"{name}.py" for name in modules.split()}
+
+    def test_follows_the_whole_package_while_a_module_of_it_is_not_python(
+        self, tmp_path: Path
+    ) -> None:
+        (tmp_path / "lrguide").mkdir()
+        files = {tmp_path / "lrguide" / f"{name}.py" for name in ("__init__", "shapes", "powers")}
+        for path in files:
+            path.write_text("def area(:\n" if path.stem == "shapes" else "")
+        assert modules_used("from lrguide import powers", tmp_path) == files
 
     def test_follows_records_only_where_a_page_can_read_them(self, tmp_path: Path) -> None:
         (tmp_path / "lrguide/guide").mkdir(parents=True)
