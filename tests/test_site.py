@@ -356,6 +356,15 @@ class TestABuild:
         assert "the 120 seconds of LRGUIDE_MAX_SECONDS: run `make measure`" in result.stderr
         assert not list((tmp_path / ".cache/lrguide").glob("*.json"))
 
+    def test_fails_on_a_claim_that_its_runs_do_not_bear_out(self, tmp_path: Path) -> None:
+        claim = (
+            "from lrguide.guide.report import claim\n\n"
+            "claim(runs, lambda runs: False, lambda runs: f'{len(runs)} run is enough')\n"
+        )
+        result = Site(tmp_path, {"index.py": f"# %%{ASK}{claim}"}, REAL_PACKAGE).build()
+        assert result.returncode != 0
+        assert "index.py: the runs do not bear out this sentence: 1 run is enough" in result.stderr
+
     def test_says_so_when_a_kernel_dies(self, tmp_path: Path) -> None:
         site = Site(tmp_path, {"index.py": "# %%\nimport os\n\nos._exit(3)\n"})
         result = site.build()

@@ -92,6 +92,8 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
         note = _stopped(executed, path, _root(config))
     notebook = jupytext.read(path)  # prose is always the file's; only results are kept
     if executed is not None:
+        if not serving and (untrue := _untrue(executed)):  # a reader sees it in the page
+            raise PluginError(f"{path.name}: {untrue[0]}")
         _copy_outputs(executed, notebook)
         foot = _foot(executed, page, config)
     markdown, meta = to_markdown(notebook)
@@ -145,6 +147,13 @@ def _copy_outputs(executed: dict[str, Any], notebook: nbformat.NotebookNode) -> 
     ran = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
     for cell, other in zip(code, ran, strict=True):
         cell.outputs = [nbformat.from_dict(output) for output in other["outputs"]]
+
+
+def _untrue(executed: dict[str, Any]) -> list[str]:
+    """Claims that their runs do not bear out."""
+    outputs = [output for cell in executed["cells"] for output in cell.get("outputs", [])]
+    published = [output.get("metadata", {}).get("lrguide", {}) for output in outputs]
+    return [metadata["failed"] for metadata in published if "failed" in metadata]
 
 
 def _running(run: Run) -> str:
