@@ -104,6 +104,27 @@ PACKAGE = {
 }
 
 
+REAL_PACKAGE = {
+    str(path.relative_to(REPOSITORY / "lrguide")): path.read_text(encoding="utf-8")
+    for path in (REPOSITORY / "lrguide").rglob("*.py")
+}
+
+# An experiment that needs no TensorFlow, asked for 1 run.
+ASK = """
+from lrguide.guide.records import measured
+
+PROTOCOL = {"probe": 1}
+
+
+def probe(*, budget, seed, training, batch, epochs, validation, test, full):
+    return {"loss": [seed / 2]}
+
+
+runs = measured(probe, [dict(budget="TINY", seed=seed) for seed in (1,)])
+print("losses", runs.values("loss").ravel())
+"""
+
+
 class Site:
     """A guide of a few tiny pages with the real theme, hook and settings."""
 
@@ -133,7 +154,10 @@ class Site:
         return (self.folder / "site" / page / "index.html").read_text(encoding="utf-8")
 
     def command(self, *arguments: str, strict: bool = True) -> dict[str, Any]:
-        environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "LRGUIDE_STRICT": str(strict)}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("LRGUIDE_")
+        }
+        environment |= {"NO_MKDOCS_2_WARNING": "1", "LRGUIDE_STRICT": str(strict)}
         return {
             "args": [sys.executable, "-m", "mkdocs", *arguments],
             "cwd": self.folder,
@@ -305,6 +329,42 @@ class TestABuild:
         assert len(result.stderr.splitlines()) < 20
         assert not (tmp_path / "site" / "index.html").exists()
 
+    def test_trains_the_run_that_a_changed_setting_lacks_and_no_other(self, tmp_path: Path) -> None:
+        page = "# %%\n" + RUN.format(name="index") + ASK
+        site = Site(tmp_path, {"index.py": page}, REAL_PACKAGE)
+        entries: dict[str, bytes] = {}
+        for seeds, new, run, losses in [
+            ("(1,)", 1, ["index"], "[0.5]"),
+            ("(1, 3)", 1, ["index"], "[0.5 1.5]"),
+            ("(1,)", 0, [], "[0.5]"),
+        ]:
+            site.write("docs/index.py", page.replace("(1,)", seeds))
+            result = site.build()
+            assert result.returncode == 0, result.stderr
+            assert (seeds, site.runs()) == (seeds, run)
+            assert losses in (tmp_path / "site/index.html").read_text()
+            cache = {p.name: p.read_bytes() for p in (tmp_path / ".cache/lrguide").glob("*.json")}
+            assert entries.items() <= cache.items()
+            assert len(cache) == len(entries) + new
+            entries = cache
+
+    def test_trains_nothing_that_takes_longer_than_a_reader_waits(self, tmp_path: Path) -> None:
+        page = "# %%" + ASK.replace("TINY", "FULL")
+        result = Site(tmp_path, {"index.py": page}, REAL_PACKAGE).build()
+        assert result.returncode != 0
+        assert "NotMeasured: 1 runs are not measured yet" in result.stderr
+        assert "the 120 seconds of LRGUIDE_MAX_SECONDS: run `make measure`" in result.stderr
+        assert not list((tmp_path / ".cache/lrguide").glob("*.json"))
+
+    def test_fails_on_a_claim_that_its_runs_do_not_bear_out(self, tmp_path: Path) -> None:
+        claim = (
+            "from lrguide.guide.report import claim\n\n"
+            "claim(runs, lambda runs: False, lambda runs: f'{len(runs)} run is enough')\n"
+        )
+        result = Site(tmp_path, {"index.py": f"# %%{ASK}{claim}"}, REAL_PACKAGE).build()
+        assert result.returncode != 0
+        assert "index.py: the runs do not bear out this sentence: 1 run is enough" in result.stderr
+
     def test_says_so_when_a_kernel_dies(self, tmp_path: Path) -> None:
         site = Site(tmp_path, {"index.py": "# %%\nimport os\n\nos._exit(3)\n"})
         result = site.build()
@@ -362,7 +422,8 @@ class Served(Site):
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     page = "# %%\nimport time\n\ntime.sleep(2)\nprint('result', 1 + 1)\n"
-    yield from Served(tmp_path_factory.mktemp("serve"), {"index.py": page}).serve()
+    folder = tmp_path_factory.mktemp("serve")
+    yield from Served(folder, {"index.py": page}, REAL_PACKAGE).serve()
 
 
 class TestServing:
@@ -385,18 +446,18 @@ class TestServing:
         served.shows("result 3")
 
     def test_says_what_is_not_measured_yet(self, served: Served) -> None:
-        served.edit(
-            "docs/index.py",
-            "time.sleep(2)",
-            "class NotMeasured(RuntimeError): pass\nraise NotMeasured('25 runs: `make measure`')",
-        )
-        served.shows("Not measured yet", "25 runs: make measure")
+        served.edit("docs/index.py", "time.sleep(2)", ASK.replace("TINY", "FULL"))
+        served.shows("Not measured yet", "1 runs", "120 seconds", "run make measure PAGE=index")
 
     def test_gives_up_a_run_that_is_no_longer_wanted(self, served: Served) -> None:
-        served.edit("docs/index.py", "raise NotMeasured", "time.sleep(60)  #")
+        served.edit("docs/index.py", "PROTOCOL", "time.sleep(60)\nPROTOCOL")
         served.shows("This page is being run")
-        served.edit("docs/index.py", "time.sleep(60)  #", "print  #")
-        served.shows("result 3")
+        served.edit("docs/index.py", "time.sleep(60)\n", "")
+        served.shows("Not measured yet")
+
+    def test_trains_what_takes_less_time(self, served: Served) -> None:
+        served.edit("docs/index.py", "FULL", "TINY")
+        served.shows("losses [0.5]", "result 3")
 
 
 class TestWhatIsTouchedOfMkdocsJupyter:
@@ -416,7 +477,15 @@ class TestWhatIsTouchedOfMkdocsJupyter:
         assert page.render.__func__ is Page.render
 
 
+WHOLE = "__init__ shapes powers unused guide/__init__ guide/tools guide/lazy"
+
+
 class TestTheKey:
+    @pytest.fixture(autouse=True)
+    def nothing_imported(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As in MkDocs' process, so that the package of `root` is the one that is found."""
+        monkeypatch.delitem(sys.modules, "lrguide", raising=False)
+
     @pytest.mark.parametrize(
         ("code", "modules"),
         [
@@ -427,10 +496,14 @@ class TestTheKey:
             ("from lrguide import area", "__init__ shapes powers"),
             ("from lrguide import __version__", "__init__"),
             ("def late():\n    from lrguide import powers", "__init__ powers"),
-            ("from lrguide.guide import tools", "__init__ guide/__init__ guide/tools"),
-            ("import lrguide", "__init__ shapes powers unused guide/__init__ guide/tools"),
-            ("from lrguide import *", "__init__ shapes powers unused guide/__init__ guide/tools"),
-            ("this is not Python", ""),
+            ("from lrguide.guide import tools", "__init__ powers guide/__init__ guide/tools"),
+            ("from lrguide.guide import lazy", WHOLE),
+            ("from lrguide.guide.lazy import any_area", WHOLE),
+            ("from lrguide import nowhere", WHOLE),
+            ("import lrguide", WHOLE),
+            ("import lrguide.shapes", WHOLE),
+            ("from lrguide import *", WHOLE),
+            ("no Python", WHOLE),
         ],
     )
     def test_follows_imports(self, tmp_path: Path, code: str, modules: str) -> None:
@@ -439,9 +512,19 @@ class TestTheKey:
         start = '__version__ = "1"\nif TYPE_CHECKING:\n    from . import unused\n'
         for name, text in PACKAGE.items():
             (package / name).write_text((start if name == "__init__.py" else "") + text)
-        for name in ("__init__", "tools"):
-            (package / "guide" / f"{name}.py").write_text("")
-        assert modules_used(code, package) == {package / f"{name}.py" for name in modules.split()}
+        (package / "guide" / "__init__.py").write_text("from .. import powers\n")
+        (package / "guide" / "tools.py").write_text("")
+        (package / "guide" / "lazy.py").write_text("from lrguide import area as any_area\n")
+        assert modules_used(code, tmp_path) == {package / f"{name}.py" for name in modules.split()}
+
+    def test_follows_the_whole_package_while_a_module_of_it_is_not_python(
+        self, tmp_path: Path
+    ) -> None:
+        (tmp_path / "lrguide").mkdir()
+        files = {tmp_path / "lrguide" / f"{name}.py" for name in ("__init__", "shapes", "powers")}
+        for path in files:
+            path.write_text("def area(:\n" if path.stem == "shapes" else "")
+        assert modules_used("from lrguide import powers", tmp_path) == files
 
     def test_follows_records_only_where_a_page_can_read_them(self, tmp_path: Path) -> None:
         (tmp_path / "lrguide/guide").mkdir(parents=True)

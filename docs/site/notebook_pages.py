@@ -30,6 +30,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from page_markdown import to_markdown
 from page_results import Results, Run, explain, stop_of
+from watchdog.events import FileModifiedEvent
 
 log = logging.getLogger("mkdocs.pages")
 logging.getLogger("mkdocs.plugins.mkdocs_jupyter").setLevel(logging.WARNING)
@@ -58,11 +59,6 @@ def on_config(config: MkDocsConfig) -> None:
         with contextlib.suppress(OSError, subprocess.CalledProcessError):  # not a clone: today
             stamp = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
             os.environ["SOURCE_DATE_EPOCH"] = stamp
-
-
-def on_pre_build(config: MkDocsConfig) -> None:
-    """A build begins: it shows what has been made so far."""
-    results_of(_root(config)).build_begins()
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
@@ -96,6 +92,8 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
         note = _stopped(executed, path, _root(config))
     notebook = jupytext.read(path)  # prose is always the file's; only results are kept
     if executed is not None:
+        if not serving and (untrue := _untrue(executed)):  # a reader sees it in the page
+            raise PluginError(f"{path.name}: {untrue[0]}")
         _copy_outputs(executed, notebook)
         foot = _foot(executed, page, config)
     markdown, meta = to_markdown(notebook)
@@ -121,10 +119,13 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
 
 
 def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> None:
-    """Build again when a page's run is finished."""
-    wake = results_of(_root(config)).wake
-    wake.mkdir(parents=True, exist_ok=True)
-    server.watch(str(wake))
+    """Build again when a page's run is finished, as if docs/ had changed."""
+
+    def build_again() -> None:
+        for watched in server.observer.emitters:
+            watched.queue_event(FileModifiedEvent(config.docs_dir))
+
+    results_of(_root(config)).build_again.set_result(build_again)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
@@ -146,6 +147,13 @@ def _copy_outputs(executed: dict[str, Any], notebook: nbformat.NotebookNode) -> 
     ran = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
     for cell, other in zip(code, ran, strict=True):
         cell.outputs = [nbformat.from_dict(output) for output in other["outputs"]]
+
+
+def _untrue(executed: dict[str, Any]) -> list[str]:
+    """Claims that their runs do not bear out."""
+    outputs = [output for cell in executed["cells"] for output in cell.get("outputs", [])]
+    published = [output.get("metadata", {}).get("lrguide", {}) for output in outputs]
+    return [metadata["failed"] for metadata in published if "failed" in metadata]
 
 
 def _running(run: Run) -> str:

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,7 +74,6 @@ class Run:
     started: float = field(default_factory=time.time)
     tried: threading.Event = field(default_factory=threading.Event)
     done: threading.Event = field(default_factory=threading.Event)
-    shown: threading.Event = field(default_factory=threading.Event)
     process: subprocess.Popen[str] | None = None
     given_up: bool = False
     notebook: dict[str, Any] | None = None
@@ -96,9 +97,9 @@ class Results:
         """`root` is the folder of mkdocs.yml: pages run there, and `.cache` lies there."""
         self.root = root
         self.folder = root / ".cache" / "pages"
-        self.wake = self.folder / "wake"
         self.store = Store(self.folder)
         self.runs: dict[Path, Run] = {}
+        self.build_again: Future[Callable[[], None]] = Future()  # the server's, when it is there
         self._slots = threading.Semaphore(AT_ONCE)
         self._again = threading.Lock()
 
@@ -110,7 +111,6 @@ class Results:
             return run.notebook if run.notebook and not run.failed else run
         if run:
             run.give_up()
-            run.shown.set()
             del self.runs[page]
         kept = self.store.load(key)
         if kept is not None:
@@ -118,12 +118,6 @@ class Results:
         run = self.runs[page] = Run(page, key)
         threading.Thread(target=self._make, args=[run], daemon=True).start()
         return run
-
-    def build_begins(self) -> None:
-        """Note which results the build that begins now will show."""
-        for run in self.runs.values():
-            if run.done.is_set():
-                run.shown.set()
 
     def stop(self) -> None:
         """End all runs."""
@@ -152,10 +146,8 @@ class Results:
         finally:
             run.tried.set()
             run.done.set()
-        # `mkdocs serve` watches this folder; a touch may come before it does, hence the repetition.
-        while not run.shown.is_set() and self.wake.exists():
-            (self.wake / "done").touch()
-            run.shown.wait(2)
+        if not run.given_up:
+            self.build_again.result()()  # waits for ever where no server comes, in a build
 
     def _try_again(self, run: Run) -> None:
         """One measurement at a time: a page that found another page training waits for it."""

@@ -7,6 +7,7 @@ results before an error nor a way to stop.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -77,5 +78,8 @@ def stop_with(parent: int) -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=stop_with, args=[os.getppid()], daemon=True).start()
-    with open(sys.argv[2], "w+", encoding="utf-8") as log:
-        print(nbformat.writes(run_page(Path(sys.argv[1]), log)))
+    try:
+        with open(sys.argv[2], "w+", encoding="utf-8") as log:
+            print(nbformat.writes(run_page(Path(sys.argv[1]), log)))
+    except asyncio.CancelledError:  # nbclient's answer to SIGTERM: the page is no longer wanted
+        sys.exit(1)
