@@ -1,7 +1,9 @@
 """Cyclical rates: the rate and momentum of each step, and the weights that training reaches."""
 
+import dataclasses
 import doctest
 import functools
+import inspect
 import json
 import math
 from pathlib import Path
@@ -277,6 +279,20 @@ def test_the_shortest_length_in_epochs_is_one_step():
     assert triangular(0.1, 0.2, epochs=0.25, steps_per_epoch=4) == triangular(0.1, 0.2, 1)
 
 
+def test_the_limits_of_each_argument_are_allowed():
+    assert exp_range(0.1, 0.2, 5, gamma=1) == dataclasses.replace(
+        triangular(0.1, 0.2, 5), by="step"
+    )
+    assert one_cycle(0.1, 50, div_factor=1, final_div_factor=1).final == 0.1
+    same(values(triangular(0.1, 0.2, 5).momentum(0.0, 0.0)), 0.0)
+
+
+def test_every_argument_of_a_schedule_may_be_given_by_name():
+    for make in (triangular, triangular2, exp_range, one_cycle):
+        kinds = [parameter.kind for parameter in inspect.signature(make).parameters.values()]
+        assert inspect.Parameter.POSITIONAL_ONLY not in kinds
+
+
 def test_a_momentum_may_be_a_plain_number():
     assert ScheduledSGD(0.1, momentum=0.9).momentum == 0.9
     assert ScheduledAdam(0.1, beta_1=0).beta_1 == 0.0
@@ -364,6 +380,7 @@ REFUSED = [
         ValueError,
         "highest must be a number from 0 to below 1, received 1.0",
     ),
+    (lambda: one_cycle(0.1, 50).momentum(0, -0.1), ValueError, "highest must be .* received -0.1"),
     (lambda: one_cycle(0.1, 50).momentum(0.9, 1.5), ValueError, "highest must be .* received 1.5"),
     (lambda: one_cycle(0.1, 50).momentum("a"), TypeError, "lowest must be a number"),
     (

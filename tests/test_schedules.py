@@ -1,6 +1,7 @@
 """Schedules: the rate of each step, against other libraries, by properties, and in a real fit."""
 
 import doctest
+import inspect
 import json
 import math
 from pathlib import Path
@@ -262,6 +263,19 @@ def test_a_length_in_epochs_is_that_many_steps(rate, epochs, steps_per_epoch):
 
 def test_the_shortest_length_in_epochs_is_one_step():
     assert_same(linear(0.1, epochs=0.2, steps_per_epoch=5), linear(0.1, 1))
+
+
+def test_the_limits_of_each_argument_are_allowed():
+    same(values(linear(0.1, 5, 0.1)), 0.1)
+    same(values(exponential(0.1, 5, decay_rate=1)), 0.1)
+    same(values(warmup(0.1, 5, start_factor=1)), 0.1)
+    assert float(warmup(0.1, 5, start_factor=0)(0)) == 0.0
+
+
+def test_every_argument_may_be_given_by_name():
+    for name in schedules.__all__:
+        parameters = inspect.signature(getattr(schedules, name)).parameters.values()
+        assert inspect.Parameter.POSITIONAL_ONLY not in [one.kind for one in parameters]
 
 
 def test_boundaries_and_phases_in_epochs_are_those_in_steps():
