@@ -76,7 +76,8 @@ class Confirmation:
 
     Attributes:
         rates: The rates trained at, growing.
-        losses: Final loss by rate and seed; infinite where training diverged.
+        losses: Final loss by rate and seed; infinite where training diverged (by the rule of
+            `lr_range_test`, with its default).
         seeds: One training per rate and seed.
         measured: What `losses` are, with the data and the budget, in words.
         best: The rate with the lowest mean loss; None when every rate diverged.
@@ -219,7 +220,7 @@ class RangeTestResult:
         plans = [np.full(_count("steps", steps), rate) for rate in rates]
         data = dict(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight)
         data |= dict(class_weight=class_weight, shuffle=shuffle)
-        runs = _train_all(model, build, data, plans, seeds, validation_data, False, None, verbose)
+        runs = _train_all(model, build, data, plans, seeds, validation_data, False, 4.0, verbose)
         tail, on = 1, "validation loss"
         if validation_data is None:
             tail = max(1, steps // 4)
@@ -714,7 +715,7 @@ class _Trainer:
             with model.distribute_strategy.scope():
                 self.rate = keras.Variable(0.0, trainable=False, name="range_test_rate")
             self.holder.learning_rate = lambda: self.rate
-        self.prepare_compiled = tf.function(self.prepare)
+        self.prepare_compiled = tf.function(self.prepare, autograph=False)
 
     def prepare(self, rate: Any) -> None:
         self.rate.assign(rate)

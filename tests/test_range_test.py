@@ -189,6 +189,12 @@ CASES: dict[str, tuple[Callable[[], keras.Model], Callable[[], dict[str, Any]]]]
     ),
     "steps_per_execution": (lambda: small(momentum(), steps_per_execution=3), arrays),
     "eager": (lambda: small(momentum(), run_eagerly=True), arrays),
+    "eager schedule": (
+        lambda: linear(
+            keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 50)), run_eagerly=True
+        ),
+        arrays,
+    ),
     "stateful recurrence": (recurrent, lambda: dict(x=X[..., None], y=Y, batch_size=8)),
     "frozen layers": (frozen, arrays),
     "own train_step": (unusual, arrays),
@@ -407,18 +413,24 @@ def test_two_replicas_give_the_loss_of_the_whole_batch_and_keep_no_trace():
     assert run.returncode == 0, run.stderr
 
 
-def test_memory_is_one_copy_of_weights_and_slots():
+def test_what_is_kept_is_one_copy_of_weights_and_slots(monkeypatch):
     model = keras.Sequential([keras.Input((6,)), layers.Dense(200_000), layers.Dense(1)])
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", run_eagerly=True)
     model.optimizer.build(model.trainable_variables)
     size = sum(v.numpy().nbytes for v in [*model.variables, *model.optimizer.variables])
+    held = []
+
+    def while_training(*_: Any) -> bool:
+        held.append(tracemalloc.get_traced_memory()[0])
+        return False
+
+    monkeypatch.setattr(range_test, "_diverged", while_training)
     tracemalloc.start()
     try:
-        lr_range_test(model, X[:4], Y[:4], steps=2, seeds=[0, 1], verbose=0)
-        copies = tracemalloc.get_traced_memory()[1] / size
+        lr_range_test(model, X[:4], Y[:4], steps=3, seeds=[0], verbose=0)
     finally:
         tracemalloc.stop()
-    assert 0.9 < copies < 1.1
+    assert 0.95 < max(held) / size < 1.1
 
 
 # What is recorded: rates and losses against plain NumPy.
@@ -576,18 +588,18 @@ def result_of(*rows: Any, **more: Any) -> RangeTestResult:
 
 
 @pytest.mark.parametrize(
-    ("rule", "curve", "answer"),
+    ("rule", "curve", "answer", "factor"),
     [
-        ("minimum/10", sloping, 1e-2),
-        ("valley", falling_from_the_first_step, 10**-3.5),  # the middle of the fall
-        ("steepest", falling, 1e-3),
-        ("cyclical minimum", sloping, 10**-3.7),  # a tenth of the three decades
-        ("cyclical maximum", sloping, 10**-1.3),
+        ("minimum/10", sloping, 1e-2, 1.1),
+        ("valley", falling_from_the_first_step, 10**-3.5, 1.3),  # the middle of the fall
+        ("steepest", falling, 1e-3, 1.1),
+        ("cyclical minimum", sloping, 10**-3.7, 1.3),  # a tenth of the three decades
+        ("cyclical maximum", sloping, 10**-1.3, 1.7),  # smoothing rounds the corner
     ],
 )
-def test_a_rule_finds_the_known_answer(rule, curve, answer):
+def test_a_rule_finds_the_known_answer(rule, curve, answer, factor):
     suggestion = result_of(curve()).suggest()[rule]
-    assert answer / 1.6 < suggestion.rate < answer * 1.6
+    assert answer / factor < suggestion.rate < answer * factor
     scaled = result_of(1000 * curve()).suggest()[rule]
     assert scaled.rate == pytest.approx(suggestion.rate)
 
@@ -652,7 +664,7 @@ def test_confirm_names_the_tied_rates_with_paired_intervals():
     model = linear(run_eagerly=True)
     before = surroundings(model)
     confirmed = result_of(sloping()).confirm(
-        model, **arrays(), rates=[50.0, 0.05, 0.0500001, 1e-4], steps=20, verbose=0
+        model, **arrays(), rates=[50.0, 0.05, 0.0500001, 1e-4], steps=8, verbose=0
     )
     assert differences(before, surroundings(model)) == []
     assert confirmed.rates == (1e-4, 0.05, 0.0500001, 50.0) and confirmed.seeds == (0, 1, 2)
@@ -667,7 +679,7 @@ def test_confirm_names_the_tied_rates_with_paired_intervals():
     assert confirmed.intervals[0] == pytest.approx(expected, rel=1e-3)
     # The same order of the data: far closer than two seeds are.
     assert np.abs(losses[1] - losses[2]).max() < 1e-3 * np.ptp(losses[1])
-    assert "mean loss of the last 5 batches after 20 steps, 3 seeds" in str(confirmed)
+    assert "mean loss of the last 2 batches after 8 steps, 3 seeds" in str(confirmed)
 
 
 def test_confirm_measures_the_validation_loss_at_rates_around_the_suggestions():
@@ -729,14 +741,13 @@ def test_csv_and_dict_hold_everything(tmp_path):
 def test_on_digits_the_range_is_that_of_everyday_use():
     digits = mnist_subset().first(600, 1, 1)
     model = article_cnn()
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
     digest = state_digest(model)
     result = lr_range_test(
         model, digits.x_train, digits.y_train, batch_size=25, steps=50, max_rate=1.0,
         seeds=[0, 1], verbose=0,
     )  # fmt: skip
     assert state_digest(model) == digest
-    assert all("diverged" in why for why in result.stopped)
     found = result.suggest()
     for rule in ("minimum/10", "valley"):
         assert 1e-5 < found[rule].low <= found[rule].high < 1e-2, str(found[rule])
@@ -954,17 +965,11 @@ def test_what_shows_only_while_training_is_refused_and_the_model_put_back(change
     assert differences(before, surroundings(model) if model else {}) == []
 
 
-def test_another_backend_is_refused_in_one_sentence():
-    # Keras' NumPy backend imports SciPy, which lrguide doesn't need.
-    code = (
-        "import sys, unittest.mock as mock\n"
-        "sys.modules |= {name: mock.MagicMock() for name in ('scipy', 'scipy.signal')}\n"
-        "import lrguide.range_test as r; r.lr_range_test(None, 1)"
-    )
-    run = python(code, KERAS_BACKEND="numpy")
-    last = run.stderr.strip().splitlines()[-1]
-    assert last == (
-        "NotImplementedError: the range test needs Keras on TensorFlow, received 'numpy'"
+@pytest.mark.parametrize("call", [lambda: lr_range_test(linear(), X, Y), lambda: state_digest(3)])
+def test_another_backend_is_refused_in_one_sentence(call, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    assert sentence(NotImplementedError, call) == (
+        "the range test needs Keras on TensorFlow, received 'torch'"
     )
 
 
@@ -984,7 +989,7 @@ def interrupted() -> None:
 
 
 def steepest_of_the_fall() -> None:
-    test_a_rule_finds_the_known_answer("steepest", falling, 1e-3)
+    test_a_rule_finds_the_known_answer("steepest", falling, 1e-3, 1.1)
 
 
 def not_finite() -> None:
@@ -1032,10 +1037,10 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
         "if id(variable) not in self.copies and 'seed' not in variable.name:",
         changes(),
     ),
-    "the metrics not reset": (
-        "*model.metrics_variables]",
-        "][:None]",
-        lambda: test_an_interruption_passes_unchanged_and_the_model_is_put_back(fail, LookupError),
+    "the metrics not restored": (
+        "[*model.variables, *model.metrics_variables]",
+        "[*model.variables]",
+        changes(),
     ),
     "Python's random state not restored": (
         "        random.setstate(python_kept)\n",
@@ -1050,7 +1055,7 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
     "the schedule not restored": (
         "things = [model, *(part for part in parts if isinstance(part, kinds))]",
         "things = [model]",
-        changes("schedule", trained=False),
+        changes("eager schedule", trained=False),
     ),
     "nothing restored after an error": (
         "        self.model.reset_metrics()  # also",
@@ -1058,7 +1063,7 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
         interrupted,
     ),
     "the order of the data not seeded": (
-        '        eager["_rng"] = random.Random(seed)\n',
+        '        eager["_seed"] = int(np.random.default_rng(seed).integers(2**31))\n',
         "",
         lambda: test_the_same_seeds_give_the_same_losses_bit_by_bit(),
     ),
