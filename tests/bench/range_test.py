@@ -133,9 +133,8 @@ def print_memory() -> None:
     print(f"{growth / size:.2f} copies of weights and slots ({size / 1e6:.0f} MB)")
 
 
-def main() -> None:
+def main(repetitions: int = 20) -> None:
     """Print the table."""
-    repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     print(f"Range test of {STEPS} steps against plain fit, {repetitions} interleaved repetitions")
     print("| network | batch | fit, s | ratio | 95 % interval | tracing apart, s |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -154,4 +153,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))
