@@ -727,6 +727,7 @@ class _Trainer:
 
         model, each = self.model, self.holder.gradient_accumulation_steps or 1
         losses: list[float] = []
+        medians: list[float] = []  # of 5 neighbouring losses
         parts: list[float] = []  # losses of the batches that make one update
         batches = passed = 0  # seen in all, and at the end of the latest pass over the data
         why = ""
@@ -763,7 +764,8 @@ class _Trainer:
                 loss = self._validation_loss() if math.isfinite(loss) else loss
             if math.isfinite(loss):
                 losses.append(loss)
-                if self.stop_factor and _diverged(losses, self.stop_factor):
+                medians += [sorted(losses[-5:])[2]] if len(losses) >= 5 else []
+                if self.stop_factor and _diverged(medians, self.stop_factor):
                     why = f"diverged at step {step} (rate {plan[step]:.3g})"
             elif step == 0:
                 raise ValueError(
@@ -804,8 +806,7 @@ class _Trainer:
                 variable.assign([int(numbers.integers(2**31)), 0])
 
 
-def _diverged(losses: Sequence[float], factor: float) -> bool:
-    medians = [sorted(losses[i - 5 : i])[2] for i in range(5, len(losses) + 1)]
+def _diverged(medians: Sequence[float], factor: float) -> bool:
     if not medians:
         return False
     best = min(medians)

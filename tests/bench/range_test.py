@@ -101,8 +101,8 @@ def compare(
 
     def test() -> None:
         result = lr_range_test(
-            model, x, y, steps=STEPS, batch_size=batch, seeds=[0], stop_factor=None, verbose=0,
-            min_rate=1e-7, max_rate=1e-3,
+            model, x, y, steps=STEPS, batch_size=batch, seeds=[0], min_rate=1e-7, max_rate=1e-3,
+            verbose=0,
         )  # fmt: skip
         assert np.isfinite(result.losses).all()
 
