@@ -764,7 +764,8 @@ class _Trainer:
                 loss = self._validation_loss() if math.isfinite(loss) else loss
             if math.isfinite(loss):
                 losses.append(loss)
-                medians += [sorted(losses[-5:])[2]] if len(losses) >= 5 else []
+                if len(losses) >= 5:
+                    medians.append(sorted(losses[-5:])[2])
                 if self.stop_factor and _diverged(medians, self.stop_factor):
                     why = f"diverged at step {step} (rate {plan[step]:.3g})"
             elif step == 0:
