@@ -119,6 +119,18 @@ class RangeTestResult:
         monitor: "loss" (of the training batch) or "val_loss" (on `validation_data`, after the
             step's update).
         stopped: By seed, why the sweep ended early; "" if it did not.
+
+    Raises:
+        ValueError: `losses` has not a row per seed and a column per rate.
+
+    Example:
+        >>> import numpy as np
+        >>> from lrguide.range_test import RangeTestResult
+        >>> rates = np.geomspace(1e-5, 1, 100)
+        >>> losses = np.interp(np.log10(rates), [-4, -2, 0], [2.0, 0.5, 3.0])
+        >>> result = RangeTestResult(rates, losses[None], seeds=(0,))
+        >>> print(result.suggest()["minimum/10"].reason)  # doctest: +ELLIPSIS
+        0.00085 by one seed, its spread is unknown; a tenth of the rate where ...
     """
 
     rates: Floats
