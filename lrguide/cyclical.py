@@ -1,0 +1,613 @@
+"""Cyclical learning rates, 1cycle, and momentum that cycles against the rate, for Keras 3.
+
+`triangular`, `triangular2`, `exp_range` and `one_cycle` return Keras schedules: pure functions of
+the step, saved with the model and resumed with it. Their method `momentum` gives the schedule of a
+momentum that falls while the rate rises. Keras reads `optimizer.momentum` once, when it compiles
+the training step, so changing it during `fit` does nothing; the optimizers `ScheduledSGD` and
+`ScheduledAdam` compute it from the step inside the compiled graph.
+
+**Units.** Steps are updates of the optimizer, counted from 0: `schedule(n)` is the rate used
+*during* step n. A length is given in steps, or as `epochs=` with `steps_per_epoch=`; epoch n,
+counted from 0, starts at step `n * steps_per_epoch`. A step may be an integer, an array of steps
+or a tensor; the answer is a tensor of the same shape.
+
+This file needs Keras alone and may be copied into a project as it is.
+
+>>> from lrguide import cyclical
+>>> rate = cyclical.one_cycle(0.1, epochs=20, steps_per_epoch=48)
+>>> optimizer = cyclical.ScheduledSGD(rate, momentum=rate.momentum(0.85, 0.95))
+>>> [round(float(rate(step)), 4) for step in (0, 287, 959)]
+[0.004, 0.1, 0.0]
+>>> round(float(optimizer.momentum), 4)
+0.95
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Literal, Self
+
+import keras
+from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
+
+__all__ = [
+    "ScheduledAdam",
+    "ScheduledSGD",
+    "exp_range",
+    "one_cycle",
+    "triangular",
+    "triangular2",
+]
+
+
+def triangular(
+    base_learning_rate: float,
+    max_learning_rate: float,
+    step_size: int | tuple[int, int] | None = None,
+    *,
+    amplitude: Callable[[Any], Any] | None = None,
+    by: Literal["cycle", "step"] = "cycle",
+    epochs: float | tuple[float, float] | None = None,
+    steps_per_epoch: int | None = None,
+) -> Cyclical:
+    """Rise in a straight line from the base to the maximum, fall back, and again.
+
+    Step 0 uses the base rate, step `step_size` the maximum, step `2 * step_size` the base again:
+    `base + (max - base) * min(p / up, (up + down - p) / down)` during step n, where p is
+    `n % (up + down)` and up and down are the two halves.
+
+    Args:
+        base_learning_rate: The lowest rate, above 0.
+        max_learning_rate: The highest rate, above the base.
+        step_size: Steps in half a cycle, at least 1, or a pair: steps up, steps down. Smith advises
+            2 to 10 epochs.
+        amplitude: A function by which the height above the base is multiplied, called with the
+            number of the cycle or step (a float64 tensor, from 0; PyTorch counts cycles from 1). It
+            must be made of arithmetic or `keras.ops`, and is saved with the model if it is
+            registered by `keras.saving.register_keras_serializable`. By default always 1.
+        by: What `amplitude` is called with, "cycle" or "step".
+        epochs: Half a cycle, or the pair, in epochs, in place of `step_size`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not of the type named.
+        ValueError: If a value is out of range or order, or the length is not given exactly once.
+
+    Source: Smith, *Cyclical learning rates for training neural networks*, 2017, arXiv:1506.01186.
+
+    Example:
+        >>> rate = triangular(0.1, 0.5, step_size=(1, 3))
+        >>> [round(float(rate(step)), 4) for step in range(5)]
+        [0.1, 0.5, 0.3667, 0.2333, 0.1]
+        >>> rate = triangular(0.1, 0.5, step_size=1, amplitude=lambda cycle: 1 / (cycle + 1))
+        >>> [round(float(rate(step)), 4) for step in range(5)]
+        [0.1, 0.5, 0.1, 0.3, 0.1]
+    """
+    if amplitude is not None and not callable(amplitude):
+        raise TypeError(f"amplitude must be a function of the {by}, received {amplitude!r}")
+    if by not in ("cycle", "step"):
+        raise ValueError(f"by must be 'cycle' or 'step', received {by!r}")
+    base = _above_zero("base_learning_rate", base_learning_rate)
+    top = _above_zero("max_learning_rate", max_learning_rate)
+    if top <= base:
+        raise ValueError(
+            f"max_learning_rate must be above base_learning_rate ({base}), received {top}"
+        )
+    up, down = _halves(step_size, epochs, steps_per_epoch)
+    return Cyclical(base, top, up, down, 1.0, by, amplitude)
+
+
+def triangular2(
+    base_learning_rate: float,
+    max_learning_rate: float,
+    step_size: int | tuple[int, int] | None = None,
+    *,
+    epochs: float | tuple[float, float] | None = None,
+    steps_per_epoch: int | None = None,
+) -> Cyclical:
+    """Cycle as `triangular` does, each cycle half as high above the base as the one before.
+
+    The height above the base is that of `triangular`, times `0.5 ** cycle`, cycles counted from 0:
+    the first cycle reaches the maximum rate.
+
+    Args:
+        base_learning_rate: The lowest rate, above 0.
+        max_learning_rate: The highest rate of the first cycle, above the base.
+        step_size: Steps in half a cycle, at least 1, or a pair: steps up, steps down.
+        epochs: Half a cycle, or the pair, in epochs, in place of `step_size`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not of the type named.
+        ValueError: If a value is out of range or order, or the length is not given exactly once.
+
+    Source: Smith, 2017, arXiv:1506.01186.
+
+    Example:
+        >>> rate = triangular2(0.1, 0.5, step_size=1)
+        >>> [round(float(rate(step)), 4) for step in range(6)]
+        [0.1, 0.5, 0.1, 0.3, 0.1, 0.2]
+    """
+    rate = triangular(
+        base_learning_rate,
+        max_learning_rate,
+        step_size,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+    )
+    return dataclasses.replace(rate, gamma=0.5)
+
+
+def exp_range(
+    base_learning_rate: float,
+    max_learning_rate: float,
+    step_size: int | tuple[int, int] | None = None,
+    *,
+    gamma: float,
+    epochs: float | tuple[float, float] | None = None,
+    steps_per_epoch: int | None = None,
+) -> Cyclical:
+    """Cycle as `triangular` does, the height above the base falling by a factor each step.
+
+    The height above the base is that of `triangular`, times `gamma ** n` during step n, where n
+    counts from the start of training (PyTorch's documentation says "of the cycle"; its code does
+    this).
+
+    Args:
+        base_learning_rate: The lowest rate, above 0.
+        max_learning_rate: The rate that a peak would reach with a `gamma` of 1, above the base.
+        step_size: Steps in half a cycle, at least 1, or a pair: steps up, steps down.
+        gamma: The factor per step, above 0 and at most 1. As `r ** (1 / N)` it lets the height
+            fall to the part r in N steps.
+        epochs: Half a cycle, or the pair, in epochs, in place of `step_size`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not of the type named.
+        ValueError: If a value is out of range or order, or the length is not given exactly once.
+
+    Source: Smith, 2017, arXiv:1506.01186.
+
+    Example:
+        >>> rate = exp_range(0.1, 0.5, step_size=1, gamma=0.5)
+        >>> [round(float(rate(step)), 4) for step in range(4)]
+        [0.1, 0.3, 0.1, 0.15]
+    """
+    rate = triangular(
+        base_learning_rate,
+        max_learning_rate,
+        step_size,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+    )
+    return dataclasses.replace(rate, gamma=_fraction("gamma", gamma, last=True), by="step")
+
+
+def one_cycle(
+    max_learning_rate: float,
+    total_steps: int | None = None,
+    *,
+    pct_start: float = 0.3,
+    div_factor: float = 25.0,
+    final_div_factor: float = 1e4,
+    anneal: Literal["cosine", "linear"] = "cosine",
+    three_phase: bool = False,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+) -> OneCycle:
+    """Rise once to the maximum rate, then fall far below where the rise began.
+
+    With T total steps, step 0 uses `max / div_factor`, step `pct_start * T - 1` the maximum, and
+    step T - 1, the last of the training, `max / div_factor / final_div_factor`, as do all after it.
+    With `three_phase` the fall first comes back to the initial rate, at step
+    `2 * pct_start * T - 2`. In between, part x of the way from a to b, the rate is
+    `a + (b - a) * (1 - cos(pi * x)) / 2`, or `a + (b - a) * x` with `anneal="linear"`. Equal to
+    PyTorch's `OneCycleLR`.
+
+    Args:
+        max_learning_rate: The highest rate, above 0.
+        total_steps: Steps of the whole training.
+        pct_start: Part of the steps spent rising, between 0 and 1; with `three_phase` below 0.5.
+        div_factor: The maximum over the initial rate, at least 1.
+        final_div_factor: The initial over the final rate, at least 1.
+        anneal: "cosine" or "linear".
+        three_phase: Whether to fall to the initial rate as long as it rose, and then to the end.
+        epochs: Epochs of the whole training, in place of `total_steps`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not of the type named.
+        ValueError: If a value is out of range, there are too few steps for the phases, or the
+            length is not given exactly once.
+
+    Source: Smith and Topin, *Super-convergence*, 2018, arXiv:1708.07120; the cosine is fastai's.
+
+    Example:
+        >>> rate = one_cycle(1.0, 10, anneal="linear", final_div_factor=100.0)
+        >>> [round(float(rate(step)), 4) for step in (0, 1, 2, 3, 9, 10)]
+        [0.04, 0.52, 1.0, 0.8572, 0.0004, 0.0004]
+    """
+    top = _above_zero("max_learning_rate", max_learning_rate)
+    part = _fraction("pct_start", pct_start)
+    total = _length("total_steps", total_steps, epochs, steps_per_epoch)
+    initial = top / _at_least_one("div_factor", div_factor)
+    final = initial / _at_least_one("final_div_factor", final_div_factor)
+    if anneal not in ("cosine", "linear"):
+        raise ValueError(f"anneal must be 'cosine' or 'linear', received {anneal!r}")
+    if not isinstance(three_phase, bool):
+        raise TypeError(f"three_phase must be True or False, received {three_phase!r}")
+    rate = OneCycle(initial, top, final, total, part, anneal, three_phase)
+    ends = [0.0, *rate.phase_ends()]
+    if any(first >= second for first, second in itertools.pairwise(ends)):
+        raise ValueError(
+            f"each phase must have steps: with total_steps={total}, pct_start={pct_start!r} and "
+            f"three_phase={three_phase} the phases end at steps {ends[1:]}"
+        )
+    return rate
+
+
+class _Cycle(LearningRateSchedule):  # type: ignore[misc]
+    """A schedule of which the dataclass fields are the config, computed in float64."""
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate during `step`."""
+        # In float32 the cosine of a long cycle loses the last rates, and steps past 2 ** 24.
+        return ops.cast(self._value(ops.cast(step, "float64")), keras.config.floatx())
+
+    def _value(self, step: Any) -> Any:
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs to make the same schedule."""
+        return {
+            field.name: keras.saving.serialize_keras_object(getattr(self, field.name))
+            for field in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make the schedule that `get_config` described."""
+        fields = {name: keras.saving.deserialize_keras_object(config[name]) for name in config}
+        return cls(**fields)
+
+
+@keras.saving.register_keras_serializable(package="lrguide")
+@dataclass(frozen=True, eq=False)
+class Cyclical(_Cycle):
+    """What `triangular`, `triangular2` and `exp_range` return."""
+
+    base: float
+    top: float
+    steps_up: int
+    steps_down: int
+    gamma: float
+    by: str
+    amplitude: Callable[[Any], Any] | None
+
+    def _value(self, step: Any) -> Any:
+        cycle = ops.floor(step / (self.steps_up + self.steps_down))
+        position = step - cycle * (self.steps_up + self.steps_down)
+        rising = position / self.steps_up
+        falling = (self.steps_up + self.steps_down - position) / self.steps_down
+        count = cycle if self.by == "cycle" else step
+        scale = self.amplitude(count) if self.amplitude else self.gamma**count
+        return self.base + (self.top - self.base) * ops.minimum(rising, falling) * scale
+
+    def momentum(self, lowest: float = 0.85, highest: float = 0.95) -> Cyclical:
+        """Return the momentum that cycles against this rate: highest where the rate is lowest.
+
+        Cycles of lower amplitude move the momentum less, too: it comes down to `lowest` only where
+        the rate reaches its maximum. The defaults are Smith's, 2018, arXiv:1803.09820.
+
+        Raises:
+            TypeError: If a value is not a number.
+            ValueError: If not 0 <= lowest <= highest < 1.
+
+        Example:
+            >>> momentum = triangular(0.1, 0.5, step_size=2).momentum(0.8, 0.9)
+            >>> [round(float(momentum(step)), 4) for step in range(5)]
+            [0.9, 0.85, 0.8, 0.85, 0.9]
+        """
+        low, high = _momenta(lowest, highest)
+        return dataclasses.replace(self, base=high, top=low)
+
+
+@keras.saving.register_keras_serializable(package="lrguide")
+@dataclass(frozen=True, eq=False)
+class OneCycle(_Cycle):
+    """What `one_cycle` returns."""
+
+    initial: float
+    top: float
+    final: float
+    total_steps: int
+    pct_start: float
+    anneal: str
+    three_phase: bool
+
+    def phase_ends(self) -> list[float]:
+        """Return the step, not always whole, at which each phase ends.
+
+        Example:
+            >>> one_cycle(0.1, 100, three_phase=True).phase_ends()
+            [29.0, 58.0, 99.0]
+        """
+        rise = self.pct_start * self.total_steps
+        back = [2 * rise - 2] if self.three_phase else []
+        return [rise - 1, *back, self.total_steps - 1.0]
+
+    def _value(self, step: Any) -> Any:
+        between = [self.top, self.initial] if self.three_phase else [self.top]
+        start, value, rate = 0.0, self.initial, self.initial
+        for end, target in zip(self.phase_ends(), [*between, self.final], strict=True):
+            done = ops.clip((step - start) / (end - start), 0.0, 1.0)
+            if self.anneal == "cosine":
+                done = (1.0 - ops.cos(math.pi * done)) / 2.0
+            rate = rate + (target - value) * done
+            start, value = end, target
+        return rate
+
+    def momentum(self, lowest: float = 0.85, highest: float = 0.95) -> OneCycle:
+        """Return the momentum that cycles against this rate: lowest where the rate is highest.
+
+        It starts at `highest`, comes down to `lowest` with the rate at its maximum, and goes back
+        to `highest`. The defaults are Smith's, 2018, arXiv:1803.09820.
+
+        Raises:
+            TypeError: If a value is not a number.
+            ValueError: If not 0 <= lowest <= highest < 1.
+
+        Example:
+            >>> momentum = one_cycle(0.1, 10, anneal="linear").momentum(0.85, 0.95)
+            >>> [round(float(momentum(step)), 4) for step in (0, 1, 2, 9, 10)]
+            [0.95, 0.9, 0.85, 0.95, 0.95]
+        """
+        low, high = _momenta(lowest, highest)
+        return dataclasses.replace(self, initial=high, top=low, final=high)
+
+
+@keras.saving.register_keras_serializable(package="lrguide")
+class ScheduledSGD(keras.optimizers.SGD):  # type: ignore[misc]
+    """SGD of which the momentum, too, may follow a schedule, inside the compiled graph.
+
+    With rate r, momentum m and gradient g of the step, `rate_on="gradient"` is Keras' rule,
+    `v = m * v - r * g; w = w + v`, in which the velocity remembers past rates; `rate_on="velocity"`
+    is PyTorch's, `v = m * v + g; w = w - r * v`. The two are the same at a constant rate, and
+    differ under a schedule. `optimizer.momentum` reads the momentum of the next step.
+
+    Args:
+        learning_rate: A rate or a schedule.
+        momentum: A number from 0 to below 1, or any Keras schedule, called with the same step as
+            that of the learning rate.
+        nesterov: Whether to look one step of the velocity ahead.
+        rate_on: "gradient" or "velocity".
+        **kwargs: As for `keras.optimizers.SGD`.
+
+    Raises:
+        TypeError: If the momentum is neither a number nor a schedule.
+        ValueError: If a value is out of range.
+        AttributeError: If the momentum is set after training began, which would change nothing.
+
+    Example:
+        >>> rate = triangular(0.01, 0.1, step_size=100)
+        >>> optimizer = ScheduledSGD(rate, momentum=rate.momentum(0.85, 0.95))
+        >>> round(float(optimizer.momentum), 4)
+        0.95
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule = 0.01,
+        momentum: float | LearningRateSchedule = 0.9,
+        nesterov: bool = False,
+        rate_on: Literal["gradient", "velocity"] = "gradient",
+        **kwargs: Any,
+    ) -> None:
+        """Make the optimizer; the class says what each argument means."""
+        if rate_on not in ("gradient", "velocity"):
+            raise ValueError(f"rate_on must be 'gradient' or 'velocity', received {rate_on!r}")
+        momentum = _momentum("momentum", momentum)
+        super().__init__(learning_rate, nesterov=nesterov, **kwargs)
+        self.rate_on = rate_on
+        self.momentum = momentum
+
+    @property
+    def momentum(self) -> Any:
+        """The momentum of the next step."""
+        return _at(self._momentum, self._iterations)
+
+    @momentum.setter
+    def momentum(self, value: float | LearningRateSchedule) -> None:
+        _refuse_if_built(self, "momentum")
+        self._momentum = value
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Create the velocities."""
+        if not self.built:
+            keras.optimizers.Optimizer.build(self, variables)
+            self.momentums = self.add_optimizer_variables(variables, "momentum")
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Change one variable by its gradient."""
+        rate = ops.cast(learning_rate, variable.dtype)
+        momentum = ops.cast(self.momentum, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype)
+        velocity = self.momentums[self._get_variable_index(variable)]
+        push = -rate * gradient if self.rate_on == "gradient" else gradient
+        self.assign(velocity, momentum * velocity + push)
+        move = momentum * velocity + push if self.nesterov else velocity
+        self.assign_add(variable, move if self.rate_on == "gradient" else -rate * move)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs to make the same optimizer."""
+        momentum = keras.saving.serialize_keras_object(self._momentum)
+        return {**super().get_config(), "momentum": momentum, "rate_on": self.rate_on}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Make the optimizer that `get_config` described."""
+        momentum = keras.saving.deserialize_keras_object(config["momentum"], custom_objects)
+        return super().from_config({**config, "momentum": momentum}, custom_objects)  # type: ignore[no-any-return]
+
+
+@keras.saving.register_keras_serializable(package="lrguide")
+class ScheduledAdam(keras.optimizers.Adam):  # type: ignore[misc]
+    """Adam of which `beta_1`, its momentum, may follow a schedule, inside the compiled graph.
+
+    The bias correction uses the `beta_1` of the step, as PyTorch's does. `optimizer.beta_1` reads
+    the one of the next step.
+
+    Args:
+        learning_rate: A rate or a schedule.
+        beta_1: A number from 0 to below 1, or any Keras schedule, called with the same step as that
+            of the learning rate.
+        **kwargs: As for `keras.optimizers.Adam`.
+
+    Raises:
+        TypeError: If `beta_1` is neither a number nor a schedule.
+        ValueError: If a value is out of range.
+        AttributeError: If `beta_1` is set after training began, which would change nothing.
+
+    Example:
+        >>> rate = one_cycle(0.01, 500)
+        >>> optimizer = ScheduledAdam(rate, beta_1=rate.momentum(0.85, 0.95))
+        >>> round(float(optimizer.beta_1), 4)
+        0.95
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule = 0.001,
+        beta_1: float | LearningRateSchedule = 0.9,
+        **kwargs: Any,
+    ) -> None:
+        """Make the optimizer; the class says what each argument means."""
+        beta_1 = _momentum("beta_1", beta_1)
+        super().__init__(learning_rate, beta_1=beta_1, **kwargs)
+
+    @property
+    def beta_1(self) -> Any:
+        """The `beta_1` of the next step."""
+        return _at(self._beta_1, self._iterations)
+
+    @beta_1.setter
+    def beta_1(self, value: float | LearningRateSchedule) -> None:
+        _refuse_if_built(self, "beta_1")
+        self._beta_1 = value
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs to make the same optimizer."""
+        beta_1 = keras.saving.serialize_keras_object(self._beta_1)
+        return {**super().get_config(), "beta_1": beta_1}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Make the optimizer that `get_config` described."""
+        beta_1 = keras.saving.deserialize_keras_object(config["beta_1"], custom_objects)
+        return super().from_config({**config, "beta_1": beta_1}, custom_objects)  # type: ignore[no-any-return]
+
+
+def _at(momentum: float | LearningRateSchedule, step: Any) -> Any:
+    # `_iterations`, not `iterations`: the step that Keras gives the rate, batches and not updates
+    # under gradient accumulation.
+    return momentum(step) if isinstance(momentum, LearningRateSchedule) else momentum
+
+
+def _refuse_if_built(optimizer: keras.optimizers.Optimizer, name: str) -> None:
+    if optimizer.built:
+        raise AttributeError(f"{name} is compiled into the training step; give a schedule instead")
+
+
+def _momentum(name: str, value: Any) -> float | LearningRateSchedule:
+    if isinstance(value, LearningRateSchedule):
+        return value
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number or a Keras schedule, received {value!r}")
+    number = float(value)
+    if not 0.0 <= number < 1.0:
+        raise ValueError(f"{name} must be from 0 to below 1, received {value!r}")
+    return number
+
+
+def _momenta(lowest: Any, highest: Any) -> tuple[float, float]:
+    low, high = _number("lowest", lowest), _number("highest", highest)
+    if not 0.0 <= low <= high < 1.0:
+        raise ValueError(
+            "the momenta must be 0 <= lowest <= highest < 1, "
+            f"received lowest={lowest!r}, highest={highest!r}"
+        )
+    return low, high
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, received {value!r}")
+    return float(value)
+
+
+def _above_zero(name: str, value: Any) -> float:
+    number = _number(name, value)
+    if not 0.0 < number < math.inf:
+        raise ValueError(f"{name} must be a finite number above 0, received {value!r}")
+    return number
+
+
+def _at_least_one(name: str, value: Any) -> float:
+    number = _number(name, value)
+    if not 1.0 <= number < math.inf:
+        raise ValueError(f"{name} must be a finite number, at least 1, received {value!r}")
+    return number
+
+
+def _fraction(name: str, value: Any, last: bool = False) -> float:
+    number = _number(name, value)
+    if not (0.0 < number < 1.0 or (last and number == 1.0)):
+        most = "at most" if last else "below"
+        raise ValueError(f"{name} must be above 0 and {most} 1, received {value!r}")
+    return number
+
+
+def _whole(name: str, value: Any) -> int:
+    wrong = f"{name} must be a whole number above 0, received {value!r}"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(wrong)
+    if value < 1:
+        raise ValueError(wrong)
+    return int(value)
+
+
+def _length(name: str, steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
+    if (steps is None) == (epochs is None) or (epochs is None) != (steps_per_epoch is None):
+        raise ValueError(
+            f"give {name}, or epochs with steps_per_epoch, received "
+            f"{name}={steps!r}, epochs={epochs!r}, steps_per_epoch={steps_per_epoch!r}"
+        )
+    if epochs is None:
+        return _whole(name, steps)
+    total = round(_above_zero("epochs", epochs) * _whole("steps_per_epoch", steps_per_epoch))
+    if total < 1:
+        raise ValueError(f"epochs must make at least one step, received {epochs!r}")
+    return total
+
+
+def _halves(step_size: Any, epochs: Any, steps_per_epoch: Any) -> tuple[int, int]:
+    given = step_size if epochs is None else epochs
+    if not isinstance(given, Iterable) or (step_size is not None and epochs is not None):
+        half = _length("step_size", step_size, epochs, steps_per_epoch)
+        return half, half
+    pair = list(given)
+    if len(pair) != 2:
+        raise ValueError(f"a pair must be steps up and steps down, received {given!r}")
+    up, down = (
+        _length("step_size", half, None, steps_per_epoch)
+        if epochs is None
+        else _length("step_size", None, half, steps_per_epoch)
+        for half in pair
+    )
+    return up, down

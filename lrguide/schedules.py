@@ -1,0 +1,646 @@
+"""Learning rate schedules for Keras 3: decay, warmup, joining.
+
+Each function returns a `keras.optimizers.schedules.LearningRateSchedule`, to be given to an
+optimizer as its `learning_rate`. Where Keras has the class, that class is what you get, so a model
+saved with it loads without this file; what Keras lacks (`constant`, `warmup`, `join`, `per_epoch`)
+is registered under the package name "lrguide".
+
+**Units.** Steps are updates of the optimizer, counted from 0: `schedule(n)` is the rate used
+*during* step n, and step 0 is the first update. A length is given in steps, or as `epochs=` with
+`steps_per_epoch=`; epoch n, counted from 0, is made of the steps `n * steps_per_epoch` to
+`(n + 1) * steps_per_epoch - 1`. Under gradient accumulation Keras counts batches, not updates.
+
+**Calling one.** A step may be an integer, a NumPy array of steps or a tensor; the answer is a
+tensor of the same shape: `float(schedule(0))`, `numpy.asarray(schedule(numpy.arange(100)))`. The
+rate depends on the step alone, so a saved, loaded and resumed training goes on where it was.
+
+This file needs Keras alone and may be copied into a project as it is.
+
+>>> from lrguide import schedules
+>>> rate = schedules.warmup(
+...     schedules.cosine(0.1, epochs=19, steps_per_epoch=48), epochs=1, steps_per_epoch=48
+... )
+>>> [round(float(rate(step)), 4) for step in (0, 24, 48, 504, 960)]
+[0.002, 0.051, 0.1, 0.05, 0.0]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Self
+
+import keras
+from keras import ops
+from keras.optimizers.schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    InverseTimeDecay,
+    LearningRateSchedule,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
+
+__all__ = [
+    "compounding_time",
+    "constant",
+    "cosine",
+    "exponential",
+    "inverse_time",
+    "join",
+    "linear",
+    "per_epoch",
+    "piecewise",
+    "step_decay",
+    "warmup",
+    "warmup_stable_decay",
+]
+
+
+def constant(learning_rate: float) -> LearningRateSchedule:
+    """Use the same rate during every step.
+
+    Args:
+        learning_rate: The rate, above 0.
+
+    Raises:
+        TypeError: If the rate is not a number.
+        ValueError: If it is not finite or not above 0.
+
+    Example:
+        >>> round(float(constant(0.01)(1000)), 4)
+        0.01
+    """
+    return Constant(_above_zero("learning_rate", learning_rate))
+
+
+def linear(
+    initial_learning_rate: float,
+    decay_steps: int | None = None,
+    end_learning_rate: float = 0.0,
+    *,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Fall by the same amount each step: `a + (end - a) * min(n, D) / D` during step n.
+
+    Here a is `initial_learning_rate` and D is `decay_steps`. Step 0 uses a, step D is the first to
+    use the end rate, and so do all after it. Of a training of D steps the last one, D - 1, still
+    uses `end + (a - end) / D`. Keras' `PolynomialDecay`, of which the default end rate, 0.0001, may
+    lie above the start.
+
+    Args:
+        initial_learning_rate: The rate during step 0, above 0.
+        decay_steps: Steps until the end rate, at least 1.
+        end_learning_rate: The rate from step D on, from 0 to `initial_learning_rate`.
+        epochs: The length in epochs, in place of `decay_steps`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If a rate or a length is out of range, or the length is not given exactly once.
+
+    Example:
+        >>> rate = linear(0.1, 4)
+        >>> [round(float(rate(step)), 4) for step in range(6)]
+        [0.1, 0.075, 0.05, 0.025, 0.0, 0.0]
+    """
+    initial = _above_zero("initial_learning_rate", initial_learning_rate)
+    end = _between("end_learning_rate", end_learning_rate, 0.0, initial)
+    steps = _length("decay_steps", decay_steps, epochs, steps_per_epoch)
+    return PolynomialDecay(initial, steps, end_learning_rate=end)
+
+
+def cosine(
+    initial_learning_rate: float,
+    decay_steps: int | None = None,
+    end_learning_rate: float = 0.0,
+    *,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Fall along half a cosine: `end + (a - end) * (1 + cos(pi * min(n, D) / D)) / 2` in step n.
+
+    Here a is `initial_learning_rate` and D is `decay_steps`. Step 0 uses a, step D / 2 the middle
+    of the two rates, and step D is the first to use the end rate, as do all after it. Keras'
+    `CosineDecay`, with the end as a rate and not as the fraction `alpha`.
+
+    Args:
+        initial_learning_rate: The rate during step 0, above 0.
+        decay_steps: Steps until the end rate, at least 1; a warmup in front is not part of them.
+        end_learning_rate: The rate from step D on, from 0 to `initial_learning_rate`.
+        epochs: The length in epochs, in place of `decay_steps`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If a rate or a length is out of range, or the length is not given exactly once.
+
+    Source: Loshchilov and Hutter, *SGDR*, 2017, arXiv:1608.03983, without its restarts.
+
+    Example:
+        >>> rate = cosine(0.1, 4)
+        >>> [round(float(rate(step)), 4) for step in range(6)]
+        [0.1, 0.0854, 0.05, 0.0146, 0.0, 0.0]
+    """
+    initial = _above_zero("initial_learning_rate", initial_learning_rate)
+    end = _between("end_learning_rate", end_learning_rate, 0.0, initial)
+    steps = _length("decay_steps", decay_steps, epochs, steps_per_epoch)
+    return CosineDecay(initial, steps, alpha=end / initial)
+
+
+def exponential(
+    initial_learning_rate: float,
+    decay_steps: int | None = None,
+    *,
+    decay_rate: float,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Fall by the same factor each step: `a * decay_rate ** (n / D)` during step n.
+
+    Here a is `initial_learning_rate` and D is `decay_steps`. Step 0 uses a, step D uses
+    `a * decay_rate`, step 2 D uses `a * decay_rate ** 2`, without end. Keras' `ExponentialDecay`.
+    `a * exp(-k * epoch)` is `exponential(a, decay_rate=exp(-k), epochs=1, steps_per_epoch=...)`.
+
+    Args:
+        initial_learning_rate: The rate during step 0, above 0.
+        decay_steps: Steps in which the rate falls by `decay_rate`, at least 1.
+        decay_rate: The factor, above 0 and at most 1.
+        epochs: The length in epochs, in place of `decay_steps`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range, or the length is not given exactly once.
+
+    Example:
+        >>> rate = exponential(0.1, 2, decay_rate=0.25)
+        >>> [round(float(rate(step)), 4) for step in range(5)]
+        [0.1, 0.05, 0.025, 0.0125, 0.0063]
+    """
+    return ExponentialDecay(
+        _above_zero("initial_learning_rate", initial_learning_rate),
+        _length("decay_steps", decay_steps, epochs, steps_per_epoch),
+        _factor("decay_rate", decay_rate),
+    )
+
+
+def step_decay(
+    initial_learning_rate: float,
+    decay_steps: int | None = None,
+    *,
+    decay_rate: float,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Fall by a factor every D steps: `a * decay_rate ** floor(n / D)` during step n.
+
+    Here a is `initial_learning_rate` and D is `decay_steps`. Steps 0 to D - 1 use a, and step D
+    is the first to use `a * decay_rate`. (The form `floor((1 + n) / D)`, found in many tutorials,
+    drops one step or epoch early.) Keras' `ExponentialDecay` with `staircase=True`.
+
+    Args:
+        initial_learning_rate: The rate during the first D steps, above 0.
+        decay_steps: Steps between two drops, at least 1.
+        decay_rate: The factor of each drop, above 0 and at most 1.
+        epochs: Epochs between two drops, in place of `decay_steps`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range, or the length is not given exactly once.
+
+    Example:
+        >>> rate = step_decay(0.1, 3, decay_rate=0.5)
+        >>> [round(float(rate(step)), 4) for step in range(7)]
+        [0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.025]
+    """
+    return ExponentialDecay(
+        _above_zero("initial_learning_rate", initial_learning_rate),
+        _length("decay_steps", decay_steps, epochs, steps_per_epoch),
+        _factor("decay_rate", decay_rate),
+        staircase=True,
+    )
+
+
+def inverse_time(
+    initial_learning_rate: float,
+    decay_steps: int | None = None,
+    *,
+    decay_rate: float,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Fall like one over time: `a / (1 + decay_rate * n / D)` during step n.
+
+    Here a is `initial_learning_rate` and D is `decay_steps`. Step 0 uses a; with a `decay_rate` of
+    1 step D uses half of it, step 2 D a third, without end. Keras' `InverseTimeDecay`; the argument
+    `decay=` of old Keras optimizers is `decay_rate` with a D of 1.
+
+    Args:
+        initial_learning_rate: The rate during step 0, above 0.
+        decay_steps: The unit of time in steps, at least 1.
+        decay_rate: How much the divisor grows in D steps, above 0.
+        epochs: The unit of time in epochs, in place of `decay_steps`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range, or the length is not given exactly once.
+
+    Example:
+        >>> rate = inverse_time(0.1, 2, decay_rate=1.0)
+        >>> [round(float(rate(step)), 4) for step in range(5)]
+        [0.1, 0.0667, 0.05, 0.04, 0.0333]
+    """
+    return InverseTimeDecay(
+        _above_zero("initial_learning_rate", initial_learning_rate),
+        _length("decay_steps", decay_steps, epochs, steps_per_epoch),
+        _above_zero("decay_rate", decay_rate),
+    )
+
+
+def compounding_time(
+    initial_learning_rate: float, decay_rate: float, *, epochs: int, steps_per_epoch: int
+) -> LearningRateSchedule:
+    """Divide, at each epoch i, what is left of the rate by `1 + decay_rate * i`.
+
+    Every step of epoch n uses `a / ((1 + k) * (1 + 2 k) * ... * (1 + n k))`, where a is
+    `initial_learning_rate` and k is `decay_rate`: epoch 0 uses a, epoch 1 uses `a / (1 + k)`, and
+    those after the last one use its rate. This is what the often copied "time-based decay", which
+    multiplies the *current* rate by `1 / (1 + k * epoch)`, really does. It starts slowly, about as
+    `exp(-k * n ** 2 / 2)`; `inverse_time` is the usual formula and starts fastest.
+
+    Args:
+        initial_learning_rate: The rate during epoch 0, above 0.
+        decay_rate: The k of the formula, above 0.
+        epochs: Epochs with a rate of their own, a whole number, at least 1.
+        steps_per_epoch: Steps in an epoch, at least 1.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> rate = compounding_time(0.1, 1.0, epochs=4, steps_per_epoch=2)
+        >>> [round(float(rate(step)), 4) for step in range(8)]
+        [0.1, 0.1, 0.05, 0.05, 0.0167, 0.0167, 0.0042, 0.0042]
+    """
+    initial = _above_zero("initial_learning_rate", initial_learning_rate)
+    rate = _above_zero("decay_rate", decay_rate)
+    count = _whole("epochs", epochs)
+    steps = _whole("steps_per_epoch", steps_per_epoch)
+    factors = (1.0 / (1.0 + rate * epoch) for epoch in range(count))
+    values = [initial * factor for factor in itertools.accumulate(factors, lambda a, b: a * b)]
+    return per_epoch(piecewise(values, range(1, count)), steps) if count > 1 else Constant(initial)
+
+
+def piecewise(
+    learning_rates: Sequence[float],
+    boundaries: Sequence[int] | None = None,
+    *,
+    epochs: Sequence[float] | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Use one rate after the other: `learning_rates[i]` from step `boundaries[i - 1]` on.
+
+    Steps 0 to `boundaries[0] - 1` use the first rate, and step `boundaries[0]` is the first to use
+    the second. Keras' `PiecewiseConstantDecay` changes one step later (`step > boundary`), so its
+    own boundaries, seen in the config, are one less; given boundaries out of order, it adds rates
+    up without a word.
+
+    Args:
+        learning_rates: At least two rates, each above 0.
+        boundaries: The first step of each rate but the first: increasing whole numbers.
+        epochs: The first epoch of each rate but the first, in place of `boundaries`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not a sequence of numbers.
+        ValueError: If a value is out of range or order, or rates and boundaries do not match.
+
+    Example:
+        >>> rate = piecewise([0.1, 0.01, 0.001], [2, 5])
+        >>> [round(float(rate(step)), 4) for step in range(6)]
+        [0.1, 0.1, 0.01, 0.01, 0.01, 0.001]
+    """
+    rates = [
+        _above_zero(f"learning_rates[{index}]", rate)
+        for index, rate in enumerate(_sequence("learning_rates", learning_rates))
+    ]
+    steps = _boundaries(len(rates), boundaries, epochs, steps_per_epoch)
+    return PiecewiseConstantDecay([step - 1 for step in steps], rates)
+
+
+def warmup(
+    schedule: LearningRateSchedule | float,
+    warmup_steps: int | None = None,
+    *,
+    start_factor: float | None = None,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Rise in a straight line to the first rate of any schedule, then follow that schedule.
+
+    Step n < W uses `schedule(0) * (s + (1 - s) * n / W)`, where W is `warmup_steps` and s is
+    `start_factor`; step n >= W uses `schedule(n - W)`. So step W is the first to use the full
+    rate, and the whole is W steps longer than the schedule. By default s is `1 / (W + 1)`: the rate
+    is `schedule(0) * (n + 1) / (W + 1)`, W + 1 equal rises from nothing, and no step is wasted on a
+    rate of 0. An s of 0 is what Optax' and Transformers' warmups do.
+
+    Args:
+        schedule: Any Keras schedule, or a number for a constant rate.
+        warmup_steps: Steps below the full rate, at least 1.
+        start_factor: Part of the full rate that step 0 uses, from 0 to 1.
+        epochs: The length in epochs, in place of `warmup_steps`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If `schedule` is no schedule, or another argument no number.
+        ValueError: If an argument is out of range, or the length is not given exactly once.
+
+    Source: Goyal et al., *Accurate, large minibatch SGD*, 2017, arXiv:1706.02677.
+
+    Example:
+        >>> rate = warmup(linear(0.1, 4), 4)
+        >>> [round(float(rate(step)), 4) for step in range(9)]
+        [0.02, 0.04, 0.06, 0.08, 0.1, 0.075, 0.05, 0.025, 0.0]
+    """
+    steps = _length("warmup_steps", warmup_steps, epochs, steps_per_epoch)
+    if start_factor is None:
+        start_factor = 1.0 / (steps + 1)
+    start = _between("start_factor", start_factor, 0.0, 1.0)
+    return Warmup(_schedule("schedule", schedule), steps, start)
+
+
+def join(
+    schedules: Sequence[LearningRateSchedule | float],
+    boundaries: Sequence[int] | None = None,
+    *,
+    epochs: Sequence[float] | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Follow one schedule after the other, each from its own beginning.
+
+    Steps 0 to `boundaries[0] - 1` use the first schedule; step n from `boundaries[i]` on uses
+    `schedules[i + 1](n - boundaries[i])`. So step `boundaries[i]` is step 0 of the next schedule.
+
+    Args:
+        schedules: At least two Keras schedules, or numbers for constant rates.
+        boundaries: The first step of each schedule but the first: increasing whole numbers.
+        epochs: The first epoch of each schedule but the first, in place of `boundaries`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not a sequence of schedules or numbers.
+        ValueError: If boundaries are out of order, or do not match the schedules.
+
+    Example:
+        >>> rate = join([0.1, linear(0.1, 4)], [3])
+        >>> [round(float(rate(step)), 4) for step in range(8)]
+        [0.1, 0.1, 0.1, 0.1, 0.075, 0.05, 0.025, 0.0]
+    """
+    parts = [
+        _schedule(f"schedules[{index}]", part)
+        for index, part in enumerate(_sequence("schedules", schedules))
+    ]
+    return Join(parts, _boundaries(len(parts), boundaries, epochs, steps_per_epoch))
+
+
+def warmup_stable_decay(
+    learning_rate: float,
+    phase_steps: Sequence[int] | None = None,
+    end_learning_rate: float = 0.0,
+    *,
+    epochs: Sequence[float] | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Rise, stay, fall, each in a straight line: a trapezoid.
+
+    With phases of W, S and D steps, step n < W uses `r * (n + 1) / (W + 1)`, where r is
+    `learning_rate`; steps W to W + S use r itself; step W + S + D is the first to use the end rate.
+    The same as `warmup(join([r, linear(r, D, end)], [S]), W)`.
+
+    Args:
+        learning_rate: The rate of the stable phase, above 0.
+        phase_steps: The steps of warmup, stable phase and decay, each at least 1.
+        end_learning_rate: The rate after the decay, from 0 to `learning_rate`.
+        epochs: The three lengths in epochs, in place of `phase_steps`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not of the type named.
+        ValueError: If an argument is out of range, or there are not three lengths.
+
+    Source: Hu et al., *MiniCPM*, 2024, arXiv:2404.06395.
+
+    Example:
+        >>> rate = warmup_stable_decay(0.1, (1, 2, 4))
+        >>> [round(float(rate(step)), 4) for step in range(8)]
+        [0.05, 0.1, 0.1, 0.1, 0.075, 0.05, 0.025, 0.0]
+    """
+    rate = _above_zero("learning_rate", learning_rate)
+    end = _between("end_learning_rate", end_learning_rate, 0.0, rate)
+    lengths = _lengths("phase_steps", phase_steps, epochs, steps_per_epoch)
+    if len(lengths) != 3:
+        raise ValueError(
+            f"three lengths are needed, warmup, stable and decay, received {len(lengths)}"
+        )
+    up, stable, down = lengths
+    return warmup(join([rate, linear(rate, down, end)], [stable]), up)
+
+
+def per_epoch(schedule: LearningRateSchedule, steps_per_epoch: int) -> LearningRateSchedule:
+    """Hold the rate through each epoch: every step of epoch n uses `schedule(n)`.
+
+    The schedule is one whose unit is the epoch: `per_epoch(linear(0.1, 25), 192)` falls over 25
+    epochs in 25 stairs. It does what the callback `LearningRateScheduler` does, as a schedule that
+    is saved with the model and resumes with it.
+
+    Args:
+        schedule: Any Keras schedule, its steps read as epochs.
+        steps_per_epoch: Steps in an epoch, at least 1.
+
+    Raises:
+        TypeError: If `schedule` is no schedule, or `steps_per_epoch` no number.
+        ValueError: If `steps_per_epoch` is not a whole number above 0.
+
+    Example:
+        >>> rate = per_epoch(linear(0.1, 4), 2)
+        >>> [round(float(rate(step)), 4) for step in range(6)]
+        [0.1, 0.1, 0.075, 0.075, 0.05, 0.05]
+    """
+    return PerEpoch(_schedule("schedule", schedule), _whole("steps_per_epoch", steps_per_epoch))
+
+
+class _Saved(LearningRateSchedule):  # type: ignore[misc]
+    """A schedule of which the fields are the config; fields may be schedules themselves."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs to make the same schedule."""
+        return {
+            field.name: keras.saving.serialize_keras_object(getattr(self, field.name))
+            for field in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make the schedule that `get_config` described."""
+        fields = {name: keras.saving.deserialize_keras_object(config[name]) for name in config}
+        return cls(**fields)
+
+
+@keras.saving.register_keras_serializable(package="lrguide")
+@dataclass(frozen=True, eq=False)
+class Constant(_Saved):
+    """What `constant` returns."""
+
+    learning_rate: float
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate during `step`."""
+        return ops.full_like(step, self.learning_rate, dtype=keras.config.floatx())
+
+
+@keras.saving.register_keras_serializable(package="lrguide")
+@dataclass(frozen=True, eq=False)
+class Warmup(_Saved):
+    """What `warmup` returns."""
+
+    schedule: LearningRateSchedule
+    warmup_steps: int
+    start_factor: float
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate during `step`."""
+        step = ops.convert_to_tensor(step)
+        done = ops.cast(ops.minimum(step, self.warmup_steps), keras.config.floatx())
+        factor = self.start_factor + (1.0 - self.start_factor) * done / self.warmup_steps
+        return self.schedule(ops.maximum(step - self.warmup_steps, 0)) * factor
+
+
+@keras.saving.register_keras_serializable(package="lrguide")
+@dataclass(frozen=True, eq=False)
+class Join(_Saved):
+    """What `join` returns."""
+
+    schedules: list[LearningRateSchedule]
+    boundaries: list[int]
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate during `step`."""
+        step = ops.convert_to_tensor(step)
+        rate = self.schedules[0](step)
+        for boundary, schedule in zip(self.boundaries, self.schedules[1:], strict=True):
+            rate = ops.where(step < boundary, rate, schedule(ops.maximum(step - boundary, 0)))
+        return rate
+
+
+@keras.saving.register_keras_serializable(package="lrguide")
+@dataclass(frozen=True, eq=False)
+class PerEpoch(_Saved):
+    """What `per_epoch` returns."""
+
+    schedule: LearningRateSchedule
+    steps_per_epoch: int
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate during `step`."""
+        return self.schedule(ops.floor_divide(ops.convert_to_tensor(step), self.steps_per_epoch))
+
+
+def _number(name: str, value: Any) -> float:
+    # Always a float: Keras computes in the type of the first rate, and integers truncate.
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, received {value!r}")
+    return float(value)
+
+
+def _above_zero(name: str, value: Any) -> float:
+    number = _number(name, value)
+    if not 0.0 < number < math.inf:
+        raise ValueError(f"{name} must be a finite number above 0, received {value!r}")
+    return number
+
+
+def _between(name: str, value: Any, low: float, high: float) -> float:
+    number = _number(name, value)
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be from {low} to {high}, received {value!r}")
+    return number
+
+
+def _factor(name: str, value: Any) -> float:
+    number = _number(name, value)
+    if not 0.0 < number <= 1.0:
+        raise ValueError(f"{name} must be above 0 and at most 1, received {value!r}")
+    return number
+
+
+def _whole(name: str, value: Any) -> int:
+    wrong = f"{name} must be a whole number above 0, received {value!r}"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(wrong)
+    if value < 1:
+        raise ValueError(wrong)
+    return int(value)
+
+
+def _given(name: str, steps: Any, epochs: Any, per_epoch: Any) -> tuple[str, Any, int | None]:
+    if (steps is None) == (epochs is None) or (epochs is None) != (per_epoch is None):
+        raise ValueError(
+            f"give {name}, or epochs with steps_per_epoch, received "
+            f"{name}={steps!r}, epochs={epochs!r}, steps_per_epoch={per_epoch!r}"
+        )
+    if epochs is None:
+        return name, steps, None
+    return "epochs", epochs, _whole("steps_per_epoch", per_epoch)
+
+
+def _to_steps(name: str, value: Any, per_epoch: int | None) -> int:
+    if per_epoch is None:
+        return _whole(name, value)
+    steps = round(_above_zero(name, value) * per_epoch)
+    if steps < 1:
+        raise ValueError(f"{name} must make at least one step, received {value!r}")
+    return steps
+
+
+def _length(name: str, steps: Any, epochs: Any, per_epoch: Any) -> int:
+    return _to_steps(*_given(name, steps, epochs, per_epoch))
+
+
+def _lengths(name: str, steps: Any, epochs: Any, per_epoch: Any) -> list[int]:
+    name, given, per_epoch = _given(name, steps, epochs, per_epoch)
+    values = enumerate(_sequence(name, given))
+    return [_to_steps(f"{name}[{index}]", value, per_epoch) for index, value in values]
+
+
+def _boundaries(parts: int, steps: Any, epochs: Any, per_epoch: Any) -> list[int]:
+    lengths = _lengths("boundaries", steps, epochs, per_epoch)
+    increasing = all(first < second for first, second in itertools.pairwise(lengths))
+    if parts < 2 or len(lengths) != parts - 1 or not increasing:
+        raise ValueError(
+            "boundaries must be increasing, and one less than the two or more parts they divide, "
+            f"received {len(lengths)} for {parts} parts: {steps if epochs is None else epochs!r}"
+        )
+    return lengths
+
+
+def _sequence(name: str, value: Any) -> list[Any]:
+    if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a sequence, received {value!r}")
+    return list(value)
+
+
+def _schedule(name: str, value: Any) -> LearningRateSchedule:
+    if isinstance(value, LearningRateSchedule):
+        return value
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a Keras schedule or a number, received {value!r}")
+    return Constant(_above_zero(name, value))
