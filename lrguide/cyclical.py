@@ -1,10 +1,11 @@
 """Cyclical learning rates, 1cycle, and momentum that cycles against the rate, for Keras 3.
 
 `triangular`, `triangular2`, `exp_range` and `one_cycle` return Keras schedules: pure functions of
-the step, saved with the model and resumed with it. Their method `momentum` gives the schedule of a
-momentum that falls while the rate rises. Keras reads `optimizer.momentum` once, when it compiles
-the training step, so changing it during `fit` does nothing; the optimizers `ScheduledSGD` and
-`ScheduledAdam` compute it from the step inside the compiled graph.
+the step, saved with the model and resumed with it (import this module before loading one). Their
+method `momentum` gives the schedule of a momentum that falls while the rate rises. Keras reads
+`optimizer.momentum` once, when it compiles the training step, so changing it during `fit` does
+nothing; the optimizers `ScheduledSGD` and `ScheduledAdam` compute it from the step inside the
+compiled graph.
 
 **Units.** Steps are updates of the optimizer, counted from 0: `schedule(n)` is the rate used
 *during* step n. A length is given in steps, or as `epochs=` with `steps_per_epoch=`; epoch n,
@@ -27,7 +28,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -278,7 +279,7 @@ class _Cycle(LearningRateSchedule):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable(package="lrguide")
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Cyclical(_Cycle):
     """What `triangular`, `triangular2` and `exp_range` return."""
 
@@ -319,7 +320,7 @@ class Cyclical(_Cycle):
 
 
 @keras.saving.register_keras_serializable(package="lrguide")
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class OneCycle(_Cycle):
     """What `one_cycle` returns."""
 
@@ -598,16 +599,15 @@ def _length(name: str, steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
 
 def _halves(step_size: Any, epochs: Any, steps_per_epoch: Any) -> tuple[int, int]:
     given = step_size if epochs is None else epochs
-    if not isinstance(given, Iterable) or (step_size is not None and epochs is not None):
+    if not isinstance(given, tuple | list) or (step_size is not None and epochs is not None):
         half = _length("step_size", step_size, epochs, steps_per_epoch)
         return half, half
-    pair = list(given)
-    if len(pair) != 2:
+    if len(given) != 2:
         raise ValueError(f"a pair must be steps up and steps down, received {given!r}")
     up, down = (
         _length("step_size", half, None, steps_per_epoch)
         if epochs is None
         else _length("step_size", None, half, steps_per_epoch)
-        for half in pair
+        for half in given
     )
     return up, down

@@ -2,8 +2,8 @@
 
 Each function returns a `keras.optimizers.schedules.LearningRateSchedule`, to be given to an
 optimizer as its `learning_rate`. Where Keras has the class, that class is what you get, so a model
-saved with it loads without this file; what Keras lacks (`constant`, `warmup`, `join`, `per_epoch`)
-is registered under the package name "lrguide".
+saved with it loads without this file. What Keras lacks (`constant`, `warmup`, `join`, `per_epoch`)
+is registered under the package name "lrguide": import this module before loading such a model.
 
 **Units.** Steps are updates of the optimizer, counted from 0: `schedule(n)` is the rate used
 *during* step n, and step 0 is the first update. A length is given in steps, or as `epochs=` with
@@ -519,9 +519,11 @@ class Warmup(_Saved):
     def __call__(self, step: Any) -> Any:
         """Return the rate during `step`."""
         step = ops.convert_to_tensor(step)
-        done = ops.cast(ops.minimum(step, self.warmup_steps), keras.config.floatx())
-        factor = self.start_factor + (1.0 - self.start_factor) * done / self.warmup_steps
-        return self.schedule(ops.maximum(step - self.warmup_steps, 0)) * factor
+        # In float32 the sum would miss 1 by a rounding error, and so the rates after the warmup.
+        done = ops.cast(ops.minimum(step, self.warmup_steps), "float64") / self.warmup_steps
+        factor = self.start_factor + (1.0 - self.start_factor) * done
+        rate = self.schedule(ops.maximum(step - self.warmup_steps, 0))
+        return rate * ops.cast(factor, rate.dtype)
 
 
 @keras.saving.register_keras_serializable(package="lrguide")

@@ -1,0 +1,502 @@
+"""Cyclical rates: the rate and momentum of each step, and the weights that training reaches."""
+
+import doctest
+import json
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lrguide import cyclical
+from lrguide.cyclical import (
+    ScheduledAdam,
+    ScheduledSGD,
+    exp_range,
+    one_cycle,
+    triangular,
+    triangular2,
+)
+
+ORACLES = json.loads(Path(__file__).with_name("oracles").joinpath("values.json").read_text())
+SAVED = sorted(Path(__file__).with_name("fixtures").glob("*/values.json"))
+STEPS = np.arange(70)
+
+sizes = st.integers(1, 100)
+pairs = st.tuples(sizes, sizes)
+bases = st.floats(1e-6, 1.0)
+heights = st.floats(1.1, 1e3)
+
+
+def made(make, **more):
+    """Any cyclical schedule of one kind."""
+    return st.builds(
+        lambda base, height, pair: make(base, base * height, pair, **more), bases, heights, pairs
+    )
+
+
+cycles = st.one_of(made(triangular), made(triangular2), made(exp_range, gamma=0.97))
+one_cycles = st.builds(
+    lambda top, steps, part, anneal, three: one_cycle(
+        top, steps, pct_start=part, anneal=anneal, three_phase=three
+    ),
+    bases,
+    st.integers(20, 400),
+    st.floats(0.1, 0.5, exclude_max=True),
+    st.sampled_from(["cosine", "linear"]),
+    st.booleans(),
+)
+quickly = settings(deadline=None, max_examples=40)
+
+
+def values(schedule, steps=STEPS):
+    return np.asarray(schedule(steps), "float64")
+
+
+def same(found, expected, rtol=1e-6):
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=1e-37)
+
+
+def test_every_public_name_has_an_example_that_runs():
+    finder = doctest.DocTestFinder()
+    names = {test.name for test in finder.find(cyclical, "cyclical") if test.examples}
+    assert {f"cyclical.{name}" for name in cyclical.__all__} <= names
+    assert doctest.testmod(cyclical).failed == 0
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def one_over_square(cycle):
+    return 1.0 / (cycle + 1.0) ** 2
+
+
+EQUAL = {
+    "triangular": triangular(0.01, 0.1, 8),
+    "triangular, 5 up and 9 down": triangular(0.01, 0.1, (5, 9)),
+    "triangular2": triangular2(0.01, 0.1, 8),
+    "exp_range": exp_range(0.01, 0.1, 8, gamma=0.97),
+    "amplitude by cycle": triangular(0.01, 0.1, (5, 9), amplitude=one_over_square),
+    "amplitude by step": triangular(
+        0.01, 0.1, 8, amplitude=lambda step: 1 / (1 + 0.1 * step), by="step"
+    ),
+    "one_cycle": one_cycle(0.1, 60),
+    "one_cycle, linear": one_cycle(0.1, 60, anneal="linear"),
+    "one_cycle, three phases": one_cycle(0.1, 60, three_phase=True),
+    "one_cycle, three phases, linear": one_cycle(0.1, 60, three_phase=True, anneal="linear"),
+    "one_cycle, phases that end between two steps": one_cycle(0.1, 61, pct_start=0.25),
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "library"),
+    [(row, library) for row in EQUAL for library in ORACLES["rates"][row]],
+)
+def test_rates_equal_those_of_other_libraries(row, library):
+    expected = np.array(ORACLES["rates"][row][library])
+    same(values(EQUAL[row])[: len(expected)], expected)
+
+
+def test_off_by_one_optax_peaks_and_ends_a_step_later_than_pytorch():
+    late = ORACLES["rates"]["off by one: Optax' 1cycle of T steps peaks and ends a step late"]
+    ours = values(one_cycle(0.1, 60))
+    assert np.argmax(late["optax"]) == 18
+    assert np.argmax(ours) == 17
+    assert late["optax"][59] > 100 * ours[59]
+
+
+def height(n, up, down):
+    """The triangle by its corners, from 0 to 1."""
+    corners = np.cumsum([0, *([up, down] * 40)])
+    return np.interp(n, corners, [0, *([1, 0] * 40)])
+
+
+def eased(n, corners, rates):
+    """Half cosines between the corners."""
+    place = np.clip(np.searchsorted(corners, n, side="right") - 1, 0, len(corners) - 2)
+    start, end = np.array(corners)[place], np.array(corners)[place + 1]
+    low, high = np.array(rates)[place], np.array(rates)[place + 1]
+    return (high + low) / 2 + (low - high) / 2 * np.cos(
+        np.pi * np.minimum((n - start) / (end - start), 1)
+    )
+
+
+CLOSED_FORMS = {
+    "triangular": (triangular(0.01, 0.1, (3, 5)), lambda n: 0.01 + 0.09 * height(n, 3, 5)),
+    "triangular2": (
+        triangular2(0.01, 0.1, (3, 5)),
+        lambda n: 0.01 + 0.09 * height(n, 3, 5) / 2 ** (n // 8),
+    ),
+    "exp_range": (
+        exp_range(0.01, 0.1, (3, 5), gamma=0.97),
+        lambda n: 0.01 + 0.09 * height(n, 3, 5) * 0.97**n,
+    ),
+    "one_cycle": (
+        one_cycle(0.1, 80, pct_start=0.25, div_factor=10.0, final_div_factor=100.0),
+        lambda n: eased(n, [0, 19, 79], [0.01, 0.1, 0.0001]),
+    ),
+    "one_cycle, three phases": (
+        one_cycle(0.1, 80, pct_start=0.25, three_phase=True),
+        lambda n: eased(n, [0, 19, 38, 79], [0.004, 0.1, 0.004, 4e-7]),
+    ),
+    "one_cycle, linear": (
+        one_cycle(0.1, 80, pct_start=0.25, anneal="linear", three_phase=True),
+        lambda n: np.interp(n, [0, 19, 38, 79], [0.004, 0.1, 0.004, 4e-7]),
+    ),
+    "momentum of triangular2": (
+        triangular2(0.01, 0.1, (3, 5)).momentum(0.8, 0.9),
+        lambda n: 0.9 - 0.1 * height(n, 3, 5) / 2 ** (n // 8),
+    ),
+    "momentum of one_cycle": (
+        one_cycle(0.1, 80, pct_start=0.25).momentum(0.8, 0.9),
+        lambda n: eased(n, [0, 19, 79], [0.9, 0.8, 0.9]),
+    ),
+    "momentum of one_cycle, three phases": (
+        one_cycle(0.1, 80, pct_start=0.25, three_phase=True).momentum(),
+        lambda n: eased(n, [0, 19, 38, 79], [0.95, 0.85, 0.95, 0.95]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_rates_equal_the_closed_form_in_float64(name):
+    schedule, formula = CLOSED_FORMS[name]
+    same(values(schedule, np.arange(120)), formula(np.arange(120.0)))
+
+
+def test_a_step_beyond_the_whole_numbers_of_float32_still_counts():
+    far = 2**24 // 10 * 10
+    found = [float(triangular(0.01, 0.1, 5)(far + step)) for step in range(6)]
+    same(found, np.linspace(0.01, 0.1, 6))
+
+
+@quickly
+@given(cycles)
+def test_a_cyclical_rate_stays_between_its_bounds(schedule):
+    found = values(schedule, np.arange(500))
+    assert np.all(found >= np.float32(schedule.base))
+    assert np.all(found <= np.float32(schedule.top))
+
+
+@quickly
+@given(made(triangular))
+def test_triangular_repeats_itself_and_turns_at_both_bounds(schedule):
+    up, period = schedule.steps_up, schedule.steps_up + schedule.steps_down
+    found = values(schedule, np.arange(period + 1))
+    same(values(schedule, np.arange(period + 1) + 3 * period), found)
+    same([found[0], found[up], found[period]], [schedule.base, schedule.top, schedule.base])
+    assert np.all(np.diff(found[: up + 1]) > 0)
+    assert np.all(np.diff(found[up:]) < 0)
+
+
+@quickly
+@given(st.floats(0.5, 1.0), pairs, st.integers(0, 20))
+def test_each_cycle_is_lower_by_the_factor_of_its_kind(gamma, pair, cycle):
+    peaks = pair[0] + (cycle + np.arange(2)) * sum(pair)
+    heights = values(triangular2(0.5, 1.0, pair), peaks) - 0.5
+    np.testing.assert_allclose(heights, 0.5 / 2.0 ** (cycle + np.arange(2)), atol=1e-7)
+    heights = values(exp_range(0.5, 1.0, pair, gamma=gamma), peaks) - 0.5
+    np.testing.assert_allclose(heights, 0.5 * gamma**peaks, atol=1e-7)
+
+
+@quickly
+@given(cycles | one_cycles)
+def test_the_momentum_is_highest_where_the_rate_is_lowest_and_moves_against_it(schedule):
+    momentum = schedule.momentum(0.85, 0.95)
+    rate, against = values(schedule, np.arange(500)), values(momentum, np.arange(500))
+    assert against[0] == pytest.approx(0.95)
+    assert np.all((against >= 0.85 - 1e-7) & (against <= 0.95 + 1e-7))
+    moves = np.sign(np.round(np.diff(rate) / schedule.top, 5)) * np.sign(
+        np.round(np.diff(against), 5)
+    )
+    assert np.all(moves <= 0)
+
+
+@quickly
+@given(one_cycles)
+def test_one_cycle_rises_once_then_falls_and_stays_at_the_end(schedule):
+    found = values(schedule, np.arange(schedule.total_steps + 50))
+    peak = schedule.phase_ends()[0]
+    tolerance = 1e-6 * schedule.top
+    assert np.all(np.diff(found[: math.floor(peak) + 1]) >= -tolerance)
+    assert np.all(np.diff(found[math.ceil(peak) :]) <= tolerance)
+    same(found[0], schedule.top / 25)
+    same(found[schedule.total_steps - 1 :], schedule.top / 25 / 1e4)
+    assert np.all(found <= schedule.top * (1 + 1e-7))
+
+
+@quickly
+@given(cycles | one_cycles, st.randoms())
+def test_the_rate_depends_on_the_step_alone(schedule, random):
+    steps = list(range(500))
+    once = values(schedule, np.array(steps))
+    random.shuffle(steps)
+    same(values(schedule, np.array(steps)), once[steps])
+    same(float(schedule(steps[0])), once[steps[0]])
+
+
+@quickly
+@given(cycles | one_cycles)
+def test_a_schedule_made_again_from_its_config_gives_the_same_rates(schedule):
+    config = json.loads(json.dumps(keras.optimizers.schedules.serialize(schedule)))
+    again = keras.optimizers.schedules.deserialize(config)
+    same(values(again, np.arange(500)), values(schedule, np.arange(500)))
+    same(values(again.momentum(), np.arange(500)), values(schedule.momentum(), np.arange(500)))
+
+
+def test_a_registered_amplitude_is_saved_and_loaded():
+    schedule = EQUAL["amplitude by cycle"]
+    config = json.loads(json.dumps(keras.optimizers.schedules.serialize(schedule)))
+    same(values(keras.optimizers.schedules.deserialize(config)), values(schedule))
+
+
+@settings(deadline=None, max_examples=15)
+@given(cycles | one_cycles, st.integers(0, 500))
+def test_the_compiled_graph_gives_the_rate_of_the_plain_call(schedule, step):
+    compiled = tf.function(schedule.__call__)
+    same(float(compiled(tf.constant(step, "int64"))), float(schedule(step)))
+
+
+@quickly
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(2, 50))
+def test_a_length_in_epochs_is_that_many_steps(up, down, steps_per_epoch):
+    inside = {"steps_per_epoch": steps_per_epoch}
+    ends = (up * steps_per_epoch, down * steps_per_epoch)
+    for make, more in [(triangular, {}), (triangular2, {}), (exp_range, {"gamma": 0.9})]:
+        for steps, epochs in [(ends, (up, down)), (ends[0], up)]:
+            first = make(0.1, 0.2, steps, **more)
+            assert first == make(0.1, 0.2, epochs=epochs, **inside, **more)
+    steps = 10 * steps_per_epoch
+    assert one_cycle(0.1, steps) == one_cycle(0.1, epochs=10, **inside)
+
+
+REFUSED = [
+    (
+        lambda: triangular(0, 0.1, 5),
+        ValueError,
+        "base_learning_rate must be .* above 0, received 0",
+    ),
+    (lambda: triangular("a", 0.1, 5), TypeError, "base_learning_rate must be a number"),
+    (lambda: triangular(0.1, math.nan, 5), ValueError, "max_learning_rate .* received nan"),
+    (
+        lambda: triangular(0.1, 0.01, 5),
+        ValueError,
+        r"max_learning_rate must be above base_learning_rate \(0.1\), received 0.01",
+    ),
+    (lambda: triangular(0.1, 0.1, 5), ValueError, "must be above base_learning_rate"),
+    (lambda: triangular(0.1, 0.2), ValueError, "give step_size, or epochs with steps_per_epoch"),
+    (lambda: triangular(0.1, 0.2, 0), ValueError, "step_size must be a whole number above 0"),
+    (lambda: triangular(0.1, 0.2, 2.5), TypeError, "step_size must be a whole number"),
+    (lambda: triangular(0.1, 0.2, True), TypeError, "step_size must be a whole number"),
+    (lambda: triangular(0.1, 0.2, "23"), TypeError, "step_size must be a whole number"),
+    (lambda: triangular(0.1, 0.2, (2, 0)), ValueError, "step_size must be a whole number above 0"),
+    (lambda: triangular(0.1, 0.2, (1, 2, 3)), ValueError, r"up and .* down, received \(1, 2, 3\)"),
+    (lambda: triangular(0.1, 0.2, 5, epochs=2, steps_per_epoch=3), ValueError, "give step_size"),
+    (lambda: triangular(0.1, 0.2, (5, 5), epochs=(2, 2), steps_per_epoch=3), ValueError, "give"),
+    (lambda: triangular(0.1, 0.2, (5, 5), steps_per_epoch=3), ValueError, "give step_size"),
+    (lambda: triangular(0.1, 0.2, epochs=(1, 2)), ValueError, "steps_per_epoch=None"),
+    (lambda: triangular(0.1, 0.2, epochs=0.1, steps_per_epoch=3), ValueError, "at least one step"),
+    (lambda: triangular(0.1, 0.2, epochs="a", steps_per_epoch=3), TypeError, "epochs must be a"),
+    (lambda: triangular(0.1, 0.2, 5, amplitude=0.5), TypeError, "amplitude must be a function"),
+    (lambda: triangular(0.1, 0.2, 5, by="epoch"), ValueError, "by must be 'cycle' or 'step'"),
+    (lambda: triangular2(0.2, 0.1, 5), ValueError, "max_learning_rate must be above"),
+    (lambda: triangular2(0.1, 0.2, 0), ValueError, "step_size"),
+    (lambda: exp_range(0.1, 0.2, 5, gamma=0), ValueError, "gamma must be above 0 and at most 1"),
+    (lambda: exp_range(0.1, 0.2, 5, gamma=1.1), ValueError, "gamma .* received 1.1"),
+    (lambda: exp_range(0.1, 0.2, 5, gamma="a"), TypeError, "gamma must be a number"),
+    (lambda: exp_range(0.2, 0.1, 5, gamma=0.9), ValueError, "max_learning_rate"),
+    (lambda: one_cycle(-0.1, 50), ValueError, "max_learning_rate must be .* received -0.1"),
+    (lambda: one_cycle(0.1), ValueError, "give total_steps, or epochs with steps_per_epoch"),
+    (lambda: one_cycle(0.1, 0), ValueError, "total_steps must be a whole number above 0"),
+    (lambda: one_cycle(0.1, epochs=-1, steps_per_epoch=9), ValueError, "epochs must be"),
+    (lambda: one_cycle(0.1, epochs=2, steps_per_epoch=9.5), TypeError, "steps_per_epoch must be"),
+    (lambda: one_cycle(0.1, 50, pct_start=0), ValueError, "pct_start must be above 0 and below 1"),
+    (lambda: one_cycle(0.1, 50, pct_start=1), ValueError, "pct_start must be .* received 1"),
+    (lambda: one_cycle(0.1, 50, pct_start="a"), TypeError, "pct_start must be a number"),
+    (lambda: one_cycle(0.1, 50, div_factor=0.5), ValueError, "div_factor must be .* at least 1"),
+    (lambda: one_cycle(0.1, 50, final_div_factor=math.inf), ValueError, "final_div_factor must"),
+    (lambda: one_cycle(0.1, 50, div_factor="a"), TypeError, "div_factor must be a number"),
+    (lambda: one_cycle(0.1, 50, anneal="cos"), ValueError, "anneal must be 'cosine' or 'linear'"),
+    (lambda: one_cycle(0.1, 50, three_phase=1), TypeError, "three_phase must be True or False"),
+    (lambda: one_cycle(0.1, 2, pct_start=0.5), ValueError, r"each phase must have steps.*\[0.0, 1"),
+    (lambda: one_cycle(0.1, 50, pct_start=0.6, three_phase=True), ValueError, "each phase must"),
+    (lambda: one_cycle(0.1, 50).momentum(0.9, 0.8), ValueError, "lowest=0.9, highest=0.8"),
+    (lambda: one_cycle(0.1, 50).momentum(0.9, 1.0), ValueError, "0 <= lowest <= highest < 1"),
+    (lambda: one_cycle(0.1, 50).momentum("a"), TypeError, "lowest must be a number"),
+    (lambda: triangular(0.1, 0.2, 5).momentum(-0.1, 0.9), ValueError, "lowest=-0.1"),
+    (lambda: triangular(0.1, 0.2, 5).momentum(0.1, None), TypeError, "highest must be a number"),
+    (lambda: ScheduledSGD(0.1, momentum=1.0), ValueError, "momentum must be from 0 to below 1"),
+    (lambda: ScheduledSGD(0.1, momentum=-0.1), ValueError, "momentum .* received -0.1"),
+    (lambda: ScheduledSGD(0.1, momentum="a"), TypeError, "momentum must be a number or a Keras"),
+    (
+        lambda: ScheduledSGD(0.1, rate_on="w"),
+        ValueError,
+        "rate_on must be 'gradient' or 'velocity'",
+    ),
+    (lambda: ScheduledAdam(0.1, beta_1=math.nan), ValueError, "beta_1 must be from 0 to below 1"),
+    (lambda: ScheduledAdam(0.1, beta_1=True), TypeError, "beta_1 must be a number or a Keras"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "sentence"), REFUSED)
+def test_bad_input_is_refused_in_one_sentence(call, error, sentence):
+    with pytest.raises(error, match=sentence) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+class Trace(keras.callbacks.Callback):
+    """Keeps rate and momentum before each batch, and the weights after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.rate, self.momentum, self.weights = [], [], []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        optimizer = self.model.optimizer
+        adam = isinstance(optimizer, keras.optimizers.Adam)
+        self.rate.append(float(optimizer.learning_rate))
+        self.momentum.append(float(optimizer.beta_1 if adam else optimizer.momentum))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.weights.append(self.model.get_weights()[0].ravel())
+
+
+def trained(optimizer, steps=40, **options):
+    """Train the linear model of the oracles, eight batches an epoch."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, use_bias=False)])
+    model.layers[0].set_weights([np.zeros((3, 1))])
+    model.compile(optimizer, "mse", **options)
+    trace = Trace()
+    continued(model, steps, trace)
+    return model, trace
+
+
+def continued(model, steps=40, *callbacks):
+    x, y = np.array(ORACLES["trajectories"]["x"]), np.array(ORACLES["trajectories"]["y"])
+    model.fit(
+        x, y, batch_size=5, epochs=steps // 8, verbose=0, shuffle=False, callbacks=[*callbacks]
+    )
+
+
+CYCLE = triangular2(0.01, 0.1, (4, 6))
+ONE = one_cycle(0.1, 40)
+AS_PYTORCH = {
+    "SGD, triangular2": lambda: ScheduledSGD(
+        CYCLE, momentum=CYCLE.momentum(0.8, 0.9), rate_on="velocity"
+    ),
+    "SGD, one_cycle": lambda: ScheduledSGD(ONE, momentum=ONE.momentum(), rate_on="velocity"),
+    "SGD with nesterov, one_cycle": lambda: ScheduledSGD(
+        ONE, momentum=ONE.momentum(), rate_on="velocity", nesterov=True
+    ),
+    "Adam, triangular2": lambda: ScheduledAdam(
+        CYCLE, beta_1=CYCLE.momentum(0.8, 0.9), epsilon=1e-12
+    ),
+    "Adam, one_cycle": lambda: ScheduledAdam(ONE, beta_1=ONE.momentum(), epsilon=1e-12),
+}
+
+
+@pytest.mark.parametrize("run", AS_PYTORCH)
+def test_rate_momentum_and_weights_of_a_compiled_fit_equal_pytorchs(run):
+    expected = ORACLES["trajectories"]["runs"][run]
+    _, trace = trained(AS_PYTORCH[run]())
+    same(trace.rate, expected["rate"])
+    same(trace.momentum, expected["momentum"])
+    np.testing.assert_allclose(trace.weights, expected["weights"], rtol=1e-5, atol=1e-5)
+
+
+def test_the_momentum_of_a_compiled_fit_matters():
+    cycled = trained(ScheduledSGD(ONE, momentum=ONE.momentum()))[1].weights
+    held = trained(ScheduledSGD(ONE, momentum=0.95))[1].weights
+    assert np.abs(np.subtract(cycled, held)).max() > 0.01
+
+
+SCHEDULED = {
+    "SGD": lambda: ScheduledSGD(ONE, momentum=ONE.momentum()),
+    "SGD with nesterov": lambda: ScheduledSGD(ONE, momentum=ONE.momentum(), nesterov=True),
+    "SGD, rate on the velocity": lambda: ScheduledSGD(
+        CYCLE, momentum=CYCLE.momentum(), rate_on="velocity", weight_decay=0.01
+    ),
+    "Adam": lambda: ScheduledAdam(ONE, beta_1=ONE.momentum(), amsgrad=True, clipnorm=1.0),
+    "accumulating": lambda: ScheduledAdam(
+        ONE, beta_1=ONE.momentum(), gradient_accumulation_steps=2
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+@pytest.mark.parametrize(
+    "options",
+    [{"run_eagerly": True}, {"jit_compile": True}, {"steps_per_execution": 5}],
+    ids=lambda options: next(iter(options)),
+)
+def test_however_the_step_is_run_the_weights_are_the_same(name, options):
+    compiled = trained(SCHEDULED[name](), 16)[0].get_weights()[0]
+    other = trained(SCHEDULED[name](), 16, **options)[0].get_weights()[0]
+    np.testing.assert_allclose(other, compiled, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_a_saved_and_loaded_training_goes_on_exactly(name, tmp_path):
+    model, _ = trained(SCHEDULED[name](), steps=16)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.get_config() == model.optimizer.get_config()
+    for which in (model, loaded):
+        continued(which, 16)
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_with_a_number_as_momentum_it_is_keras_sgd(nesterov):
+    ours = trained(ScheduledSGD(ONE, momentum=0.9, nesterov=nesterov))[1].weights
+    keras_own = trained(keras.optimizers.SGD(ONE, momentum=0.9, nesterov=nesterov))[1].weights
+    np.testing.assert_array_equal(ours, keras_own)
+
+
+def test_with_a_number_as_beta_1_it_is_keras_adam():
+    ours = trained(ScheduledAdam(ONE, beta_1=0.8))[1].weights
+    keras_own = trained(keras.optimizers.Adam(ONE, beta_1=0.8))[1].weights
+    np.testing.assert_array_equal(ours, keras_own)
+
+
+def test_at_a_constant_rate_both_places_of_the_rate_are_the_same():
+    ours = [
+        trained(ScheduledSGD(0.01, momentum=0.9, rate_on=place))[1].weights
+        for place in ("gradient", "velocity")
+    ]
+    np.testing.assert_allclose(*ours, rtol=1e-5, atol=1e-6)
+
+
+def test_under_gradient_accumulation_the_momentum_sees_the_step_of_the_rate():
+    _, trace = trained(SCHEDULED["accumulating"]())
+    same(trace.rate, values(ONE, np.arange(40)))
+    same(trace.momentum, values(ONE.momentum(), np.arange(40)))
+
+
+@pytest.mark.parametrize(("make", "name"), [(ScheduledSGD, "momentum"), (ScheduledAdam, "beta_1")])
+def test_a_momentum_set_after_training_began_is_refused(make, name):
+    optimizer = make(0.01)
+    setattr(optimizer, name, 0.5)
+    assert getattr(optimizer, name) == 0.5
+    model, _ = trained(optimizer, steps=8)
+    with pytest.raises(AttributeError, match=f"{name} is compiled into the training step"):
+        setattr(model.optimizer, name, 0.9)
+
+
+@pytest.mark.parametrize("file", SAVED, ids=lambda file: file.parent.name)
+@pytest.mark.parametrize(("name", "momentum"), [("sgd", "momentum"), ("adam", "beta_1")])
+def test_a_model_saved_by_an_earlier_version_loads_and_goes_on(file, name, momentum):
+    expected = json.loads(file.read_text())[name]
+    model = keras.models.load_model(file.with_name(f"{name}.keras"))
+    config = model.optimizer.get_config()
+    for key in ("learning_rate", momentum):
+        schedule = keras.optimizers.schedules.deserialize(config[key])
+        np.testing.assert_allclose(values(schedule, np.arange(100)), expected[key], rtol=1e-6)
+    x = np.random.default_rng(0).normal(size=(24, 3))
+    y = x @ [[1.0], [-2.0], [0.5]]
+    model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    expected_weights = expected["weights after two more epochs"]
+    np.testing.assert_allclose(model.get_weights()[0].ravel(), expected_weights, rtol=1e-4)
