@@ -94,12 +94,9 @@ def triangular(
         raise TypeError(f"amplitude must be a function of the {by}, received {amplitude!r}")
     if by not in ("cycle", "step"):
         raise ValueError(f"by must be 'cycle' or 'step', received {by!r}")
-    base = _above_zero("base_learning_rate", base_learning_rate)
-    top = _above_zero("max_learning_rate", max_learning_rate)
-    if top <= base:
-        raise ValueError(
-            f"max_learning_rate must be above base_learning_rate ({base}), received {top}"
-        )
+    base = _number("base_learning_rate", base_learning_rate)
+    wanted = f"a finite number above base_learning_rate, {base}"
+    top = _number("max_learning_rate", max_learning_rate, wanted, lambda t: base < t < math.inf)
     up, down = _halves(step_size, epochs, steps_per_epoch)
     return Cyclical(base, top, up, down, 1.0, by, amplitude)
 
@@ -187,7 +184,8 @@ def exp_range(
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
     )
-    return dataclasses.replace(rate, gamma=_fraction("gamma", gamma, last=True), by="step")
+    factor = _number("gamma", gamma, "a number above 0, at most 1", lambda g: 0.0 < g <= 1.0)
+    return dataclasses.replace(rate, gamma=factor, by="step")
 
 
 def one_cycle(
@@ -234,11 +232,11 @@ def one_cycle(
         >>> [round(float(rate(step)), 4) for step in (0, 1, 2, 3, 9, 10)]
         [0.04, 0.52, 1.0, 0.8572, 0.0004, 0.0004]
     """
-    top = _above_zero("max_learning_rate", max_learning_rate)
-    part = _fraction("pct_start", pct_start)
+    top = _number("max_learning_rate", max_learning_rate)
+    part = _number("pct_start", pct_start, "a number above 0, below 1", lambda x: 0.0 < x < 1.0)
     total = _length("total_steps", total_steps, epochs, steps_per_epoch)
-    initial = top / _at_least_one("div_factor", div_factor)
-    final = initial / _at_least_one("final_div_factor", final_div_factor)
+    initial = top / _divisor("div_factor", div_factor)
+    final = initial / _divisor("final_div_factor", final_div_factor)
     if anneal not in ("cosine", "linear"):
         raise ValueError(f"anneal must be 'cosine' or 'linear', received {anneal!r}")
     if not isinstance(three_phase, bool):
@@ -253,7 +251,7 @@ def one_cycle(
     return rate
 
 
-class _Cycle(LearningRateSchedule):  # type: ignore[misc]
+class _Cycle(LearningRateSchedule):
     """A schedule of which the dataclass fields are the config, computed in float64."""
 
     def __call__(self, step: Any) -> Any:
@@ -374,7 +372,7 @@ class OneCycle(_Cycle):
 
 
 @keras.saving.register_keras_serializable(package="lrguide")
-class ScheduledSGD(keras.optimizers.SGD):  # type: ignore[misc]
+class ScheduledSGD(keras.optimizers.SGD):
     """SGD of which the momentum, too, may follow a schedule, inside the compiled graph.
 
     With rate r, momentum m and gradient g of the step, `rate_on="gradient"` is Keras' rule,
@@ -458,7 +456,7 @@ class ScheduledSGD(keras.optimizers.SGD):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable(package="lrguide")
-class ScheduledAdam(keras.optimizers.Adam):  # type: ignore[misc]
+class ScheduledAdam(keras.optimizers.Adam):
     """Adam of which `beta_1`, its momentum, may follow a schedule, inside the compiled graph.
 
     The bias correction uses the `beta_1` of the step, as PyTorch's does. `optimizer.beta_1` reads
@@ -528,49 +526,32 @@ def _refuse_if_built(optimizer: keras.optimizers.Optimizer, name: str) -> None:
 def _momentum(name: str, value: Any) -> float | LearningRateSchedule:
     if isinstance(value, LearningRateSchedule):
         return value
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number or a Keras schedule, received {value!r}")
-    number = float(value)
-    if not 0.0 <= number < 1.0:
-        raise ValueError(f"{name} must be from 0 to below 1, received {value!r}")
-    return number
+    wanted = "a Keras schedule or a number from 0 to below 1"
+    return _number(name, value, wanted, lambda momentum: 0.0 <= momentum < 1.0)
 
 
 def _momenta(lowest: Any, highest: Any) -> tuple[float, float]:
-    low, high = _number("lowest", lowest), _number("highest", highest)
-    if not 0.0 <= low <= high < 1.0:
-        raise ValueError(
-            "the momenta must be 0 <= lowest <= highest < 1, "
-            f"received lowest={lowest!r}, highest={highest!r}"
-        )
-    return low, high
+    high = _number("highest", highest, "a number from 0 to below 1", lambda m: 0.0 <= m < 1.0)
+    wanted = f"a number from 0 to highest, {high}"
+    return _number("lowest", lowest, wanted, lambda m: 0.0 <= m <= high), high
 
 
-def _number(name: str, value: Any) -> float:
+def _divisor(name: str, value: Any) -> float:
+    return _number(name, value, "a finite number, at least 1", lambda by: 1.0 <= by < math.inf)
+
+
+def _number(
+    name: str,
+    value: Any,
+    wanted: str = "a finite number above 0",
+    holds: Callable[[float], bool] = lambda number: 0.0 < number < math.inf,
+) -> float:
+    wrong = f"{name} must be {wanted}, received {value!r}"
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, received {value!r}")
-    return float(value)
-
-
-def _above_zero(name: str, value: Any) -> float:
-    number = _number(name, value)
-    if not 0.0 < number < math.inf:
-        raise ValueError(f"{name} must be a finite number above 0, received {value!r}")
-    return number
-
-
-def _at_least_one(name: str, value: Any) -> float:
-    number = _number(name, value)
-    if not 1.0 <= number < math.inf:
-        raise ValueError(f"{name} must be a finite number, at least 1, received {value!r}")
-    return number
-
-
-def _fraction(name: str, value: Any, last: bool = False) -> float:
-    number = _number(name, value)
-    if not (0.0 < number < 1.0 or (last and number == 1.0)):
-        most = "at most" if last else "below"
-        raise ValueError(f"{name} must be above 0 and {most} 1, received {value!r}")
+        raise TypeError(wrong)
+    number = float(value)
+    if not holds(number):
+        raise ValueError(wrong)
     return number
 
 
@@ -591,7 +572,7 @@ def _length(name: str, steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
         )
     if epochs is None:
         return _whole(name, steps)
-    total = round(_above_zero("epochs", epochs) * _whole("steps_per_epoch", steps_per_epoch))
+    total = round(_number("epochs", epochs) * _whole("steps_per_epoch", steps_per_epoch))
     if total < 1:
         raise ValueError(f"epochs must make at least one step, received {epochs!r}")
     return total

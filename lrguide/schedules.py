@@ -29,7 +29,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Self
@@ -75,7 +75,7 @@ def constant(learning_rate: float) -> LearningRateSchedule:
         >>> round(float(constant(0.01)(1000)), 4)
         0.01
     """
-    return Constant(_above_zero("learning_rate", learning_rate))
+    return Constant(_number("learning_rate", learning_rate))
 
 
 def linear(
@@ -109,8 +109,8 @@ def linear(
         >>> [round(float(rate(step)), 4) for step in range(6)]
         [0.1, 0.075, 0.05, 0.025, 0.0, 0.0]
     """
-    initial = _above_zero("initial_learning_rate", initial_learning_rate)
-    end = _between("end_learning_rate", end_learning_rate, 0.0, initial)
+    initial = _number("initial_learning_rate", initial_learning_rate)
+    end = _end(end_learning_rate, initial)
     steps = _length("decay_steps", decay_steps, epochs, steps_per_epoch)
     return PolynomialDecay(initial, steps, end_learning_rate=end)
 
@@ -147,8 +147,8 @@ def cosine(
         >>> [round(float(rate(step)), 4) for step in range(6)]
         [0.1, 0.0854, 0.05, 0.0146, 0.0, 0.0]
     """
-    initial = _above_zero("initial_learning_rate", initial_learning_rate)
-    end = _between("end_learning_rate", end_learning_rate, 0.0, initial)
+    initial = _number("initial_learning_rate", initial_learning_rate)
+    end = _end(end_learning_rate, initial)
     steps = _length("decay_steps", decay_steps, epochs, steps_per_epoch)
     return CosineDecay(initial, steps, alpha=end / initial)
 
@@ -184,9 +184,9 @@ def exponential(
         [0.1, 0.05, 0.025, 0.0125, 0.0063]
     """
     return ExponentialDecay(
-        _above_zero("initial_learning_rate", initial_learning_rate),
+        _number("initial_learning_rate", initial_learning_rate),
         _length("decay_steps", decay_steps, epochs, steps_per_epoch),
-        _factor("decay_rate", decay_rate),
+        _factor(decay_rate),
     )
 
 
@@ -221,9 +221,9 @@ def step_decay(
         [0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.025]
     """
     return ExponentialDecay(
-        _above_zero("initial_learning_rate", initial_learning_rate),
+        _number("initial_learning_rate", initial_learning_rate),
         _length("decay_steps", decay_steps, epochs, steps_per_epoch),
-        _factor("decay_rate", decay_rate),
+        _factor(decay_rate),
         staircase=True,
     )
 
@@ -259,9 +259,9 @@ def inverse_time(
         [0.1, 0.0667, 0.05, 0.04, 0.0333]
     """
     return InverseTimeDecay(
-        _above_zero("initial_learning_rate", initial_learning_rate),
+        _number("initial_learning_rate", initial_learning_rate),
         _length("decay_steps", decay_steps, epochs, steps_per_epoch),
-        _above_zero("decay_rate", decay_rate),
+        _number("decay_rate", decay_rate),
     )
 
 
@@ -291,8 +291,8 @@ def compounding_time(
         >>> [round(float(rate(step)), 4) for step in range(8)]
         [0.1, 0.1, 0.05, 0.05, 0.0167, 0.0167, 0.0042, 0.0042]
     """
-    initial = _above_zero("initial_learning_rate", initial_learning_rate)
-    rate = _above_zero("decay_rate", decay_rate)
+    initial = _number("initial_learning_rate", initial_learning_rate)
+    rate = _number("decay_rate", decay_rate)
     count = _whole("epochs", epochs)
     steps = _whole("steps_per_epoch", steps_per_epoch)
     factors = (1.0 / (1.0 + rate * epoch) for epoch in range(count))
@@ -330,7 +330,7 @@ def piecewise(
         [0.1, 0.1, 0.01, 0.01, 0.01, 0.001]
     """
     rates = [
-        _above_zero(f"learning_rates[{index}]", rate)
+        _number(f"learning_rates[{index}]", rate)
         for index, rate in enumerate(_sequence("learning_rates", learning_rates))
     ]
     steps = _boundaries(len(rates), boundaries, epochs, steps_per_epoch)
@@ -374,7 +374,7 @@ def warmup(
     steps = _length("warmup_steps", warmup_steps, epochs, steps_per_epoch)
     if start_factor is None:
         start_factor = 1.0 / (steps + 1)
-    start = _between("start_factor", start_factor, 0.0, 1.0)
+    start = _number("start_factor", start_factor, "a number from 0 to 1", lambda s: 0.0 <= s <= 1.0)
     return Warmup(_schedule("schedule", schedule), steps, start)
 
 
@@ -444,8 +444,8 @@ def warmup_stable_decay(
         >>> [round(float(rate(step)), 4) for step in range(8)]
         [0.05, 0.1, 0.1, 0.1, 0.075, 0.05, 0.025, 0.0]
     """
-    rate = _above_zero("learning_rate", learning_rate)
-    end = _between("end_learning_rate", end_learning_rate, 0.0, rate)
+    rate = _number("learning_rate", learning_rate)
+    end = _end(end_learning_rate, rate)
     lengths = _lengths("phase_steps", phase_steps, epochs, steps_per_epoch)
     if len(lengths) != 3:
         raise ValueError(
@@ -478,7 +478,7 @@ def per_epoch(schedule: LearningRateSchedule, steps_per_epoch: int) -> LearningR
     return PerEpoch(_schedule("schedule", schedule), _whole("steps_per_epoch", steps_per_epoch))
 
 
-class _Saved(LearningRateSchedule):  # type: ignore[misc]
+class _Saved(LearningRateSchedule):
     """A schedule of which the fields are the config; fields may be schedules themselves."""
 
     def get_config(self) -> dict[str, Any]:
@@ -556,32 +556,30 @@ class PerEpoch(_Saved):
         return self.schedule(ops.floor_divide(ops.convert_to_tensor(step), self.steps_per_epoch))
 
 
-def _number(name: str, value: Any) -> float:
-    # Always a float: Keras computes in the type of the first rate, and integers truncate.
+def _number(
+    name: str,
+    value: Any,
+    wanted: str = "a finite number above 0",
+    holds: Callable[[float], bool] = lambda number: 0.0 < number < math.inf,
+) -> float:
+    wrong = f"{name} must be {wanted}, received {value!r}"
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, received {value!r}")
-    return float(value)
-
-
-def _above_zero(name: str, value: Any) -> float:
-    number = _number(name, value)
-    if not 0.0 < number < math.inf:
-        raise ValueError(f"{name} must be a finite number above 0, received {value!r}")
+        raise TypeError(wrong)
+    number = float(
+        value
+    )  # always: Keras computes in the type of the first rate, and integers truncate
+    if not holds(number):
+        raise ValueError(wrong)
     return number
 
 
-def _between(name: str, value: Any, low: float, high: float) -> float:
-    number = _number(name, value)
-    if not low <= number <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, received {value!r}")
-    return number
+def _end(value: Any, start: float) -> float:
+    wanted = f"a number from 0 to the rate it falls from, {start}"
+    return _number("end_learning_rate", value, wanted, lambda end: 0.0 <= end <= start)
 
 
-def _factor(name: str, value: Any) -> float:
-    number = _number(name, value)
-    if not 0.0 < number <= 1.0:
-        raise ValueError(f"{name} must be above 0 and at most 1, received {value!r}")
-    return number
+def _factor(value: Any) -> float:
+    return _number("decay_rate", value, "a number above 0, at most 1", lambda r: 0.0 < r <= 1.0)
 
 
 def _whole(name: str, value: Any) -> int:
@@ -607,7 +605,7 @@ def _given(name: str, steps: Any, epochs: Any, per_epoch: Any) -> tuple[str, Any
 def _to_steps(name: str, value: Any, per_epoch: int | None) -> int:
     if per_epoch is None:
         return _whole(name, value)
-    steps = round(_above_zero(name, value) * per_epoch)
+    steps = round(_number(name, value) * per_epoch)
     if steps < 1:
         raise ValueError(f"{name} must make at least one step, received {value!r}")
     return steps
@@ -645,4 +643,4 @@ def _schedule(name: str, value: Any) -> LearningRateSchedule:
         return value
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a Keras schedule or a number, received {value!r}")
-    return Constant(_above_zero(name, value))
+    return Constant(_number(name, value))

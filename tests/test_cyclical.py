@@ -1,6 +1,7 @@
 """Cyclical rates: the rate and momentum of each step, and the weights that training reaches."""
 
 import doctest
+import functools
 import json
 import math
 from pathlib import Path
@@ -176,8 +177,8 @@ def test_a_step_beyond_the_whole_numbers_of_float32_still_counts():
 @given(cycles)
 def test_a_cyclical_rate_stays_between_its_bounds(schedule):
     found = values(schedule, np.arange(500))
-    assert np.all(found >= np.float32(schedule.base))
-    assert np.all(found <= np.float32(schedule.top))
+    assert np.all(found >= schedule.base * (1 - 1e-6))
+    assert np.all(found <= schedule.top * (1 + 1e-6))
 
 
 @quickly
@@ -278,14 +279,18 @@ REFUSED = [
         ValueError,
         "base_learning_rate must be .* above 0, received 0",
     ),
-    (lambda: triangular("a", 0.1, 5), TypeError, "base_learning_rate must be a number"),
+    (
+        lambda: triangular("a", 0.1, 5),
+        TypeError,
+        "base_learning_rate must be a finite number above 0",
+    ),
     (lambda: triangular(0.1, math.nan, 5), ValueError, "max_learning_rate .* received nan"),
     (
         lambda: triangular(0.1, 0.01, 5),
         ValueError,
-        r"max_learning_rate must be above base_learning_rate \(0.1\), received 0.01",
+        "max_learning_rate must be .* above base_learning_rate, 0.1, received 0.01",
     ),
-    (lambda: triangular(0.1, 0.1, 5), ValueError, "must be above base_learning_rate"),
+    (lambda: triangular(0.1, 0.1, 5), ValueError, "above base_learning_rate"),
     (lambda: triangular(0.1, 0.2), ValueError, "give step_size, or epochs with steps_per_epoch"),
     (lambda: triangular(0.1, 0.2, 0), ValueError, "step_size must be a whole number above 0"),
     (lambda: triangular(0.1, 0.2, 2.5), TypeError, "step_size must be a whole number"),
@@ -301,9 +306,13 @@ REFUSED = [
     (lambda: triangular(0.1, 0.2, epochs="a", steps_per_epoch=3), TypeError, "epochs must be a"),
     (lambda: triangular(0.1, 0.2, 5, amplitude=0.5), TypeError, "amplitude must be a function"),
     (lambda: triangular(0.1, 0.2, 5, by="epoch"), ValueError, "by must be 'cycle' or 'step'"),
-    (lambda: triangular2(0.2, 0.1, 5), ValueError, "max_learning_rate must be above"),
+    (lambda: triangular2(0.2, 0.1, 5), ValueError, "above base_learning_rate"),
     (lambda: triangular2(0.1, 0.2, 0), ValueError, "step_size"),
-    (lambda: exp_range(0.1, 0.2, 5, gamma=0), ValueError, "gamma must be above 0 and at most 1"),
+    (
+        lambda: exp_range(0.1, 0.2, 5, gamma=0),
+        ValueError,
+        "gamma must be a number above 0, at most 1",
+    ),
     (lambda: exp_range(0.1, 0.2, 5, gamma=1.1), ValueError, "gamma .* received 1.1"),
     (lambda: exp_range(0.1, 0.2, 5, gamma="a"), TypeError, "gamma must be a number"),
     (lambda: exp_range(0.2, 0.1, 5, gamma=0.9), ValueError, "max_learning_rate"),
@@ -312,31 +321,67 @@ REFUSED = [
     (lambda: one_cycle(0.1, 0), ValueError, "total_steps must be a whole number above 0"),
     (lambda: one_cycle(0.1, epochs=-1, steps_per_epoch=9), ValueError, "epochs must be"),
     (lambda: one_cycle(0.1, epochs=2, steps_per_epoch=9.5), TypeError, "steps_per_epoch must be"),
-    (lambda: one_cycle(0.1, 50, pct_start=0), ValueError, "pct_start must be above 0 and below 1"),
+    (
+        lambda: one_cycle(0.1, 50, pct_start=0),
+        ValueError,
+        "pct_start must be a number above 0, below 1",
+    ),
     (lambda: one_cycle(0.1, 50, pct_start=1), ValueError, "pct_start must be .* received 1"),
     (lambda: one_cycle(0.1, 50, pct_start="a"), TypeError, "pct_start must be a number"),
     (lambda: one_cycle(0.1, 50, div_factor=0.5), ValueError, "div_factor must be .* at least 1"),
     (lambda: one_cycle(0.1, 50, final_div_factor=math.inf), ValueError, "final_div_factor must"),
-    (lambda: one_cycle(0.1, 50, div_factor="a"), TypeError, "div_factor must be a number"),
+    (
+        lambda: one_cycle(0.1, 50, div_factor="a"),
+        TypeError,
+        "div_factor must be a finite number, at least 1",
+    ),
     (lambda: one_cycle(0.1, 50, anneal="cos"), ValueError, "anneal must be 'cosine' or 'linear'"),
     (lambda: one_cycle(0.1, 50, three_phase=1), TypeError, "three_phase must be True or False"),
     (lambda: one_cycle(0.1, 2, pct_start=0.5), ValueError, r"each phase must have steps.*\[0.0, 1"),
     (lambda: one_cycle(0.1, 50, pct_start=0.6, three_phase=True), ValueError, "each phase must"),
-    (lambda: one_cycle(0.1, 50).momentum(0.9, 0.8), ValueError, "lowest=0.9, highest=0.8"),
-    (lambda: one_cycle(0.1, 50).momentum(0.9, 1.0), ValueError, "0 <= lowest <= highest < 1"),
+    (
+        lambda: one_cycle(0.1, 50).momentum(0.9, 0.8),
+        ValueError,
+        "lowest must be a number from 0 to highest, 0.8, received 0.9",
+    ),
+    (
+        lambda: one_cycle(0.1, 50).momentum(0.9, 1.0),
+        ValueError,
+        "highest must be a number from 0 to below 1, received 1.0",
+    ),
     (lambda: one_cycle(0.1, 50).momentum("a"), TypeError, "lowest must be a number"),
-    (lambda: triangular(0.1, 0.2, 5).momentum(-0.1, 0.9), ValueError, "lowest=-0.1"),
+    (
+        lambda: triangular(0.1, 0.2, 5).momentum(-0.1, 0.9),
+        ValueError,
+        "lowest must be .* received -0.1",
+    ),
     (lambda: triangular(0.1, 0.2, 5).momentum(0.1, None), TypeError, "highest must be a number"),
-    (lambda: ScheduledSGD(0.1, momentum=1.0), ValueError, "momentum must be from 0 to below 1"),
+    (
+        lambda: ScheduledSGD(0.1, momentum=1.0),
+        ValueError,
+        "momentum must be a Keras schedule or a number from 0 to below 1",
+    ),
     (lambda: ScheduledSGD(0.1, momentum=-0.1), ValueError, "momentum .* received -0.1"),
-    (lambda: ScheduledSGD(0.1, momentum="a"), TypeError, "momentum must be a number or a Keras"),
+    (
+        lambda: ScheduledSGD(0.1, momentum="a"),
+        TypeError,
+        "momentum must be a Keras schedule or a number",
+    ),
     (
         lambda: ScheduledSGD(0.1, rate_on="w"),
         ValueError,
         "rate_on must be 'gradient' or 'velocity'",
     ),
-    (lambda: ScheduledAdam(0.1, beta_1=math.nan), ValueError, "beta_1 must be from 0 to below 1"),
-    (lambda: ScheduledAdam(0.1, beta_1=True), TypeError, "beta_1 must be a number or a Keras"),
+    (
+        lambda: ScheduledAdam(0.1, beta_1=math.nan),
+        ValueError,
+        "beta_1 must be a Keras schedule or a number from 0 to below 1",
+    ),
+    (
+        lambda: ScheduledAdam(0.1, beta_1=True),
+        TypeError,
+        "beta_1 must be a Keras schedule or a number",
+    ),
 ]
 
 
@@ -433,9 +478,13 @@ SCHEDULED = {
     ids=lambda options: next(iter(options)),
 )
 def test_however_the_step_is_run_the_weights_are_the_same(name, options):
-    compiled = trained(SCHEDULED[name](), 16)[0].get_weights()[0]
     other = trained(SCHEDULED[name](), 16, **options)[0].get_weights()[0]
-    np.testing.assert_allclose(other, compiled, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(other, plainly_compiled(name), rtol=1e-5, atol=1e-6)
+
+
+@functools.cache
+def plainly_compiled(name):
+    return trained(SCHEDULED[name](), 16)[0].get_weights()[0]
 
 
 @pytest.mark.parametrize("name", SCHEDULED)
