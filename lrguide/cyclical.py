@@ -290,10 +290,11 @@ class Cyclical(_Cycle):
     amplitude: Callable[[Any], Any] | None
 
     def _value(self, step: Any) -> Any:
-        cycle = ops.floor(step / (self.steps_up + self.steps_down))
-        position = step - cycle * (self.steps_up + self.steps_down)
+        period = self.steps_up + self.steps_down
+        cycle = ops.floor_divide(step, period)
+        position = step - cycle * period
         rising = position / self.steps_up
-        falling = (self.steps_up + self.steps_down - position) / self.steps_down
+        falling = (period - position) / self.steps_down
         count = cycle if self.by == "cycle" else step
         scale = self.amplitude(count) if self.amplitude else self.gamma**count
         return self.base + (self.top - self.base) * ops.minimum(rising, falling) * scale
@@ -424,7 +425,7 @@ class ScheduledSGD(keras.optimizers.SGD):
     @momentum.setter
     def momentum(self, value: float | LearningRateSchedule) -> None:
         _refuse_if_built(self, "momentum")
-        self._momentum = value
+        self._momentum = _momentum("momentum", value)
 
     def build(self, variables: list[keras.Variable]) -> None:
         """Create the velocities."""
@@ -498,7 +499,7 @@ class ScheduledAdam(keras.optimizers.Adam):
     @beta_1.setter
     def beta_1(self, value: float | LearningRateSchedule) -> None:
         _refuse_if_built(self, "beta_1")
-        self._beta_1 = value
+        self._beta_1 = _momentum("beta_1", value)
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs to make the same optimizer."""

@@ -525,11 +525,37 @@ def test_under_gradient_accumulation_the_momentum_sees_the_step_of_the_rate():
     same(trace.momentum, values(ONE.momentum(), np.arange(40)))
 
 
+def with_embedding(optimizer):
+    """The weights of a model of which one gradient is sparse."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Embedding(10, 4), keras.layers.Flatten(), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.compile(optimizer, "mse")
+    random = np.random.default_rng(0)
+    words, target = random.integers(0, 10, (40, 3)), random.normal(size=(40, 1))
+    model.fit(words, target, batch_size=8, epochs=2, shuffle=False, verbose=0)
+    return model.get_weights()[0]
+
+
+def test_sparse_gradients_are_taken_as_keras_takes_them():
+    ours = with_embedding(ScheduledSGD(ONE, momentum=0.9))
+    keras_own = with_embedding(keras.optimizers.SGD(ONE, momentum=0.9))
+    np.testing.assert_allclose(ours, keras_own, rtol=1e-5, atol=1e-7)
+
+
+def test_inside_a_distribution_strategy_the_weights_are_the_same():
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        distributed = trained(SCHEDULED["SGD"](), 16)[0].get_weights()[0]
+    np.testing.assert_allclose(distributed, plainly_compiled("SGD"), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(("make", "name"), [(ScheduledSGD, "momentum"), (ScheduledAdam, "beta_1")])
 def test_a_momentum_set_after_training_began_is_refused(make, name):
     optimizer = make(0.01)
     setattr(optimizer, name, 0.5)
     assert getattr(optimizer, name) == 0.5
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        setattr(optimizer, name, 2.0)
     model, _ = trained(optimizer, steps=8)
     with pytest.raises(AttributeError, match=f"{name} is compiled into the training step"):
         setattr(model.optimizer, name, 0.9)
