@@ -83,6 +83,7 @@ def triangular(
     Source: Smith, *Cyclical learning rates for training neural networks*, 2017, arXiv:1506.01186.
 
     Example:
+        >>> from lrguide.cyclical import triangular
         >>> rate = triangular(0.1, 0.5, step_size=(1, 3))
         >>> [round(float(rate(step)), 4) for step in range(5)]
         [0.1, 0.5, 0.3667, 0.2333, 0.1]
@@ -128,6 +129,7 @@ def triangular2(
     Source: Smith, 2017, arXiv:1506.01186.
 
     Example:
+        >>> from lrguide.cyclical import triangular2
         >>> rate = triangular2(0.1, 0.5, step_size=1)
         >>> [round(float(rate(step)), 4) for step in range(6)]
         [0.1, 0.5, 0.1, 0.3, 0.1, 0.2]
@@ -173,6 +175,7 @@ def exp_range(
     Source: Smith, 2017, arXiv:1506.01186.
 
     Example:
+        >>> from lrguide.cyclical import exp_range
         >>> rate = exp_range(0.1, 0.5, step_size=1, gamma=0.5)
         >>> [round(float(rate(step)), 4) for step in range(4)]
         [0.1, 0.3, 0.1, 0.15]
@@ -228,6 +231,7 @@ def one_cycle(
     Source: Smith and Topin, *Super-convergence*, 2018, arXiv:1708.07120; the cosine is fastai's.
 
     Example:
+        >>> from lrguide.cyclical import one_cycle
         >>> rate = one_cycle(1.0, 10, anneal="linear", final_div_factor=100.0)
         >>> [round(float(rate(step)), 4) for step in (0, 1, 2, 3, 9, 10)]
         [0.04, 0.52, 1.0, 0.8572, 0.0004, 0.0004]
@@ -310,6 +314,7 @@ class Cyclical(_Cycle):
             ValueError: If not 0 <= lowest <= highest < 1.
 
         Example:
+            >>> from lrguide.cyclical import triangular
             >>> momentum = triangular(0.1, 0.5, step_size=2).momentum(0.8, 0.9)
             >>> [round(float(momentum(step)), 4) for step in range(5)]
             [0.9, 0.85, 0.8, 0.85, 0.9]
@@ -335,6 +340,7 @@ class OneCycle(_Cycle):
         """Return the step, not always whole, at which each phase ends.
 
         Example:
+            >>> from lrguide.cyclical import one_cycle
             >>> one_cycle(0.1, 100, three_phase=True).phase_ends()
             [29.0, 58.0, 99.0]
         """
@@ -364,6 +370,7 @@ class OneCycle(_Cycle):
             ValueError: If not 0 <= lowest <= highest < 1.
 
         Example:
+            >>> from lrguide.cyclical import one_cycle
             >>> momentum = one_cycle(0.1, 10, anneal="linear").momentum(0.85, 0.95)
             >>> [round(float(momentum(step)), 4) for step in (0, 1, 2, 9, 10)]
             [0.95, 0.9, 0.85, 0.95, 0.95]
@@ -395,6 +402,7 @@ class ScheduledSGD(keras.optimizers.SGD):
         AttributeError: If the momentum is set after training began, which would change nothing.
 
     Example:
+        >>> from lrguide.cyclical import ScheduledSGD, triangular
         >>> rate = triangular(0.01, 0.1, step_size=100)
         >>> optimizer = ScheduledSGD(rate, momentum=rate.momentum(0.85, 0.95))
         >>> round(float(optimizer.momentum), 4)
@@ -475,6 +483,7 @@ class ScheduledAdam(keras.optimizers.Adam):
         AttributeError: If `beta_1` is set after training began, which would change nothing.
 
     Example:
+        >>> from lrguide.cyclical import ScheduledAdam, one_cycle
         >>> rate = one_cycle(0.01, 500)
         >>> optimizer = ScheduledAdam(rate, beta_1=rate.momentum(0.85, 0.95))
         >>> round(float(optimizer.beta_1), 4)

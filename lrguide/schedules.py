@@ -72,6 +72,7 @@ def constant(learning_rate: float) -> LearningRateSchedule:
         ValueError: If it is not finite or not above 0.
 
     Example:
+        >>> from lrguide.schedules import constant
         >>> round(float(constant(0.01)(1000)), 4)
         0.01
     """
@@ -105,6 +106,7 @@ def linear(
         ValueError: If a rate or a length is out of range, or the length is not given exactly once.
 
     Example:
+        >>> from lrguide.schedules import linear
         >>> rate = linear(0.1, 4)
         >>> [round(float(rate(step)), 4) for step in range(6)]
         [0.1, 0.075, 0.05, 0.025, 0.0, 0.0]
@@ -143,6 +145,7 @@ def cosine(
     Source: Loshchilov and Hutter, *SGDR*, 2017, arXiv:1608.03983, without its restarts.
 
     Example:
+        >>> from lrguide.schedules import cosine
         >>> rate = cosine(0.1, 4)
         >>> [round(float(rate(step)), 4) for step in range(6)]
         [0.1, 0.0854, 0.05, 0.0146, 0.0, 0.0]
@@ -179,6 +182,7 @@ def exponential(
         ValueError: If an argument is out of range, or the length is not given exactly once.
 
     Example:
+        >>> from lrguide.schedules import exponential
         >>> rate = exponential(0.1, 2, decay_rate=0.25)
         >>> [round(float(rate(step)), 4) for step in range(5)]
         [0.1, 0.05, 0.025, 0.0125, 0.0063]
@@ -216,6 +220,7 @@ def step_decay(
         ValueError: If an argument is out of range, or the length is not given exactly once.
 
     Example:
+        >>> from lrguide.schedules import step_decay
         >>> rate = step_decay(0.1, 3, decay_rate=0.5)
         >>> [round(float(rate(step)), 4) for step in range(7)]
         [0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.025]
@@ -254,6 +259,7 @@ def inverse_time(
         ValueError: If an argument is out of range, or the length is not given exactly once.
 
     Example:
+        >>> from lrguide.schedules import inverse_time
         >>> rate = inverse_time(0.1, 2, decay_rate=1.0)
         >>> [round(float(rate(step)), 4) for step in range(5)]
         [0.1, 0.0667, 0.05, 0.04, 0.0333]
@@ -287,6 +293,7 @@ def compounding_time(
         ValueError: If an argument is out of range.
 
     Example:
+        >>> from lrguide.schedules import compounding_time
         >>> rate = compounding_time(0.1, 1.0, epochs=4, steps_per_epoch=2)
         >>> [round(float(rate(step)), 4) for step in range(8)]
         [0.1, 0.1, 0.05, 0.05, 0.0167, 0.0167, 0.0042, 0.0042]
@@ -325,6 +332,7 @@ def piecewise(
         ValueError: If a value is out of range or order, or rates and boundaries do not match.
 
     Example:
+        >>> from lrguide.schedules import piecewise
         >>> rate = piecewise([0.1, 0.01, 0.001], [2, 5])
         >>> [round(float(rate(step)), 4) for step in range(6)]
         [0.1, 0.1, 0.01, 0.01, 0.01, 0.001]
@@ -367,6 +375,7 @@ def warmup(
     Source: Goyal et al., *Accurate, large minibatch SGD*, 2017, arXiv:1706.02677.
 
     Example:
+        >>> from lrguide.schedules import linear, warmup
         >>> rate = warmup(linear(0.1, 4), 4)
         >>> [round(float(rate(step)), 4) for step in range(9)]
         [0.02, 0.04, 0.06, 0.08, 0.1, 0.075, 0.05, 0.025, 0.0]
@@ -401,6 +410,7 @@ def join(
         ValueError: If boundaries are out of order, or do not match the schedules.
 
     Example:
+        >>> from lrguide.schedules import join, linear
         >>> rate = join([0.1, linear(0.1, 4)], [3])
         >>> [round(float(rate(step)), 4) for step in range(8)]
         [0.1, 0.1, 0.1, 0.1, 0.075, 0.05, 0.025, 0.0]
@@ -440,6 +450,7 @@ def warmup_stable_decay(
     Source: Hu et al., *MiniCPM*, 2024, arXiv:2404.06395.
 
     Example:
+        >>> from lrguide.schedules import warmup_stable_decay
         >>> rate = warmup_stable_decay(0.1, (1, 2, 4))
         >>> [round(float(rate(step)), 4) for step in range(8)]
         [0.05, 0.1, 0.1, 0.1, 0.075, 0.05, 0.025, 0.0]
@@ -471,6 +482,7 @@ def per_epoch(schedule: LearningRateSchedule, steps_per_epoch: int) -> LearningR
         ValueError: If `steps_per_epoch` is not a whole number above 0.
 
     Example:
+        >>> from lrguide.schedules import linear, per_epoch
         >>> rate = per_epoch(linear(0.1, 4), 2)
         >>> [round(float(rate(step)), 4) for step in range(6)]
         [0.1, 0.1, 0.075, 0.075, 0.05, 0.05]
