@@ -254,10 +254,9 @@ class LearningRateLogger(keras.callbacks.Callback):  # type: ignore[misc]
         if held is not self._rate:
             self._changed(held)
         if isinstance(self._rate, keras.Variable):
-            # Tensors, of which the values are asked for when the epoch is over.
-            self._samples.append(
-                (ops.convert_to_tensor(self._optimizer._iterations), _now(self._rate))
-            )
+            # Copies, of which the values are asked for when the epoch is over.
+            count = self._optimizer._iterations
+            self._samples.append((ops.copy(count), ops.copy(self._rate)))
         if self._momenta and not self.model.run_eagerly:
             self._compare_momenta()
 
@@ -268,7 +267,7 @@ class LearningRateLogger(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Add the epoch's rates to the history."""
         end = _count(self._optimizer)
-        self._skipped += self._batches - (end - self._start)
+        self._skipped += self._counted_batches(end) - (end - self._start)
         every = self._optimizer.gradient_accumulation_steps or 1
         steps = np.arange(self._start, end)
         steps = steps[(steps + 1) % every == 0]
@@ -291,6 +290,13 @@ class LearningRateLogger(keras.callbacks.Callback):  # type: ignore[misc]
             )
         self._compare()
         self.findings = tuple(self._found.values())
+
+    def _counted_batches(self, end: int) -> int:
+        # Keras counts the last execution of several steps as full.
+        known: int | None = self.params.get("steps")
+        if known is None and self.model.steps_per_execution > 1:
+            return end - self._start
+        return self._batches if known is None else min(self._batches, known)
 
     def _compiled_rate(self, held: Any) -> Any:
         """What the training step uses: None if it was compiled with something unknown."""
@@ -502,7 +508,8 @@ def _course(run: _Run, schedule: LearningRateSchedule, read: Reader) -> list[Fin
     changes = steps[1:][np.diff(rates) != 0.0]
     if not len(changes) or not np.isfinite(rates).all():
         return findings
-    later = changes[changes > run.last]
+    # The first step after the run may be the first to use the end rate.
+    later = changes[changes > run.last + 1 + run.length // 1000]
     if len(later) == len(changes) and not any(f.name == "boundary" for f in findings):
         findings.append(_unreached(run, int(later[0])))
         return findings
@@ -513,7 +520,10 @@ def _course(run: _Run, schedule: LearningRateSchedule, read: Reader) -> list[Fin
     if 0 < len(later) <= 3:
         findings += [_unreached(run, int(step)) for step in later]
     elif len(later):
-        findings += _ends_after(run, int(changes[-1]), rates)
+        moves = np.diff(rates[run.length - 1 :])
+        # Without a length of its own, what goes up and down has no end, though it may fade away.
+        if any(mark.kind == "end" for mark in marks) or (moves <= 0).all() or (moves >= 0).all():
+            findings.append(_ends_after(run, int(changes[-1]), rates))
     elif not hasattr(schedule, "values"):  # whose last rate is meant to stay
         findings += _ends_before(run, changes, rates)
     return findings
@@ -557,16 +567,14 @@ def _rising(
     return []
 
 
-def _ends_after(run: _Run, end: int, rates: NDArray[np.float64]) -> list[Finding]:
-    if end <= run.last + 1 + run.length // 1000:
-        return []
+def _ends_after(run: _Run, end: int, rates: NDArray[np.float64]) -> Finding:
     part = 100.0 * run.length / (end - run.first)
     what = (
         f"the rate ends at {run.at(end)}, but the run after {part:.0f} % of that: its last rate "
         f"is {rates[run.length - 1]:.4g}, not {rates[-1]:.4g}."
     )
     mend = f"Give the schedule the run's length: {run.last + 1} steps."
-    return [run.finding("end", what, mend, run.last)]
+    return run.finding("end", what, mend, run.last)
 
 
 def _ends_before(
@@ -600,7 +608,7 @@ def _of_optimizer(
     steps = np.unique(np.linspace(run.first, run.last, 50, dtype=np.int64))
     held = optimizer._learning_rate
     if not isinstance(held, LearningRateSchedule):
-        held = float(ops.convert_to_numpy(held() if callable(held) else held))
+        held = float(held() if callable(held) else held.numpy())
     if held is not schedule:
         used, meant = _reader(held)(steps), _reader(schedule)(steps)
         wrong = np.flatnonzero(~np.isclose(used, meant, rtol=1e-5, atol=0.0, equal_nan=True))
@@ -751,29 +759,27 @@ def _reader(schedule: Any) -> Reader:
         rates = together(_PROBE)
         if rates.shape == few.shape and np.allclose(rates, few, rtol=1e-5, equal_nan=True):
             return together
-    except Exception:  # noqa: S110 - a schedule need not take more than one step at a time
+    except Exception:  # a schedule need not take more than one step at a time
         pass
     if keras.backend.backend() != "tensorflow" or _compile_problem(schedule):
         return apart
     import tensorflow as tf
 
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def one_by_one(steps: Any) -> Any:
         def rate(step: Any) -> Any:
             return tf.cast(schedule(step), tf.float64)
 
         return tf.map_fn(rate, steps, fn_output_signature=tf.float64)
 
-    return lambda steps: np.asarray(one_by_one(tf.constant(steps, tf.int64)), dtype=np.float64)
-
-
-def _now(variable: keras.Variable) -> Any:
-    return ops.convert_to_tensor(variable)
+    compiled = tf.function(one_by_one, autograph=False).get_concrete_function(
+        tf.TensorSpec((None,), tf.int64)
+    )
+    return lambda steps: np.asarray(compiled(tf.constant(steps, tf.int64)), dtype=np.float64)
 
 
 def _count(optimizer: Any) -> int:
     # Not `iterations`, which is divided under gradient accumulation.
-    return int(ops.convert_to_numpy(optimizer._iterations))
+    return int(optimizer._iterations.numpy())
 
 
 def _momenta(optimizer: Any) -> dict[str, float]:

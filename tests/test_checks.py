@@ -1,5 +1,6 @@
 """What `check` finds and what it is silent about; which rates the logger says were used."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -230,13 +231,13 @@ def test_an_optimizer_with_another_rate_is_found() -> None:
 
 
 def test_a_count_of_steps_above_0_is_found_and_the_rest_of_the_schedule_fits() -> None:
-    schedule = CosineDecay(0.1, 2 * BATCHES)
+    schedule = CosineDecay(0.1, 5 * BATCHES)
     model = compiled(keras.optimizers.SGD(schedule))
     run = {"steps_per_epoch": BATCHES, "optimizer": model.optimizer}
-    assert names(schedule, **run, epochs=2) == []
+    assert names(schedule, **run, epochs=5) == []
     fit(model)
-    assert names(schedule, **run, epochs=1) == ["resumed"]
-    assert names(schedule, **run, epochs=4) == ["end", "resumed"]
+    assert names(schedule, **run, epochs=4) == ["resumed"]
+    assert names(schedule, **run, epochs=8) == ["end", "resumed"]
 
 
 @pytest.mark.parametrize(
@@ -364,8 +365,8 @@ class TestLogger:
             loss=lambda y, prediction: ops.mean(prediction),
         )
         watch = keras.callbacks.LambdaCallback(
-            on_train_batch_begin=lambda *_: weights.append(float(model.weights[0][0, 0])),
-            on_train_end=lambda *_: weights.append(float(model.weights[0][0, 0])),
+            on_train_batch_begin=lambda batch, logs: weights.append(float(model.weights[0][0, 0])),
+            on_train_end=lambda logs: weights.append(float(model.weights[0][0, 0])),
         )
         logger = LearningRateLogger()
         ones = np.ones((12, 1), np.float32)
@@ -375,7 +376,7 @@ class TestLogger:
     def test_a_rate_that_another_callback_sets_is_seen_batch_by_batch(self) -> None:
         model = compiled(keras.optimizers.SGD(0.1))
         set_rate = keras.callbacks.LambdaCallback(
-            on_train_batch_begin=lambda batch, _: setattr(
+            on_train_batch_begin=lambda batch, logs: setattr(
                 model.optimizer, "learning_rate", 0.1 / (batch + 1)
             )
         )
@@ -405,6 +406,8 @@ class TestLogger:
         assert logger.steps.tolist() == [0, 1, 2]
         assert [finding.name for finding in logger.findings] == ["skipped"]
 
+    # Keras 3.15 saves by a call that NumPy 2 warns of.
+    @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
     def test_training_resumed_from_a_file_goes_on_in_the_schedule(self, tmp_path: Any) -> None:
         schedule = PolynomialDecay(0.08, 8, end_learning_rate=0.0)
         model = compiled(keras.optimizers.SGD(schedule))
@@ -437,7 +440,7 @@ class TestLogger:
     def test_a_momentum_set_during_training_is_found(self) -> None:
         model = compiled(keras.optimizers.SGD(0.1, momentum=0.9))
         set_momentum = keras.callbacks.LambdaCallback(
-            on_train_batch_begin=lambda batch, _: setattr(model.optimizer, "momentum", 0.8)
+            on_train_batch_begin=lambda batch, logs: setattr(model.optimizer, "momentum", 0.8)
         )
         logger = LearningRateLogger()
         fit(model, set_momentum, logger)
@@ -461,7 +464,7 @@ class TestLogger:
 
 
 def test_the_file_can_be_copied_alone() -> None:
-    source = open(checks.__file__, encoding="utf-8").read()
+    source = Path(checks.__file__).read_text(encoding="utf-8")
     assert "lrguide" not in "".join(
         line for line in source.splitlines() if line.startswith(("import ", "from "))
     )
