@@ -24,7 +24,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras
 import numpy as np
@@ -148,7 +148,7 @@ def check(
     return tuple(findings)
 
 
-class LearningRateLogger(keras.callbacks.Callback):  # type: ignore[misc]
+class LearningRateLogger(keras.callbacks.Callback):
     """Log the rate that each update used, and compare it with the schedule.
 
     Keras' history has no rates when a schedule is used, and what its callbacks log at the end of an
@@ -428,7 +428,7 @@ def _landmarks(schedule: Any, start: int = 0, stretch: int = 1) -> Iterator[_Lan
         yield from _landmarks(inner, start, stretch * int(held))
     elif warm:
         yield _Landmark("warmup", start + warm, start)
-    boundaries = getattr(schedule, "boundaries", None) or ()
+    boundaries = list(getattr(schedule, "boundaries", None) or ())
     # Keras' class changes the rate at the step after its boundary.
     later = 1 if hasattr(schedule, "values") else 0
     for boundary in boundaries:
@@ -809,7 +809,7 @@ def _single(optimizer: Any) -> Any:
     return inner
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 

@@ -39,10 +39,10 @@ def fit(model: keras.Model, *callbacks: Any, epochs: int = 1, **options: Any) ->
     history = model.fit(
         X, Y, batch_size=4, epochs=epochs, verbose=0, callbacks=list(callbacks), **options
     )
-    return history.history  # type: ignore[no-any-return]
+    return history.history
 
 
-class Unclamped(LearningRateSchedule):  # type: ignore[misc]
+class Unclamped(LearningRateSchedule):
     """The half cosine as it is often written, without an end."""
 
     decay_steps = 500
@@ -51,7 +51,7 @@ class Unclamped(LearningRateSchedule):  # type: ignore[misc]
         return 0.1 * (1 + ops.cos(np.pi * ops.cast(step, "float32") / self.decay_steps)) / 2
 
 
-class OneStepAtATime(LearningRateSchedule):  # type: ignore[misc]
+class OneStepAtATime(LearningRateSchedule):
     """A rate of the user's own, of which the attributes say nothing."""
 
     def __init__(self, end: int) -> None:
@@ -62,7 +62,7 @@ class OneStepAtATime(LearningRateSchedule):  # type: ignore[misc]
         return ops.cond(step < self.end, lambda: 0.1 - 0.09 * step / self.end, lambda: 0.01)
 
 
-class PythonIf(LearningRateSchedule):  # type: ignore[misc]
+class PythonIf(LearningRateSchedule):
     def __call__(self, step: Any) -> Any:
         return 0.1 if step < 500 else 0.01
 
@@ -268,7 +268,7 @@ def test_a_schedule_replaced_after_the_first_fit_is_found_until_compiled_again(
 
 
 def test_a_schedule_that_depends_on_more_than_the_step_is_not_called_replaced() -> None:
-    class Factor(LearningRateSchedule):  # type: ignore[misc]
+    class Factor(LearningRateSchedule):
         factor = keras.Variable(0.1)
 
         def __call__(self, step: Any) -> Any:
@@ -458,7 +458,7 @@ class TestLogger:
 
     def test_what_it_cannot_follow_is_refused_in_a_sentence(self) -> None:
         with pytest.raises(TypeError, match="schedule must be a Keras schedule or a number"):
-            LearningRateLogger("cosine")  # type: ignore[arg-type]
+            LearningRateLogger("cosine")
         with pytest.raises(TypeError, match="learning rate must be a number or a Keras schedule"):
             fit(compiled(keras.optimizers.SGD(lambda: 0.1)), LearningRateLogger())
 
