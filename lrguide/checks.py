@@ -2,7 +2,7 @@
 
 `check` looks at a schedule before training and says what does not fit; `LearningRateLogger` records
 during training the rate that each update used, and compares it with the schedule. Both take any
-Keras schedule: Keras' own, lrguide's, yours.
+Keras schedule: Keras' own, lrguide's, yours. `rates_at` shows what a schedule does.
 
 **Units.** Steps are what Keras' optimizers count, from 0: batches. They are updates, too, unless
 gradients are accumulated (then several batches make one update) or the loss is scaled (then a batch
@@ -30,9 +30,9 @@ import keras
 import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Finding", "LearningRateLogger", "check"]
+__all__ = ["Finding", "LearningRateLogger", "check", "rates_at"]
 
 Reader = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 
@@ -52,6 +52,7 @@ class Finding:
         epoch: The epoch of that step, counted from 0.
 
     Example:
+        >>> from lrguide.checks import check
         >>> print(check(0, steps_per_epoch=48, epochs=1)[0])
         integer: the rate is the integer 0, which Keras refuses. Write 0.0.
     """
@@ -115,6 +116,7 @@ def check(
 
     Example:
         >>> from keras.optimizers.schedules import CosineDecay
+        >>> from lrguide.checks import check
         >>> check(CosineDecay(0.1, 480), steps_per_epoch=48, epochs=10)
         ()
         >>> print(*check(CosineDecay(0.1, 480), steps_per_epoch=48, epochs=20))
@@ -146,6 +148,36 @@ def check(
         if model is not None and not any(finding.name == "other rate" for finding in findings):
             findings += _of_training_step(run, schedule, inner, model)
     return tuple(findings)
+
+
+def rates_at(schedule: LearningRateSchedule | float, steps: ArrayLike) -> NDArray[np.float64]:
+    """Evaluate a schedule at many steps, at once where it can, else compiled step by step.
+
+    Args:
+        schedule: Any Keras schedule, or a number for a constant rate.
+        steps: Whole numbers, the steps, counted from 0.
+
+    Returns:
+        The rate during each of the steps, an array.
+
+    Raises:
+        TypeError: If `schedule` is no schedule and no number, or a step no whole number.
+        ValueError: If a step is below 0, or the steps are not in one row.
+
+    Example:
+        >>> from keras.optimizers.schedules import CosineDecay
+        >>> from lrguide.checks import rates_at
+        >>> rates_at(CosineDecay(0.1, 4), range(6)).round(4).tolist()
+        [0.1, 0.0854, 0.05, 0.0146, 0.0, 0.0]
+    """
+    if not isinstance(schedule, LearningRateSchedule) and not _is_number(schedule):
+        raise TypeError(f"schedule must be a Keras schedule or a number, received {schedule!r}")
+    row = np.asarray(steps)
+    if row.size and row.dtype.kind not in "iu":
+        raise TypeError(f"steps must be whole numbers, received {steps!r}")
+    if row.ndim != 1 or (row < 0).any():
+        raise ValueError(f"steps must be a row of whole numbers from 0 on, received {steps!r}")
+    return _reader(schedule)(row.astype(np.int64)) if row.size else np.array([], dtype=np.float64)
 
 
 class LearningRateLogger(keras.callbacks.Callback):
@@ -184,6 +216,7 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     Example:
         >>> import keras, numpy
+        >>> from lrguide.checks import LearningRateLogger
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         >>> schedule = keras.optimizers.schedules.PolynomialDecay(0.1, 4, end_learning_rate=0.0)
         >>> model.compile(keras.optimizers.SGD(schedule), "mse")

@@ -8,7 +8,8 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from numbers import Integral
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -112,6 +113,69 @@ def loss_by_rate(
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=ylabel, ylim=(None, top))
     axes.legend(loc="lower left")
     _plain_ticks(axes)
+    return figure
+
+
+def schedule(
+    schedules: Mapping[str, Any],
+    *,
+    steps_per_epoch: int,
+    epochs: int,
+    scale: Literal["linear", "log"] = "linear",
+) -> Figure:
+    """Learning rates over a training, a line a schedule, to compare them.
+
+    The lower axis counts epochs, the upper one steps, both from 0. The rate of step n is drawn
+    from n to n + 1.
+
+    Args:
+        schedules: for each label a Keras schedule, or a number for a constant rate; at most as many
+            as there are colours, 5.
+        steps_per_epoch: steps in an epoch.
+        epochs: epochs to draw.
+        scale: "linear" or "log", of the vertical axis.
+
+    Returns:
+        The figure.
+
+    Raises:
+        TypeError: if a schedule is neither a schedule nor a number, or a count no whole number.
+        ValueError: if there is no schedule or there are too many, or a count is below 1.
+
+    Example:
+        >>> from keras.optimizers.schedules import CosineDecay
+        >>> from lrguide import plots
+        >>> figure = plots.schedule(
+        ...     {"constant": 0.05, "cosine": CosineDecay(0.1, 480)}, steps_per_epoch=48, epochs=10
+        ... )
+        >>> picture = plots.svg(figure, alt="A constant rate of 0.05; a cosine from 0.1 to 0.")
+    """
+    from lrguide.checks import rates_at  # Keras takes seconds to import, and most figures need none
+
+    if not 1 <= len(schedules) <= len(COLOURS):
+        raise ValueError(f"schedules must number 1 to {len(COLOURS)}, received {len(schedules)}")
+    if scale not in ("linear", "log"):
+        raise ValueError(f"scale must be 'linear' or 'log', received {scale!r}")
+    for name, count in (("steps_per_epoch", steps_per_epoch), ("epochs", epochs)):
+        wrong = f"{name} must be a whole number above 0, received {count!r}"
+        if not isinstance(count, Integral) or isinstance(count, bool):
+            raise TypeError(wrong)
+        if count < 1:
+            raise ValueError(wrong)
+    steps = np.arange(steps_per_epoch * epochs)
+    curves = {label: rates_at(each, steps) for label, each in schedules.items()}
+    figure, axes = subplots()
+    for (label, rates), colour in zip(curves.items(), COLOURS, strict=False):
+        edges = np.append(steps, len(steps)) / steps_per_epoch
+        axes.stairs(rates, edges, baseline=None, color=colour, label=label, linewidth=1.8)
+    axes.set(xlabel="epoch", ylabel="learning rate", yscale=scale, xlim=(0, epochs))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    upper = axes.secondary_xaxis(
+        "top", functions=(lambda x: x * steps_per_epoch, lambda x: x / steps_per_epoch)
+    )
+    upper.set_xlabel("step")
+    upper.spines["top"].set_visible(False)
+    axes.legend()
     return figure
 
 

@@ -18,7 +18,7 @@ from keras.optimizers.schedules import (
 )
 
 from lrguide import checks, cyclical, schedules
-from lrguide.checks import LearningRateLogger, check
+from lrguide.checks import LearningRateLogger, check, rates_at
 
 X = np.linspace(-1, 1, 64, dtype=np.float32).reshape(16, 4)
 Y = X[:, :1]
@@ -335,6 +335,28 @@ def test_bad_arguments_are_refused_in_a_sentence(
     good = {"schedule": 0.1, "steps_per_epoch": 100, "epochs": 10}
     with pytest.raises(error, match=words):
         check(**{**good, **arguments})
+
+
+@pytest.mark.parametrize(
+    "schedule", [CosineDecay(0.01, 50, warmup_target=0.1, warmup_steps=9), PythonIf(), 0.1]
+)
+def test_rates_at_many_steps_are_those_of_one_step_at_a_time(schedule: Any) -> None:
+    steps = [0, 1, 8, 9, 10, 58, 59, 60, 499, 500]
+    each = [schedule if schedule == 0.1 else float(schedule(step)) for step in steps]
+    np.testing.assert_allclose(rates_at(schedule, steps), each, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "steps, error, words",
+    [
+        ([0.5], TypeError, "steps must be whole numbers"),
+        ([-1], ValueError, "from 0 on, received"),
+        (3, ValueError, "steps must be a row of whole numbers"),
+    ],
+)
+def test_steps_that_are_none_are_refused(steps: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        rates_at(0.1, steps)
 
 
 class TestLogger:
