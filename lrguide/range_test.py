@@ -2,8 +2,8 @@
 
 The test of Smith (2017, https://arxiv.org/abs/1506.01186, section 3.3): train for a few steps while
 the rate grows, and look where the loss starts to fall and where it stops falling. `lr_range_test`
-runs it, `RangeTestResult.suggest` reads rates off the curves, each as an interval over the seeds with
-a reason, and `RangeTestResult.confirm` trains at a few of them and says which are tied. Losses are
+runs it, `RangeTestResult.suggest` reads rates off the curves, each as an interval over the seeds
+with a reason, `RangeTestResult.confirm` trains at a few of them and says which are tied. Losses are
 those of single batches; points are located on curves smoothed symmetrically, because exponential
 smoothing lags and moves them. Needs Keras on TensorFlow.
 """
@@ -14,7 +14,6 @@ import contextlib
 import csv
 import hashlib
 import math
-import numbers
 import random
 import types
 import warnings
@@ -71,6 +70,7 @@ class Suggestion:
     reason: str
 
     def __str__(self) -> str:
+        """The rule and the reason in one line."""
         return f"{self.rule}: {self.reason}"
 
 
@@ -99,6 +99,7 @@ class Confirmation:
     intervals: tuple[tuple[float, float], ...]
 
     def __str__(self) -> str:
+        """Which rates are tied, then a line for each rate."""
         if self.best is None:
             return f"Every rate diverged ({self.measured})."
         tied = ", ".join(f"{rate:.3g}" for rate in self.tied)
@@ -208,20 +209,23 @@ class RangeTestResult:
         seeds = _checked_seeds(seeds or (self.seeds if len(self.seeds) > 1 else (0, 1, 2)), x)
         if len(seeds) < 2:
             raise ValueError(f"seeds must hold at least 2 seeds to pair, received {list(seeds)}")
-        data = _Data(x, y, batch_size, sample_weight, class_weight, shuffle, validation_data)
         _check_model(model, build)
-        data.check()
+        _check_data(x, validation_data, batch_size)
+        data = dict(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight)
+        data |= dict(class_weight=class_weight, shuffle=shuffle and _can_shuffle(x))
         plans = [np.full(_count("steps", steps), rate) for rate in rates]
         bar = keras.utils.Progbar(
             len(rates) * len(seeds) * steps, verbose=verbose, unit_name="step"
         )
-        judge = "end" if validation_data is not None else None
-        runs = _run(model, build, data, plans, seeds, stop_factor=None, judge=judge, bar=bar)
-        tail = 1 if judge else max(1, steps // 4)
+        how = dict(validation_data=validation_data, every_step=False, stop_factor=None, bar=bar)
+        runs = _run(model, build, data, plans, seeds, **how)
+        tail = max(1, steps // 4)
+        on = f"mean loss of the last {tail} batches"
+        if validation_data is not None:
+            tail, on = 1, "validation loss"
         losses = np.array(
             [[math.inf if why else np.mean(seen[-tail:]) for seen, why in row] for row in runs]
         )
-        on = "validation loss" if judge else f"mean loss of the last {tail} batches"
         measured = f"{on} after {steps} steps, {len(seeds)} seeds, 95 % intervals"
         return _compare(rates, losses, tuple(seeds), measured)
 
@@ -333,7 +337,8 @@ def lr_range_test(
     Python, NumPy, TensorFlow and Keras are put back, so that later training is bit-identical
     (`state_digest` shows it). A model that was not built is built. Cannot be put back: the position
     of a generator or of any data that counts its own passes (`tf.data` that reshuffles at each
-    iteration, a PyDataset with its own random state), and Python attributes that a `train_step` sets.
+    iteration, a PyDataset with its own random state), and Python attributes that a `train_step`
+    sets.
 
     Args:
         model: A compiled model; None when `build` is given.
@@ -361,7 +366,7 @@ def lr_range_test(
         verbose: 0 hides the progress bar.
 
     Returns:
-        The rates and the losses of each seed; `suggest()`, `plot()` and `confirm()` go on from there.
+        The rates and the losses of each seed; then `suggest()`, `plot()` and `confirm()`.
 
     Raises:
         ValueError: An argument or the model makes no sense, the data end before the first sweep, or
@@ -386,23 +391,21 @@ def lr_range_test(
     low, high = _positive("min_rate", min_rate), _positive("max_rate", max_rate)
     if low >= high:
         raise ValueError(f"min_rate must be below max_rate, received {min_rate} and {max_rate}")
-    if _count("steps", steps) < 2:
-        raise ValueError(f"steps must be at least 2, received {steps}")
+    _count("steps", steps, 2)
     if sweep not in ("exponential", "linear"):
         raise ValueError(f"sweep must be 'exponential' or 'linear', received {sweep!r}")
     if stop_factor is not None and _positive("stop_factor", stop_factor) <= 1:
         raise ValueError(f"stop_factor must be above 1 or None, received {stop_factor}")
     seeds = _checked_seeds(seeds, x)
-    data = _Data(x, y, batch_size, sample_weight, class_weight, shuffle, validation_data)
     _check_model(model, build)
-    data.check()
+    _check_data(x, validation_data, batch_size)
 
+    data = dict(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight)
+    data |= dict(class_weight=class_weight, shuffle=shuffle and _can_shuffle(x))
     rates = (np.geomspace if sweep == "exponential" else np.linspace)(low, high, steps)
-    judge = "step" if validation_data is not None else None
     bar = keras.utils.Progbar(steps * len(seeds), verbose=verbose, unit_name="step")
-    (runs,) = _run(
-        model, build, data, [rates], seeds, stop_factor=stop_factor, judge=judge, bar=bar
-    )
+    how = dict(validation_data=validation_data, every_step=True, stop_factor=stop_factor, bar=bar)
+    (runs,) = _run(model, build, data, [rates], seeds, **how)
     losses = np.full((len(seeds), steps), np.nan)
     for row, (seen, _) in zip(losses, runs, strict=True):
         row[: len(seen)] = seen
@@ -436,18 +439,18 @@ def state_digest(model: Any) -> str:
 
 
 def _positive(name: str, value: Any) -> float:
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, received {value!r}")
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be a finite number above 0, received {value}")
     return float(value)
 
 
-def _count(name: str, value: Any) -> int:
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+def _count(name: str, value: Any, least: int = 1) -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise TypeError(f"{name} must be an integer, received {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, received {value}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, received {value}")
     return int(value)
 
 
@@ -460,7 +463,7 @@ def _checked_seeds(seeds: Any, x: Any) -> tuple[int, ...]:
             f"seeds must be a sequence of integers such as [0, 1, 2], received {seeds!r}"
         )
     for seed in seeds:
-        if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
+        if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
             raise TypeError(f"seeds must be integers, received {seed!r}")
         if not 0 <= seed < 2**32:
             raise ValueError(f"seeds must be from 0 to 4294967295, received {seed}")
@@ -476,7 +479,7 @@ def _checked_seeds(seeds: Any, x: Any) -> tuple[int, ...]:
 def _check_model(model: Any, build: Any) -> None:
     if keras.backend.backend() != "tensorflow":
         raise NotImplementedError(
-            f"the range test needs Keras on TensorFlow, received backend {keras.backend.backend()!r}"
+            f"the range test needs Keras on TensorFlow, received {keras.backend.backend()!r}"
         )
     if build is not None:
         if model is not None:
@@ -499,49 +502,23 @@ def _check_model(model: Any, build: Any) -> None:
             raise ValueError(f"model.{name} must be built to be put back, received it unbuilt")
 
 
-@dataclass(frozen=True)
-class _Data:
-    """Training data as `fit` takes them, and what to judge on."""
+def _check_data(x: Any, validation_data: Any, batch_size: Any) -> None:
+    if x is None:
+        raise ValueError("x must hold training data, received None")
+    for name, data in (("x", x), ("validation_data", validation_data)):
+        if any(getattr(leaf, "shape", None) and leaf.shape[0] == 0 for leaf in _leaves(data)):
+            raise ValueError(f"{name} must hold at least one sample, received none")
+    if isinstance(validation_data, types.GeneratorType):
+        raise ValueError("validation_data must be readable more than once, received a generator")
+    if batch_size is not None:
+        _count("batch_size", batch_size)
 
-    x: Any
-    y: Any
-    batch_size: int | None
-    sample_weight: Any
-    class_weight: Mapping[int, float] | None
-    shuffle: bool
-    validation_data: Any
 
-    def check(self) -> None:
-        if self.batch_size is not None:
-            _count("batch_size", self.batch_size)
-        for name, data in (("x", self.x), ("validation_data", self.validation_data)):
-            if name == "x" and data is None:
-                raise ValueError("x must hold training data, received None")
-            if any(getattr(leaf, "shape", None) and leaf.shape[0] == 0 for leaf in _leaves(data)):
-                raise ValueError(f"{name} must hold at least one sample, received none")
-        if isinstance(self.validation_data, types.GeneratorType):
-            raise ValueError(
-                "validation_data must be readable more than once, received a generator"
-            )
-
-    def for_fit(self) -> dict[str, Any]:
-        # Keras warns where it cannot shuffle: only arrays and finite PyDatasets.
-        able = all(hasattr(leaf, "shape") for leaf in _leaves(self.x)) or (
-            isinstance(self.x, keras.utils.PyDataset) and self.x.num_batches is not None
-        )
-        return dict(
-            x=self.x,
-            y=self.y,
-            batch_size=self.batch_size,
-            sample_weight=self.sample_weight,
-            class_weight=self.class_weight,
-            shuffle=self.shuffle and able,
-        )
-
-    def judge(self, model: Any) -> float:
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(self.validation_data)
-        options = dict(batch_size=self.batch_size, verbose=0, return_dict=True)
-        return float(model.evaluate(x, y, sample_weight=weight, **options)["loss"])
+def _can_shuffle(x: Any) -> bool:
+    """Whether `fit` can: it warns where it is told to but cannot."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches is not None
+    return all(hasattr(leaf, "shape") for leaf in _leaves(x))
 
 
 def _leaves(data: Any) -> list[Any]:
@@ -560,16 +537,20 @@ def _variables(model: Any) -> list[Any]:
     import tensorflow as tf
 
     found = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
-    # What Keras does not list: other optimizers, tf.Variable and tf.random.Generator.
-    for layer in model._flatten_layers():
-        for thing in vars(layer).values():
-            for part in thing if isinstance(thing, list | tuple) else [thing]:
-                if isinstance(part, keras.Optimizer):
-                    found += part.variables
-                elif isinstance(part, tf.random.Generator):
-                    found.append(part.state)
-                elif isinstance(part, tf.Variable):
-                    found.append(part)
+    # What Keras does not list: states of recurrent layers, other optimizers, TensorFlow's own.
+    todo = [vars(layer) for layer in model._flatten_layers()]
+    while todo:
+        thing = todo.pop()
+        if isinstance(thing, Mapping):
+            todo += thing.values()
+        elif isinstance(thing, list | tuple):
+            todo += thing
+        elif isinstance(thing, keras.Variable | tf.Variable):
+            found.append(thing)
+        elif isinstance(thing, keras.Optimizer):
+            found += thing.variables
+        elif isinstance(thing, tf.random.Generator | keras.random.SeedGenerator):
+            found.append(thing.state)
     parts = {}
     for variable in found:
         native = variable.value if isinstance(variable, keras.Variable) else variable
@@ -586,7 +567,7 @@ class _State:
         self.set_by_fit = {n: vars(model)[n] for n in _SET_BY_FIT if n in vars(model)}
         things = [model.optimizer, _rate_holder(model.optimizer), *vars(model).values()]
         kinds = (keras.Optimizer, keras.Metric, keras.Loss)
-        self.put_back = [_attributes(thing) for thing in things if isinstance(thing, kinds)]
+        self.attributes = [_attributes(thing) for thing in things if isinstance(thing, kinds)]
         self.values: dict[int, tuple[Any, Any]] = {}
         self.keep_variables()
 
@@ -600,10 +581,10 @@ class _State:
         for variable, value in self.values.values():
             variable.assign(value)
 
-    def put_back_all(self) -> None:
+    def put_back(self) -> None:
         self.model.reset_metrics()  # also those that were created meanwhile
         self.put_back_variables()
-        for put_back in self.put_back:
+        for put_back in self.attributes:
             put_back()
         for name in _SET_BY_FIT:
             if name in self.set_by_fit:
@@ -679,12 +660,13 @@ def _own_randomness() -> Iterator[Callable[[int], None]]:
 
 
 Run = tuple[list[float], str]
+"""The loss of each step, and why there are fewer than asked for (or "")."""
 
 
 def _run(
     model: Any,
     build: Callable[[], Any] | None,
-    data: _Data,
+    data: dict[str, Any],
     plans: Sequence[Floats],
     seeds: Sequence[int],
     **how: Any,
@@ -692,33 +674,41 @@ def _run(
     """Train along every plan of rates with every seed; runs by plan and seed."""
     with _own_randomness() as seed_all:
         if build is None:
-            with _Trainer(model, data, **how) as trainer:
-                return [[trainer.train(plan, seed, seed_all) for seed in seeds] for plan in plans]
-        columns = []
+            with _Trainer(model, data, seed_all, **how) as trainer:
+                return [[trainer.train(plan, seed) for seed in seeds] for plan in plans]
+        by_seed = []
         for seed in seeds:
             seed_all(seed)
             built = build()
             _check_model(built, None)
-            with _Trainer(built, data, **how) as trainer:
-                columns.append([trainer.train(plan, seed, seed_all) for plan in plans])
-        return [list(row) for row in zip(*columns, strict=True)]
+            with _Trainer(built, data, seed_all, **how) as trainer:
+                by_seed.append([trainer.train(plan, seed) for plan in plans])
+        return [list(runs) for runs in zip(*by_seed, strict=True)]
 
 
 class _Trainer:
-    """Trains a model along given rates, each time from the same state, which it finally restores.
+    """Trains a model along given rates, each time from the same state, and finally restores it.
 
     It takes the place of the model's compiled training function while `fit` runs, so that it sees
     each batch: there the rate is set and the metrics are reset, which makes "loss" that batch's.
     """
 
     def __init__(
-        self, model: Any, data: _Data, stop_factor: float | None, judge: str | None, bar: Any
+        self,
+        model: Any,
+        data: dict[str, Any],
+        seed_all: Callable[[int], None],
+        validation_data: Any,
+        every_step: bool,
+        stop_factor: float | None,
+        bar: Any,
     ) -> None:
-        self.model, self.data = model, data
-        self.stop_factor, self.judge, self.bar = stop_factor, judge, bar
+        self.model, self.data, self.seed_all, self.bar = model, data, seed_all, bar
+        self.validation_data, self.every_step = validation_data, every_step
+        self.stop_factor = stop_factor
 
     def __enter__(self) -> _Trainer:
-        model = self.model
+        model, holder = self.model, _rate_holder(self.model.optimizer)
         self.state = _State(model)
         try:
             model.steps_per_execution, model._initial_epoch = 1, None
@@ -727,90 +717,94 @@ class _Trainer:
             model.train_function = model.test_function = None
             model.make_train_function()
             self.function = model.train_function
-            holder = _rate_holder(model.optimizer)
             self.rate = holder._learning_rate
             if not isinstance(self.rate, keras.Variable):
                 with model.distribute_strategy.scope():
-                    rate = keras.Variable(0.0, trainable=False, name="range_test_rate")
-                holder.learning_rate = lambda: rate
-                self.rate = rate
+                    self.rate = keras.Variable(0.0, trainable=False, name="range_test_rate")
+                holder.learning_rate = lambda: self.rate
         except BaseException:
-            self.state.put_back_all()
+            self.state.put_back()
             raise
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.state.put_back_all()
+        self.state.put_back()
 
-    def train(self, plan: Floats, seed: int, seed_all: Callable[[int], None]) -> Run:
-        """Train one step per rate of the plan; return the losses and why it stopped early."""
+    def train(self, plan: Floats, seed: int) -> Run:
+        """Train one update per rate of the plan."""
+        import tensorflow as tf
+
         model, holder = self.model, _rate_holder(self.model.optimizer)
         each = holder.gradient_accumulation_steps or 1
         losses: list[float] = []
-        group: list[float] = []
-        reason = ""
-        medians: list[float] = []
-        batches = ended_at = skipped = 0
+        medians: list[float] = []  # of 5 neighbouring losses
+        parts: list[float] = []  # losses of the batches that make one update
+        batches = offset = passed = 0
+        why = ""
 
-        def one_batch(iterator: Any) -> Any:
-            nonlocal batches, ended_at, skipped, reason
-            if batches == 0 and ended_at == 0:
+        def train_function(iterator: Any) -> Any:
+            nonlocal batches, offset, passed, why
+            if batches == 0 and passed == 0:
                 self._begin(iterator, seed)
                 # A model that was stopped between two updates needs fewer batches for its first.
-                skipped = int(holder._iterations) % each
-            if not group:
-                self.rate.assign(plan[len(losses)])
+                offset = int(holder._iterations.numpy()) % each
+            step = len(losses)
+            if not parts:
+                self.rate.assign(plan[step])
             model.reset_metrics()
             try:
                 logs = self.function(iterator)
-            except (StopIteration, self.out_of_range):
-                if ended_at == batches:  # the pass before this one ended here, too
+            except (StopIteration, tf.errors.OutOfRangeError):
+                if passed == batches:  # where the pass before ended, too
                     raise ValueError(
                         f"x must give {len(plan) * each} batches, received {batches} and no more"
                     ) from None
-                ended_at = batches
+                passed = batches
                 raise
             batches += 1
             if not isinstance(logs, Mapping) or "loss" not in logs:
                 raise ValueError(f"train_step must return a dict with 'loss', received {logs!r}")
-            group.append(float(logs["loss"]))
-            if (batches + skipped) % each and math.isfinite(group[-1]):
+            parts.append(float(logs["loss"]))
+            if math.isfinite(parts[-1]) and (batches + offset) % each:
                 return logs
-            loss = math.fsum(group) / len(group) if all(map(math.isfinite, group)) else math.nan
-            group.clear()
-            last = len(losses) + 1 == len(plan)
-            if math.isfinite(loss) and (self.judge == "step" or (self.judge == "end" and last)):
-                loss = self.data.judge(model)
+            loss = sum(parts) / len(parts)
+            parts.clear()
+            if (
+                self.validation_data is not None
+                and (self.every_step or step + 1 == len(plan))
+                and math.isfinite(loss)
+            ):
+                loss = self._validation_loss()
             if math.isfinite(loss):
                 losses.append(loss)
                 medians.append(sorted(losses[-5:])[len(losses[-5:]) // 2])
-                if self.stop_factor is not None and _diverged(medians[4:], self.stop_factor):
-                    reason = (
-                        f"diverged at step {len(losses) - 1} (rate {plan[len(losses) - 1]:.3g})"
-                    )
-            elif not losses:
+                if self.stop_factor and _diverged(medians[4:], self.stop_factor):
+                    why = f"diverged at step {step} (rate {plan[step]:.3g})"
+            elif step == 0:
                 raise ValueError(
-                    f"the loss must be finite at the first rate, received {loss} at {plan[0]:.3g}"
+                    f"the loss must be finite at the first rate {plan[0]:.3g}, received {loss}"
                 )
             else:
-                reason = f"loss not finite at step {len(losses)} (rate {plan[len(losses)]:.3g})"
-            self.bar.add(1 if not reason else len(plan) - len(losses) + 1)
-            model.stop_training = bool(reason) or len(losses) == len(plan)
+                why = f"loss not finite at step {step} (rate {plan[step]:.3g})"
+            self.bar.add(len(plan) - step if why else 1)
+            model.stop_training = bool(why) or step + 1 == len(plan)
             return logs
 
-        seed_all(seed)
-        model.train_function = one_batch
+        self.seed_all(seed)
+        model.train_function = train_function
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Your input ran out of data")
-            # No epoch is shorter than one batch.
-            model.fit(**self.data.for_fit(), epochs=len(plan) * each + 1, verbose=0)
-        return losses, reason
+            # An epoch has at least one batch; the last one finds that there are no more.
+            model.fit(**self.data, epochs=len(plan) * each + 1, verbose=0)
+        return losses, why
+
+    def _validation_loss(self) -> float:
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(self.validation_data)
+        options = dict(batch_size=self.data["batch_size"], verbose=0, return_dict=True)
+        return float(self.model.evaluate(x, y, sample_weight=weight, **options)["loss"])
 
     def _begin(self, iterator: Any, seed: int) -> None:
         """Bring the model to its first state, seeded, now that the data's shapes are known."""
-        import tensorflow as tf
-
-        self.out_of_range = tf.errors.OutOfRangeError
         model, optimizer = self.model, self.model.optimizer
         self.state.put_back_variables()
         if not all(layer.built for layer in model._flatten_layers()):
@@ -820,10 +814,10 @@ class _Trainer:
             with model.distribute_strategy.scope():
                 optimizer.build(model.trainable_variables)
         self.state.keep_variables()
-        numbers_of = np.random.default_rng(seed)
+        numbers = np.random.default_rng(seed)
         for variable in model.variables:
             if variable.name == "seed_generator_state":
-                variable.assign([int(numbers_of.integers(2**31)), 0])
+                variable.assign([int(numbers.integers(2**31)), 0])
 
 
 def _diverged(medians: Sequence[float], factor: float) -> bool:
@@ -888,13 +882,12 @@ def _valley(losses: Floats) -> int:
 
     fastai takes the subsequence's length for its extent, although it may have gaps; so do we.
     """
-    lengths = np.ones(len(losses), dtype=int)
+    lengths = [1] * len(losses)
     for i in range(1, len(losses)):
-        above = losses[:i] > losses[i]
-        if above.any():
-            lengths[i] = lengths[:i][above].max() + 1
+        above = np.flatnonzero(losses[:i] > losses[i])
+        lengths[i] = 1 + max((lengths[j] for j in above), default=0)
     end = int(np.argmax(lengths))
-    start = end - int(lengths[end])
+    start = end - lengths[end]
     third = (end - start) / 3
     return start + int(third) + int(third / 2)
 
