@@ -708,6 +708,8 @@ class _Trainer:
         self.stop_factor = stop_factor
 
     def __enter__(self) -> _Trainer:
+        import tensorflow as tf
+
         model, holder = self.model, _rate_holder(self.model.optimizer)
         self.state = _State(model)
         try:
@@ -722,6 +724,7 @@ class _Trainer:
                 with model.distribute_strategy.scope():
                     self.rate = keras.Variable(0.0, trainable=False, name="range_test_rate")
                 holder.learning_rate = lambda: self.rate
+            self.prepare_compiled = tf.function(self.prepare)
         except BaseException:
             self.state.put_back()
             raise
@@ -729,6 +732,10 @@ class _Trainer:
 
     def __exit__(self, *error: object) -> None:
         self.state.put_back()
+
+    def prepare(self, rate: Any) -> None:
+        self.rate.assign(rate)
+        self.model.reset_metrics()
 
     def train(self, plan: Floats, seed: int) -> Run:
         """Train one update per rate of the plan."""
@@ -749,9 +756,8 @@ class _Trainer:
                 # A model that was stopped between two updates needs fewer batches for its first.
                 offset = int(holder._iterations.numpy()) % each
             step = len(losses)
-            if not parts:
-                self.rate.assign(plan[step])
-            model.reset_metrics()
+            # Compiled, it is several times faster; but the first batch may create metrics.
+            (self.prepare_compiled if batches else self.prepare)(np.float32(plan[step]))
             try:
                 logs = self.function(iterator)
             except (StopIteration, tf.errors.OutOfRangeError):
@@ -841,7 +847,7 @@ class _Curve:
 
 
 def _tenth(losses: Floats) -> int:
-    return max(3, losses.shape[-1] // 10)
+    return max(3, int(losses.shape[-1]) // 10)
 
 
 def _smooth(losses: Floats, width: float) -> Floats:
@@ -889,7 +895,7 @@ def _valley(losses: Floats) -> int:
     end = int(np.argmax(lengths))
     start = end - lengths[end]
     third = (end - start) / 3
-    return start + int(third) + int(third / 2)
+    return max(0, start + int(third) + int(third / 2))
 
 
 def _answer(rule: str, curve: _Curve) -> float:

@@ -251,9 +251,12 @@ def test_later_training_equals_that_of_a_twin_that_never_saw_the_test(case, befo
         pass
     tested = surroundings(trained(case, lr_range_test, before))
     twin = surroundings(trained(case, None, before))
-    assert differences(
-        {k: v for k, v in twin.items() if k not in ("rate", "functions", "Keras' seed")}, tested
-    ) == []
+    assert (
+        differences(
+            {k: v for k, v in twin.items() if k not in ("rate", "functions", "Keras' seed")}, tested
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("case", ["momentum"])
