@@ -1,0 +1,979 @@
+"""Learning-rate range test for any compiled Keras model: sweep the rate, leave no trace.
+
+The test of Smith (2017, https://arxiv.org/abs/1506.01186, section 3.3): train for a few steps while
+the rate grows, and look where the loss starts to fall and where it stops falling. `lr_range_test`
+runs it, `RangeTestResult.suggest` reads rates off the curves, each as an interval over the seeds
+with a reason, `RangeTestResult.confirm` trains at a few of them and says which are tied. Losses are
+those of single batches; points are located on curves smoothed symmetrically, because exponential
+smoothing lags and moves them. Needs Keras on TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import math
+import random
+import types
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = npt.NDArray[np.float64]
+
+RULES = ("minimum/10", "valley", "steepest", "cyclical minimum", "cyclical maximum")
+"""Names of the rules that `RangeTestResult.suggest` knows."""
+
+# What `fit` sets on a model besides its variables.
+_SET_BY_FIT = (
+    "train_function",
+    "test_function",
+    "steps_per_execution",
+    "stop_training",
+    "stop_evaluating",
+    "history",
+    "_initial_epoch",
+    "_eval_epoch_iterator",
+)
+# 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom, so that SciPy isn't needed.
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179)
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A rate by one rule: an interval over the seeds, and why.
+
+    Attributes:
+        rule: One of `RULES`.
+        rate: Median over the seeds (of the logarithms); None when there is not enough evidence.
+        low: Smallest answer of a seed; None when there is not enough evidence.
+        high: Largest answer of a seed; None when there is not enough evidence.
+        by_seed: The answer of each seed, None where its curve shows too little.
+        reason: One or two sentences.
+    """
+
+    rule: str
+    rate: float | None
+    low: float | None
+    high: float | None
+    by_seed: tuple[float | None, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        """The rule and the reason in one line."""
+        return f"{self.rule}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """Short trainings at a few constant rates, paired by seed.
+
+    Attributes:
+        rates: The rates trained at, growing.
+        losses: Final loss by rate and seed; infinite where training diverged.
+        seeds: One training per rate and seed.
+        measured: What `losses` are, with the data and the budget, in words.
+        best: The rate with the lowest mean loss; None when every rate diverged.
+        tied: The rates, `best` included, that these runs cannot tell from `best`: the 95 % interval
+            of the paired difference contains 0.
+        intervals: By rate, the 95 % interval (Student's t over the seeds) of its loss minus that
+            of `best`.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[tuple[float, ...], ...]
+    seeds: tuple[int, ...]
+    measured: str
+    best: float | None
+    tied: tuple[float, ...]
+    intervals: tuple[tuple[float, float], ...]
+
+    def __str__(self) -> str:
+        """Which rates are tied, then a line for each rate."""
+        if self.best is None:
+            return f"Every rate diverged ({self.measured})."
+        tied = ", ".join(f"{rate:.3g}" for rate in self.tied)
+        lines = [f"Tied: {tied}; lowest mean loss at {self.best:.3g} ({self.measured})."]
+        for rate, losses, (low, high) in zip(self.rates, self.losses, self.intervals, strict=True):
+            mean = np.mean(losses)
+            lines.append(f"  {rate:.3g}: loss {mean:.4g}, minus best {low:+.3g} to {high:+.3g}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class RangeTestResult:
+    """What a range test saw.
+
+    Attributes:
+        rates: The rate of each step, growing.
+        losses: One row per seed: the loss at each step, computed before that step's update; NaN
+            from where the seed's sweep was stopped.
+        seeds: The seed of each row.
+        monitor: "loss" (of the training batch) or "val_loss" (on `validation_data`, after the
+            step's update).
+        sweep: "exponential" or "linear".
+        stopped: By seed, why the sweep ended early; "" if it did not.
+    """
+
+    rates: Floats
+    losses: Floats
+    seeds: tuple[int, ...]
+    monitor: str = "loss"
+    sweep: str = "exponential"
+    stopped: tuple[str, ...] = ()
+
+    def suggest(self) -> dict[str, Suggestion]:
+        """Read rates off the curves by every rule.
+
+        Each seed's curve is smoothed with a Gaussian (standard deviation 4 % of the steps), losses
+        above the level of its first tenth counting as that level, and only what is left of the
+        smoothed minimum is looked at. A seed answers nothing when its loss falls by less than 1 %
+        or less than its noise explains, or is still falling at the end. There is not enough
+        evidence when half of the seeds or fewer answer, or when they differ by more than 10 times.
+
+        - `minimum/10` (fastai): a tenth of the rate where the loss is lowest.
+        - `valley` (fastai): about the middle of the longest decreasing subsequence.
+        - `steepest`: where the loss falls fastest per unit of log(rate).
+        - `cyclical minimum`, `cyclical maximum` (after Smith 2017): the bounds between which a
+          cyclical rate may swing, where 10 % and 90 % of the whole fall have happened.
+
+        Rules disagree, and none of them is always right: `confirm` trains and tells.
+
+        Returns:
+            A `Suggestion` by the name of each rule.
+        """
+        curves = [_read_curve(self.rates, row) for row in self.losses]
+        return {rule: _suggestion(rule, self.seeds, curves) for rule in RULES}
+
+    def confirm(
+        self,
+        model: Any,
+        x: Any,
+        y: Any = None,
+        *,
+        validation_data: Any = None,
+        rates: Sequence[float] | None = None,
+        steps: int = 200,
+        seeds: Sequence[int] | None = None,
+        batch_size: int | None = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        shuffle: bool = True,
+        build: Callable[[], Any] | None = None,
+        verbose: int = 1,
+    ) -> Confirmation:
+        """Train briefly at a few constant rates and name those that are tied.
+
+        Every rate and seed starts from the given weights; seeds pair the rates: the same data
+        order and dropout. The model is put back as `lr_range_test` does.
+
+        Args:
+            model: A compiled model (None with `build`).
+            x: Training data that can be read more than once.
+            y: Targets, where `x` does not hold them.
+            validation_data: What the loss is measured on at the end; by default it is the mean
+                batch loss of the last quarter of the steps, dropout included.
+            rates: Rates to train at. Defaults to five, spaced by a constant factor, from a third
+                of the interval spanned by `minimum/10` and `valley` to 3 times its upper end.
+            steps: Updates of each training.
+            seeds: At least two; defaults to those of the range test, or (0, 1, 2) if it had one.
+            batch_size: As in `lr_range_test`.
+            sample_weight: As in `lr_range_test`.
+            class_weight: As in `lr_range_test`.
+            shuffle: As in `lr_range_test`.
+            build: As in `lr_range_test`.
+            verbose: 0 hides the progress bar.
+
+        Returns:
+            The losses, the tied rates and the intervals.
+
+        Raises:
+            ValueError: There is no suggestion and no `rates`, or an argument makes no sense.
+            TypeError: An argument has the wrong type.
+        """
+        if rates is None:
+            rates = self._rates_around()
+        rates = sorted(_positive("every rate", rate) for rate in rates)
+        if len(rates) < 2:
+            raise ValueError(f"rates must hold at least 2 rates to compare, received {rates}")
+        seeds = _checked_seeds(seeds or (self.seeds if len(self.seeds) > 1 else (0, 1, 2)), x)
+        if len(seeds) < 2:
+            raise ValueError(f"seeds must hold at least 2 seeds to pair, received {list(seeds)}")
+        _check_model(model, build)
+        _check_data(x, validation_data, batch_size)
+        data = dict(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight)
+        data |= dict(class_weight=class_weight, shuffle=shuffle and _can_shuffle(x))
+        plans = [np.full(_count("steps", steps), rate) for rate in rates]
+        bar = keras.utils.Progbar(
+            len(rates) * len(seeds) * steps, verbose=verbose, unit_name="step"
+        )
+        how = dict(validation_data=validation_data, every_step=False, stop_factor=None, bar=bar)
+        runs = _run(model, build, data, plans, seeds, **how)
+        tail = max(1, steps // 4)
+        on = f"mean loss of the last {tail} batches"
+        if validation_data is not None:
+            tail, on = 1, "validation loss"
+        losses = np.array(
+            [[math.inf if why else np.mean(seen[-tail:]) for seen, why in row] for row in runs]
+        )
+        measured = f"{on} after {steps} steps, {len(seeds)} seeds, 95 % intervals"
+        return _compare(rates, losses, tuple(seeds), measured)
+
+    def _rates_around(self) -> list[float]:
+        found = self.suggest()
+        near = [found[rule] for rule in ("minimum/10", "valley") if found[rule].rate is not None]
+        if not near:
+            raise ValueError(
+                "there is no suggestion to confirm, so rates must be given: "
+                + found["minimum/10"].reason
+            )
+        low = min(s.low for s in near if s.low is not None)
+        high = max(s.high for s in near if s.high is not None)
+        return [float(rate) for rate in np.geomspace(low / 3, high * 3, 5)]
+
+    def plot(self, ax: Axes | None = None, rules: Sequence[str] = ("minimum/10", "valley")) -> Axes:
+        """Draw the curves over a logarithmic axis: seeds, their median and band, suggestions.
+
+        Args:
+            ax: Where to draw; new axes by default.
+            rules: Whose suggestions to draw, as bands from `low` to `high`.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ValueError: A rule is unknown.
+        """
+        if unknown := [rule for rule in rules if rule not in RULES]:
+            raise ValueError(f"rules must be among {RULES}, received {unknown[0]!r}")
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # columns where every seed has stopped
+            median = np.nanmedian(self.losses, axis=0)
+            low, high = np.nanmin(self.losses, axis=0), np.nanmax(self.losses, axis=0)
+        ax.fill_between(self.rates, low, high, alpha=0.25, label="smallest to largest over seeds")
+        ax.plot(self.rates, median, label=f"median of {len(self.seeds)} seeds")
+        found = self.suggest()
+        for number, rule in enumerate(rules, start=1):
+            if (rate := found[rule].rate) is not None:
+                ax.axvspan(found[rule].low, found[rule].high, color=f"C{number}", alpha=0.2)  # type: ignore[arg-type]
+                ax.axvline(rate, color=f"C{number}", linestyle="--", label=f"{rule}: {rate:.2g}")
+        ax.set_xscale("log")
+        # A diverged tail would flatten everything else.
+        start, lowest = np.nanmedian(self.losses[:, : _tenth(self.losses)]), np.nanmin(self.losses)
+        ax.set_ylim(lowest - 0.1 * (start - lowest), start + 1.5 * (start - lowest) + 1e-9)
+        ax.set_xlabel("learning rate")
+        ax.set_ylabel("validation loss" if self.monitor == "val_loss" else "loss of the batch")
+        ax.legend()
+        return ax
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain lists and numbers, ready for JSON (None where NaN)."""
+        losses = [[x if math.isfinite(x) else None for x in row] for row in self.losses.tolist()]
+        plain = {**asdict(self), "rates": self.rates.tolist(), "losses": losses}
+        return {**plain, "seeds": list(self.seeds), "stopped": list(self.stopped)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> RangeTestResult:
+        """The inverse of `to_dict`."""
+        return cls(
+            np.array(plain["rates"], dtype=float),
+            np.array(plain["losses"], dtype=float),
+            tuple(plain["seeds"]),
+            plain["monitor"],
+            plain["sweep"],
+            tuple(plain["stopped"]),
+        )
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write one line per step: the rate, then the loss of each seed (empty once stopped)."""
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["rate", *(f"{self.monitor} (seed {seed})" for seed in self.seeds)])
+            for rate, column in zip(self.rates, self.losses.T, strict=True):
+                writer.writerow([rate, *("" if math.isnan(loss) else loss for loss in column)])
+
+
+def lr_range_test(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    *,
+    min_rate: float = 1e-6,
+    max_rate: float = 10.0,
+    steps: int = 100,
+    sweep: Literal["exponential", "linear"] = "exponential",
+    seeds: Sequence[int] | None = None,
+    batch_size: int | None = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    shuffle: bool = True,
+    validation_data: Any = None,
+    stop_factor: float | None = 4.0,
+    build: Callable[[], Any] | None = None,
+    verbose: int = 1,
+) -> RangeTestResult:
+    """Sweep the learning rate on a model and record the loss of every step.
+
+    Step i of n, counted from 0, uses `min_rate * (max_rate / min_rate) ** (i / (n - 1))`, or with
+    `sweep="linear"` `min_rate + (max_rate - min_rate) * i / (n - 1)`. The model trains through its
+    own `fit`, with its own optimizer, `train_step`, strategy and precision, one batch at a time.
+
+    Nothing is left behind, also after an error, Ctrl-C or NaN: weights, optimizer variables, seed
+    generators, metrics, the rate or schedule, the compiled functions and the random states of
+    Python, NumPy, TensorFlow and Keras are put back, so that later training is bit-identical
+    (`state_digest` shows it). A model that was not built is built. Cannot be put back: the position
+    of a generator or of any data that counts its own passes (`tf.data` that reshuffles at each
+    iteration, a PyDataset with its own random state), and Python attributes that a `train_step`
+    sets.
+
+    Args:
+        model: A compiled model; None when `build` is given.
+        x: Training data, anything that `fit` takes. It is passed over as often as the steps need.
+        y: Targets, where `x` does not hold them.
+        min_rate: Rate of the first step.
+        max_rate: Rate of the last step.
+        steps: Number of rates. Under gradient accumulation each takes as many batches as make one
+            update, and its loss is their mean.
+        sweep: "exponential" or "linear".
+        seeds: One sweep per seed, each from the given weights: a seed sets the order of array data
+            and the noise (dropout). Defaults to (0, 1, 2), or (0,) where `x` is a generator, which
+            can be read only once.
+        batch_size: For array data; `fit`'s default is 32.
+        sample_weight: As in `fit`.
+        class_weight: As in `fit`.
+        shuffle: Whether array data are shuffled at each pass.
+        validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset; when given, the losses are
+            those of the whole of it after each step (slow), instead of the training batch's.
+        stop_factor: End a sweep once the median of 5 losses is above where it started and more than
+            this many times the lowest such median; None never stops for this. A loss that is not
+            finite always ends its sweep.
+        build: Function without arguments that returns a new compiled model, called once for each
+            seed after that seed was set: initial weights vary too.
+        verbose: 0 hides the progress bar.
+
+    Returns:
+        The rates and the losses of each seed; then `suggest()`, `plot()` and `confirm()`.
+
+    Raises:
+        ValueError: An argument or the model makes no sense, the data end before the first sweep, or
+            the very first loss is not finite.
+        TypeError: An argument has the wrong type.
+        NotImplementedError: Keras runs on another backend than TensorFlow.
+
+    Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> from lrguide.range_test import lr_range_test, state_digest
+        >>> x = np.random.default_rng(0).normal(size=(512, 8)).astype("float32")
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> before = state_digest(model)
+        >>> result = lr_range_test(model, x, x[:, :1], min_rate=1e-4, max_rate=10.0, verbose=0)
+        >>> state_digest(model) == before
+        True
+        >>> 1e-3 < result.suggest()["minimum/10"].rate < 1
+        True
+    """
+    low, high = _positive("min_rate", min_rate), _positive("max_rate", max_rate)
+    if low >= high:
+        raise ValueError(f"min_rate must be below max_rate, received {min_rate} and {max_rate}")
+    _count("steps", steps, 2)
+    if sweep not in ("exponential", "linear"):
+        raise ValueError(f"sweep must be 'exponential' or 'linear', received {sweep!r}")
+    if stop_factor is not None and _positive("stop_factor", stop_factor) <= 1:
+        raise ValueError(f"stop_factor must be above 1 or None, received {stop_factor}")
+    seeds = _checked_seeds(seeds, x)
+    _check_model(model, build)
+    _check_data(x, validation_data, batch_size)
+
+    data = dict(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight)
+    data |= dict(class_weight=class_weight, shuffle=shuffle and _can_shuffle(x))
+    rates = (np.geomspace if sweep == "exponential" else np.linspace)(low, high, steps)
+    bar = keras.utils.Progbar(steps * len(seeds), verbose=verbose, unit_name="step")
+    how = dict(validation_data=validation_data, every_step=True, stop_factor=stop_factor, bar=bar)
+    (runs,) = _run(model, build, data, [rates], seeds, **how)
+    losses = np.full((len(seeds), steps), np.nan)
+    for row, (seen, _) in zip(losses, runs, strict=True):
+        row[: len(seen)] = seen
+    monitor = "loss" if validation_data is None else "val_loss"
+    stopped = tuple(reason for _, reason in runs)
+    return RangeTestResult(rates, losses, tuple(seeds), monitor, sweep, stopped)
+
+
+def state_digest(model: Any) -> str:
+    """SHA-256 over all that training changes in a model: equal digests, equal state.
+
+    Covers the variables of the model (weights, seed generators, statistics), of its metrics and of
+    its optimizer with their names, and which rate or schedule the optimizer has.
+
+    Args:
+        model: A compiled Keras model.
+
+    Returns:
+        64 hexadecimal digits; comparable within one process.
+    """
+    digest = hashlib.sha256()
+    for variable in _variables(model):
+        value = variable.numpy()
+        digest.update(f"{variable.name} {value.dtype} {value.shape} ".encode() + value.tobytes())
+    rate = _rate_holder(model.optimizer)._learning_rate
+    digest.update(f"{type(rate)} {id(rate)} {model.optimizer.built}".encode())
+    return digest.hexdigest()
+
+
+# ----------------------------------------------------------------------- arguments
+
+
+def _positive(name: str, value: Any) -> float:
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, received {value!r}")
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a finite number above 0, received {value}")
+    return float(value)
+
+
+def _count(name: str, value: Any, least: int = 1) -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, received {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, received {value}")
+    return int(value)
+
+
+def _checked_seeds(seeds: Any, x: Any) -> tuple[int, ...]:
+    once = isinstance(x, types.GeneratorType)
+    if seeds is None:
+        return (0,) if once else (0, 1, 2)
+    if not isinstance(seeds, Sequence | range) or isinstance(seeds, str):
+        raise TypeError(
+            f"seeds must be a sequence of integers such as [0, 1, 2], received {seeds!r}"
+        )
+    for seed in seeds:
+        if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
+            raise TypeError(f"seeds must be integers, received {seed!r}")
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"seeds must be from 0 to 4294967295, received {seed}")
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be at least one and all different, received {list(seeds)}")
+    if once and len(seeds) > 1:
+        raise ValueError(
+            f"x is a generator, which can be read only once: one seed, received {len(seeds)}"
+        )
+    return tuple(int(seed) for seed in seeds)
+
+
+def _check_model(model: Any, build: Any) -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise NotImplementedError(
+            f"the range test needs Keras on TensorFlow, received {keras.backend.backend()!r}"
+        )
+    if build is not None:
+        if model is not None:
+            raise ValueError("model must be None when build is given, which makes the models")
+        if not callable(build):
+            raise TypeError(f"build must be a function that returns a model, received {build!r}")
+        return
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a Keras model, received {model!r}")
+    if not model.compiled or model.optimizer is None:
+        raise ValueError(
+            f"model must be compiled with an optimizer, received {model.name!r} without"
+        )
+    if isinstance(model.optimizer, keras.optimizers.MultiOptimizer):
+        raise ValueError(
+            "model must have one learning rate, received a MultiOptimizer with several"
+        )
+    for name, thing in vars(model).items():
+        if isinstance(thing, keras.Optimizer) and thing is not model.optimizer and not thing.built:
+            raise ValueError(f"model.{name} must be built to be put back, received it unbuilt")
+
+
+def _check_data(x: Any, validation_data: Any, batch_size: Any) -> None:
+    if x is None:
+        raise ValueError("x must hold training data, received None")
+    for name, data in (("x", x), ("validation_data", validation_data)):
+        if any(getattr(leaf, "shape", None) and leaf.shape[0] == 0 for leaf in _leaves(data)):
+            raise ValueError(f"{name} must hold at least one sample, received none")
+    if isinstance(validation_data, types.GeneratorType):
+        raise ValueError("validation_data must be readable more than once, received a generator")
+    if batch_size is not None:
+        _count("batch_size", batch_size)
+
+
+def _can_shuffle(x: Any) -> bool:
+    """Whether `fit` can: it warns where it is told to but cannot."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches is not None
+    return all(hasattr(leaf, "shape") for leaf in _leaves(x))
+
+
+def _leaves(data: Any) -> list[Any]:
+    return [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
+
+
+# ----------------------------------------------------------------- training without trace
+
+
+def _rate_holder(optimizer: Any) -> Any:
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def _variables(model: Any) -> list[Any]:
+    """Every TensorFlow variable that training may change, each replica's copy by itself."""
+    import tensorflow as tf
+
+    found = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+    # What Keras does not list: states of recurrent layers, other optimizers, TensorFlow's own.
+    todo = [vars(layer) for layer in model._flatten_layers()]
+    while todo:
+        thing = todo.pop()
+        if isinstance(thing, Mapping):
+            todo += thing.values()
+        elif isinstance(thing, list | tuple):
+            todo += thing
+        elif isinstance(thing, keras.Variable | tf.Variable):
+            found.append(thing)
+        elif isinstance(thing, keras.Optimizer):
+            found += thing.variables
+        elif isinstance(thing, tf.random.Generator | keras.random.SeedGenerator):
+            found.append(thing.state)
+    parts = {}
+    for variable in found:
+        native = variable.value if isinstance(variable, keras.Variable) else variable
+        for part in model.distribute_strategy.experimental_local_results(native):
+            parts[id(part)] = part
+    return list(parts.values())
+
+
+class _State:
+    """What training changes in a model and around it, copied once and put back at will."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.set_by_fit = {n: vars(model)[n] for n in _SET_BY_FIT if n in vars(model)}
+        things = [model.optimizer, _rate_holder(model.optimizer), *vars(model).values()]
+        kinds = (keras.Optimizer, keras.Metric, keras.Loss)
+        self.attributes = [_attributes(thing) for thing in things if isinstance(thing, kinds)]
+        self.values: dict[int, tuple[Any, Any]] = {}
+        self.keep_variables()
+
+    def keep_variables(self) -> None:
+        """Copy the variables that were not there before."""
+        for variable in _variables(self.model):
+            if id(variable) not in self.values:
+                self.values[id(variable)] = (variable, variable.numpy().copy())
+
+    def put_back_variables(self) -> None:
+        for variable, value in self.values.values():
+            variable.assign(value)
+
+    def put_back(self) -> None:
+        self.model.reset_metrics()  # also those that were created meanwhile
+        self.put_back_variables()
+        for put_back in self.attributes:
+            put_back()
+        for name in _SET_BY_FIT:
+            if name in self.set_by_fit:
+                setattr(self.model, name, self.set_by_fit[name])
+            elif name in vars(self.model):
+                delattr(self.model, name)
+
+
+def _attributes(thing: Any) -> Callable[[], None]:
+    """Remember an object's attributes; the function returned puts them back.
+
+    Building an optimizer, metric or loss happens in its attributes: this also undoes that.
+    """
+    kept = dict(vars(thing))
+    contents = {
+        name: value.copy() for name, value in kept.items() if isinstance(value, list | dict | set)
+    }
+    tracker = kept.get("_tracker")
+    tracked = (
+        {id(item) for _, store in tracker.config.values() for item in store} if tracker else ()
+    )
+
+    def put_back() -> None:
+        if tracker:
+            for item in [i for _, store in tracker.config.values() for i in store]:
+                if id(item) not in tracked:
+                    tracker.untrack(item)
+        attributes = vars(thing)
+        for name in attributes.keys() - kept.keys():
+            del attributes[name]
+        for name, value in kept.items():
+            attributes[name] = value
+            content = contents.get(name)
+            if content is not None and [*map(id, value)] != [*map(id, content)]:
+                value.clear()
+                (value.extend if isinstance(value, list) else value.update)(content)
+
+    return put_back
+
+
+@contextlib.contextmanager
+def _own_randomness() -> Iterator[Callable[[int], None]]:
+    """Give a function that seeds all global random states; they are put back at the end."""
+    from keras.src.backend.common import global_state
+    from tensorflow.python.eager import context
+
+    # tf.random.set_seed would also restart the random operations of functions compiled before:
+    # their position could not be put back. So the eager context's two fields are exchanged instead.
+    eager = vars(context.context())
+    tensorflow_kept = {name: eager[name] for name in ("_seed", "_rng") if name in eager}
+    keras_kept = global_state.get_global_attribute("global_seed_generator")
+    python_kept, numpy_kept = random.getstate(), np.random.get_state()
+    generator = keras.random.SeedGenerator(0, name="range_test_seeds")
+
+    def seed_all(seed: int) -> None:
+        random.seed(seed)
+        np.random.seed(seed)
+        # Not the seed itself: eager random operations of the same seed share their position.
+        eager["_seed"] = int(np.random.default_rng(seed).integers(2**31))
+        eager["_rng"] = random.Random(seed)
+        generator.state.assign([seed % 2**31, 0])
+        global_state.set_global_attribute("global_seed_generator", generator)
+
+    try:
+        yield seed_all
+    finally:
+        random.setstate(python_kept)
+        np.random.set_state(numpy_kept)
+        for name in ("_seed", "_rng"):
+            eager.pop(name, None)
+        eager.update(tensorflow_kept)
+        global_state.set_global_attribute("global_seed_generator", keras_kept)
+
+
+Run = tuple[list[float], str]
+"""The loss of each step, and why there are fewer than asked for (or "")."""
+
+
+def _run(
+    model: Any,
+    build: Callable[[], Any] | None,
+    data: dict[str, Any],
+    plans: Sequence[Floats],
+    seeds: Sequence[int],
+    **how: Any,
+) -> list[list[Run]]:
+    """Train along every plan of rates with every seed; runs by plan and seed."""
+    with _own_randomness() as seed_all:
+        if build is None:
+            with _Trainer(model, data, seed_all, **how) as trainer:
+                return [[trainer.train(plan, seed) for seed in seeds] for plan in plans]
+        by_seed = []
+        for seed in seeds:
+            seed_all(seed)
+            built = build()
+            _check_model(built, None)
+            with _Trainer(built, data, seed_all, **how) as trainer:
+                by_seed.append([trainer.train(plan, seed) for plan in plans])
+        return [list(runs) for runs in zip(*by_seed, strict=True)]
+
+
+class _Trainer:
+    """Trains a model along given rates, each time from the same state, and finally restores it.
+
+    It takes the place of the model's compiled training function while `fit` runs, so that it sees
+    each batch: there the rate is set and the metrics are reset, which makes "loss" that batch's.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        data: dict[str, Any],
+        seed_all: Callable[[int], None],
+        validation_data: Any,
+        every_step: bool,
+        stop_factor: float | None,
+        bar: Any,
+    ) -> None:
+        self.model, self.data, self.seed_all, self.bar = model, data, seed_all, bar
+        self.validation_data, self.every_step = validation_data, every_step
+        self.stop_factor = stop_factor
+
+    def __enter__(self) -> _Trainer:
+        import tensorflow as tf
+
+        model, holder = self.model, _rate_holder(self.model.optimizer)
+        self.state = _State(model)
+        try:
+            model.steps_per_execution, model._initial_epoch = 1, None
+            # New functions, because the model's own may hold the schedule, a larger
+            # steps_per_execution and the position of TensorFlow's random operations.
+            model.train_function = model.test_function = None
+            model.make_train_function()
+            self.function = model.train_function
+            self.rate = holder._learning_rate
+            if not isinstance(self.rate, keras.Variable):
+                with model.distribute_strategy.scope():
+                    self.rate = keras.Variable(0.0, trainable=False, name="range_test_rate")
+                holder.learning_rate = lambda: self.rate
+            self.prepare_compiled = tf.function(self.prepare)
+        except BaseException:
+            self.state.put_back()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.state.put_back()
+
+    def prepare(self, rate: Any) -> None:
+        self.rate.assign(rate)
+        self.model.reset_metrics()
+
+    def train(self, plan: Floats, seed: int) -> Run:
+        """Train one update per rate of the plan."""
+        import tensorflow as tf
+
+        model, holder = self.model, _rate_holder(self.model.optimizer)
+        each = holder.gradient_accumulation_steps or 1
+        losses: list[float] = []
+        medians: list[float] = []  # of 5 neighbouring losses
+        parts: list[float] = []  # losses of the batches that make one update
+        batches = offset = passed = 0
+        why = ""
+
+        def train_function(iterator: Any) -> Any:
+            nonlocal batches, offset, passed, why
+            if batches == 0 and passed == 0:
+                self._begin(iterator, seed)
+                # A model that was stopped between two updates needs fewer batches for its first.
+                offset = int(holder._iterations.numpy()) % each
+            step = len(losses)
+            # Compiled, it is several times faster; but the first batch may create metrics.
+            (self.prepare_compiled if batches else self.prepare)(np.float32(plan[step]))
+            try:
+                logs = self.function(iterator)
+            except (StopIteration, tf.errors.OutOfRangeError):
+                if passed == batches:  # where the pass before ended, too
+                    raise ValueError(
+                        f"x must give {len(plan) * each} batches, received {batches} and no more"
+                    ) from None
+                passed = batches
+                raise
+            batches += 1
+            if not isinstance(logs, Mapping) or "loss" not in logs:
+                raise ValueError(f"train_step must return a dict with 'loss', received {logs!r}")
+            parts.append(float(logs["loss"]))
+            if math.isfinite(parts[-1]) and (batches + offset) % each:
+                return logs
+            loss = sum(parts) / len(parts)
+            parts.clear()
+            if (
+                self.validation_data is not None
+                and (self.every_step or step + 1 == len(plan))
+                and math.isfinite(loss)
+            ):
+                loss = self._validation_loss()
+            if math.isfinite(loss):
+                losses.append(loss)
+                medians.append(sorted(losses[-5:])[len(losses[-5:]) // 2])
+                if self.stop_factor and _diverged(medians[4:], self.stop_factor):
+                    why = f"diverged at step {step} (rate {plan[step]:.3g})"
+            elif step == 0:
+                raise ValueError(
+                    f"the loss must be finite at the first rate {plan[0]:.3g}, received {loss}"
+                )
+            else:
+                why = f"loss not finite at step {step} (rate {plan[step]:.3g})"
+            self.bar.add(len(plan) - step if why else 1)
+            model.stop_training = bool(why) or step + 1 == len(plan)
+            return logs
+
+        self.seed_all(seed)
+        model.train_function = train_function
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Your input ran out of data")
+            # An epoch has at least one batch; the last one finds that there are no more.
+            model.fit(**self.data, epochs=len(plan) * each + 1, verbose=0)
+        return losses, why
+
+    def _validation_loss(self) -> float:
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(self.validation_data)
+        options = dict(batch_size=self.data["batch_size"], verbose=0, return_dict=True)
+        return float(self.model.evaluate(x, y, sample_weight=weight, **options)["loss"])
+
+    def _begin(self, iterator: Any, seed: int) -> None:
+        """Bring the model to its first state, seeded, now that the data's shapes are known."""
+        model, optimizer = self.model, self.model.optimizer
+        self.state.put_back_variables()
+        if not all(layer.built for layer in model._flatten_layers()):
+            x, _, _ = keras.utils.unpack_x_y_sample_weight(iterator.element_spec)
+            model(keras.tree.map_structure(lambda s: keras.KerasTensor(s.shape, s.dtype.name), x))
+        if not optimizer.built:
+            with model.distribute_strategy.scope():
+                optimizer.build(model.trainable_variables)
+        self.state.keep_variables()
+        numbers = np.random.default_rng(seed)
+        for variable in model.variables:
+            if variable.name == "seed_generator_state":
+                variable.assign([int(numbers.integers(2**31)), 0])
+
+
+def _diverged(medians: Sequence[float], factor: float) -> bool:
+    if not medians:
+        return False
+    best = min(medians)
+    return medians[-1] > medians[0] and medians[-1] - best > (factor - 1) * abs(best)
+
+
+# ------------------------------------------------------------------------- reading curves
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """A seed's curve up to its smoothed minimum, or why it shows nothing."""
+
+    rates: Floats
+    losses: Floats
+    start: float
+    problem: str = ""
+
+
+def _tenth(losses: Floats) -> int:
+    return max(3, int(losses.shape[-1]) // 10)
+
+
+def _smooth(losses: Floats, width: float) -> Floats:
+    """Gaussian average with standard deviation `width` steps, weights renormalised at the ends."""
+    index = np.arange(len(losses))
+    weights = np.exp(-0.5 * ((index[:, None] - index[None, :]) / width) ** 2)
+    smoothed: Floats = weights @ losses / weights.sum(axis=1)
+    return smoothed
+
+
+def _read_curve(rates: Floats, row: Floats) -> _Curve:
+    losses = row[np.isfinite(row)]
+    nothing = np.empty(0)
+    if len(losses) < 20:
+        return _Curve(nothing, nothing, 0.0, f"only {len(losses)} steps, fewer than 20")
+    first = losses[: _tenth(row)]
+    start = float(np.median(first))
+    width = max(1.0, len(row) / 25)
+    # Clipped, so that a blow-up right of the minimum cannot push the minimum to the left.
+    smoothed = _smooth(np.minimum(losses, first.max()), width)
+    lowest = int(np.argmin(smoothed))
+    fall = start - float(smoothed[lowest])
+    # Noise of one loss from neighbours' differences, of the average from how many it averages.
+    noise = 1.4826 * float(np.median(np.abs(np.diff(losses)))) / math.sqrt(2)
+    noise /= math.sqrt(2 * width * math.sqrt(math.pi))
+    problem = ""
+    if fall <= 0.01 * abs(start):
+        problem = "the loss does not fall"
+    elif fall <= 4 * noise:
+        problem = f"the loss falls by {fall:.2g}, which its noise explains"
+    elif len(losses) == len(row) and lowest >= len(row) - width:
+        problem = f"the loss still falls at the largest rate {rates[-1]:.3g}"
+    return _Curve(rates[: lowest + 1], smoothed[: lowest + 1], start, problem)
+
+
+def _valley(losses: Floats) -> int:
+    """Index by fastai's rule: about the middle of the longest strictly decreasing subsequence.
+
+    fastai takes the subsequence's length for its extent, although it may have gaps; so do we.
+    """
+    lengths = [1] * len(losses)
+    for i in range(1, len(losses)):
+        above = np.flatnonzero(losses[:i] > losses[i])
+        lengths[i] = 1 + max((lengths[j] for j in above), default=0)
+    end = int(np.argmax(lengths))
+    start = end - lengths[end]
+    third = (end - start) / 3
+    return max(0, start + int(third) + int(third / 2))
+
+
+def _answer(rule: str, curve: _Curve) -> float:
+    rates, losses = curve.rates, curve.losses
+    fallen = (curve.start - losses) / (curve.start - losses[-1])
+    if rule == "minimum/10":
+        return float(rates[-1]) / 10
+    if rule == "valley":
+        return float(rates[_valley(losses)])
+    if rule == "steepest":
+        return float(rates[np.argmin(np.gradient(losses, np.log(rates)))])
+    enough = np.argmax(fallen >= 0.9)
+    if rule == "cyclical maximum":
+        return float(rates[enough])
+    return (
+        float(rates[np.flatnonzero(fallen[: enough + 1] < 0.1)[-1]])
+        if fallen[0] < 0.1
+        else (float(rates[0]))
+    )
+
+
+_WHY = {
+    "minimum/10": "a tenth of the rate where the smoothed loss is lowest",
+    "valley": "about the middle of the longest fall of the smoothed loss",
+    "steepest": "where the smoothed loss falls fastest",
+    "cyclical minimum": "where a tenth of the loss's whole fall has happened",
+    "cyclical maximum": "where nine tenths of the loss's whole fall have happened",
+}
+
+
+def _suggestion(rule: str, seeds: Sequence[int], curves: Sequence[_Curve]) -> Suggestion:
+    by_seed = tuple(None if curve.problem else _answer(rule, curve) for curve in curves)
+    found = [rate for rate in by_seed if rate is not None]
+    problems = dict.fromkeys(curve.problem for curve in curves if curve.problem)
+    silent = "; ".join(problems)
+    if 2 * len(found) <= len(seeds):
+        reason = f"not enough evidence: {len(found)} of {len(seeds)} seeds answer ({silent})"
+        return Suggestion(rule, None, None, None, by_seed, reason)
+    low, high = min(found), max(found)
+    if high > 10 * low:
+        reason = f"not enough evidence: the seeds say {low:.2g} to {high:.2g}, too far apart"
+        return Suggestion(rule, None, None, None, by_seed, reason)
+    rate = math.exp(float(np.median(np.log(found))))
+    spread = (
+        f"{low:.2g} to {high:.2g} over {len(found)} seeds"
+        if len(found) > 1
+        else (f"{rate:.2g} by one seed, so how far another would differ is unknown")
+    )
+    reason = f"{spread}; {_WHY[rule]}"
+    if silent:
+        reason += f"; {len(seeds) - len(found)} of {len(seeds)} seeds do not answer ({silent})"
+    return Suggestion(rule, rate, low, high, by_seed, reason)
+
+
+def _compare(
+    rates: Sequence[float], losses: Floats, seeds: tuple[int, ...], measured: str
+) -> Confirmation:
+    means = losses.mean(axis=1)
+    best = int(np.argmin(means))
+    table = tuple(tuple(row) for row in losses.tolist())
+    if not math.isfinite(means[best]):
+        return Confirmation(tuple(rates), table, seeds, measured, None, (), ())
+    count = len(seeds)
+    free, z = count - 1, 1.959964
+    # Beyond the table, the expansion of t's quantile around the normal one (error below 0.001).
+    t = (
+        _STUDENT[free - 1]
+        if free <= len(_STUDENT)
+        else (z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2))
+    )
+    intervals = []
+    for row in losses:
+        difference = row - losses[best]
+        half = (
+            t * float(np.std(difference, ddof=1)) / math.sqrt(count)
+            if np.isfinite(row).all()
+            else 0
+        )
+        intervals.append((float(difference.mean()) - half, float(difference.mean()) + half))
+    tied = tuple(r for r, (low, high) in zip(rates, intervals, strict=True) if low <= 0 <= high)
+    return Confirmation(tuple(rates), table, seeds, measured, rates[best], tied, tuple(intervals))
