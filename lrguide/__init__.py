@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lrguide import checks, cyclical, data, model, plots, range_test, schedules
+    from lrguide import checks, cyclical, data, model, plots, range_test, schedules  # noqa: F401
     from lrguide.checks import *  # noqa: F403
     from lrguide.cyclical import *  # noqa: F403
     from lrguide.data import *  # noqa: F403

@@ -47,7 +47,22 @@ STYLE: dict[Any, Any] = {
 def subplots(
     rows: int = 1, columns: int = 1, *, height: float = 3.1, **options: Any
 ) -> tuple[Figure, Any]:
-    """A figure 5.4 inches wide with its axes; `options` are those of `Figure.subplots`."""
+    """A figure 5.4 inches wide with its axes, in the guide's style.
+
+    Args:
+        rows: rows of axes.
+        columns: columns of axes.
+        height: height in inches.
+        **options: those of `Figure.subplots`.
+
+    Returns:
+        The figure, and its axes as `Figure.subplots` gives them.
+
+    Example:
+        >>> from lrguide import plots
+        >>> figure, axes = plots.subplots()
+        >>> lines = axes.plot([0, 1], [0.1, 0.01])
+    """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.4, height))
         return figure, figure.subplots(rows, columns, **options)
@@ -63,6 +78,14 @@ def loss_by_epoch(
             epochs). Epochs are drawn from 1: a loss is known when its epoch is over.
         chance: loss of guessing, drawn as a dashed line.
         top: upper end of both vertical axes, which are equal and logarithmic.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from lrguide import plots
+        >>> training, validation = [[1.0, 0.5], [1.1, 0.6]], [[1.2, 0.7], [1.3, 0.8]]
+        >>> figure = plots.loss_by_epoch({"SGD": (training, validation)}, chance=2.3, top=3.0)
     """
     figure, panels = subplots(1, 2, height=3.4, sharex=True, sharey=True)
     for axes, title, part in zip(panels, ("training", "validation"), (0, 1), strict=True):
@@ -91,6 +114,14 @@ def loss_by_rate(
         top: upper end of the logarithmic vertical axis; a dot above it is drawn at it as a
             triangle, and so is a loss that is not finite.
         ylabel: what the loss is.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from lrguide import plots
+        >>> curves = {"SGD": ([0.01, 0.1], [[0.9, 1.0], [0.4, 0.5]])}
+        >>> figure = plots.loss_by_rate(curves, chance=2.3, top=3.0, ylabel="validation loss")
     """
     figure, axes = subplots(height=3.4)
     for (label, (rates, losses)), colour in zip(curves.items(), COLOURS, strict=False):
@@ -212,8 +243,17 @@ def svg(figure: Figure, alt: str) -> str:
         figure: a matplotlib figure.
         alt: what the figure shows, for those who cannot see it.
 
+    Returns:
+        The element, on one line.
+
     Raises:
         ValueError: if `alt` is empty.
+
+    Example:
+        >>> from lrguide import plots
+        >>> figure, axes = plots.subplots()
+        >>> plots.svg(figure, alt="Empty axes.")[:4]
+        '<svg'
     """
     if not alt.strip():
         raise ValueError("alt must state in words what the figure shows, received an empty text")

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,8 +43,14 @@ def test_all_lists_each_module_and_what_can_be_imported_from_it() -> None:
 
 @pytest.mark.parametrize("name", [n for n in MODULES if n != "plots"])
 def test_a_module_s_own_list_is_what_lrguide_offers_of_it(name: str) -> None:
-    of_module = {n for n in NAMES if getattr(lrguide, n).__module__ == f"lrguide.{name}"}
-    assert of_module == set(module(name).__all__)
+    here = module(name)
+    defined = [
+        n
+        for n, each in vars(here).items()
+        if (inspect.isfunction(each) or inspect.isclass(each)) and each.__module__ == here.__name__
+    ]
+    own = getattr(here, "__all__", [n for n in defined if n[0] != "_"])
+    assert {n for n in NAMES if getattr(lrguide, n).__module__ == here.__name__} == set(own)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
@@ -61,6 +68,11 @@ def public() -> list[tuple[str, Any]]:
     return [(name, getattr(lrguide, name)) for name in NAMES] + drawn
 
 
+EXAMPLES = "".join(
+    line for _, each in public() for line in (each.__doc__ or "").splitlines(True) if ">>> " in line
+)
+
+
 @pytest.mark.parametrize("name, each", public())
 def test_each_public_name_says_what_it_takes_gives_and_raises(name: str, each: Any) -> None:
     text = inspect.getdoc(each) or ""
@@ -75,7 +87,7 @@ def test_each_public_name_says_what_it_takes_gives_and_raises(name: str, each: A
         described = text.split(f"{section}:\n")[1]
         assert [n for n in takes if f"\n    {n}: " not in f"\n{described}"] == []
     if not result:
-        assert ">>> " in text, "an example"
+        assert re.search(rf"\b{re.escape(name)}\(", EXAMPLES), "an example that calls it"
     if inspect.isfunction(each):
         kind = inspect.get_annotations(each, eval_str=True)["return"]
         schedule = inspect.isclass(kind) and issubclass(kind, LearningRateSchedule)
