@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypeGuard
+from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
@@ -195,9 +196,9 @@ class LearningRateLogger(keras.callbacks.Callback):
     last of its batches), after a resume, and when other callbacks set the rate. Between batches
     nothing waits for the device.
 
-    A training step compiled before this callback came, with a schedule replaced since, uses a rate
-    that cannot be read: it is logged as NaN, and `findings` says why. On another backend than
-    TensorFlow it is not noticed.
+    A training step that was compiled before any such logger came, with a schedule replaced since,
+    uses a rate that cannot be read: it is logged as NaN, and `findings` says why. On another
+    backend than TensorFlow it is not noticed.
 
     Args:
         schedule: What is meant to be used, a Keras schedule or a number; by default what the
@@ -244,7 +245,6 @@ class LearningRateLogger(keras.callbacks.Callback):
         self.rates: NDArray[np.float64] = np.array([], dtype=np.float64)
         self.declared: NDArray[np.float64] = np.array([], dtype=np.float64)
         self.findings: tuple[Finding, ...] = ()
-        self._compiled: tuple[Any, Any] = (None, None)  # a training step and its rate
         self._readers: dict[int, tuple[Any, Reader]] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -271,6 +271,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._batches = 0
         self._segments = [(self._start, self._rate)]
         self._samples: list[tuple[Any, Any]] = []
+        self._scaled = self.model.optimizer is not self._optimizer
         if not self._begun and epoch > 0 and self._start == 0:
             self._note(
                 "resumed",
@@ -287,9 +288,10 @@ class LearningRateLogger(keras.callbacks.Callback):
         if held is not self._rate:
             self._changed(held)
         if isinstance(self._rate, keras.Variable):
-            # Copies, of which the values are asked for when the epoch is over.
-            count = self._optimizer._iterations
-            self._samples.append((ops.copy(count), ops.copy(self._rate)))
+            # Copies, of which the values are asked for when the epoch is over. Only a loss scale
+            # skips batches: else their number says the step.
+            at = ops.copy(self._optimizer._iterations) if self._scaled else batch
+            self._samples.append((at, ops.copy(self._rate)))
         if self._momenta and not self.model.run_eagerly:
             self._compare_momenta()
 
@@ -299,12 +301,12 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Add the epoch's rates to the history."""
-        end = _count(self._optimizer)
-        self._skipped += self._counted_batches(end) - (end - self._start)
-        every = self._optimizer.gradient_accumulation_steps or 1
+        end, every = _count(self._optimizer), self._optimizer.gradient_accumulation_steps or 1
+        batches = self._counted_batches(end)
+        self._skipped += batches - (end - self._start)
         steps = np.arange(self._start, end)
         steps = steps[(steps + 1) % every == 0]
-        rates = self._used(steps)
+        rates = self._used(steps, (end - self._start) / max(batches, 1))
         self.steps = np.concatenate([self.steps, steps])
         self.rates = np.concatenate([self.rates, rates])
         if logs is not None:
@@ -313,7 +315,8 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Compare with the schedule."""
-        self._compiled = (self.model.train_function, self._rate)
+        if self._rate is not None:
+            _RATES[self.model.train_function] = self._rate
         if self._skipped > 0:
             self._note(
                 "skipped",
@@ -333,13 +336,12 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     def _compiled_rate(self, held: Any) -> Any:
         """What the training step uses: None if it was compiled with something unknown."""
-        step, rate = self._compiled
-        if step is not None and step is self.model.train_function and not self.model.run_eagerly:
-            return rate
-        schedule = isinstance(held, LearningRateSchedule)
-        if schedule and _compiled_with(self.model, held, _PROBE) is False:
+        known = _RATES.get(self.model.train_function)
+        if held is known or isinstance(held, keras.Variable):
+            return held
+        if _compiled_with(self.model, held, _PROBE) is False:
             self._note("reassigned", *_REASSIGNED)
-            return None
+            return known
         return held
 
     def _changed(self, held: Any) -> None:
@@ -361,16 +363,16 @@ class LearningRateLogger(keras.callbacks.Callback):
                     _count(self._optimizer),
                 )
 
-    def _used(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _used(self, steps: NDArray[np.int64], steps_per_batch: float) -> NDArray[np.float64]:
         rates = np.full(len(steps), math.nan)
         for first, rate in self._segments:
             if isinstance(rate, LearningRateSchedule):
                 rates[steps >= first] = self._read(rate, steps[steps >= first])
         if self._samples:
-            at, sampled = (
-                np.array([float(each) for each in column])
-                for column in zip(*self._samples, strict=True)
-            )
+            columns = zip(*self._samples, strict=True)
+            at, sampled = (np.array([float(each) for each in column]) for column in columns)
+            if not self._scaled:
+                at = self._start + at * steps_per_batch
             # The last sample at or before a step: a skipped batch has the step of the next one.
             index = np.searchsorted(at, steps, side="right") - 1
             rates[index >= 0] = sampled[index[index >= 0]]
@@ -413,6 +415,8 @@ _REASSIGNED = (
     "Call model.compile(optimizer=model.optimizer, ...) after replacing it; the steps are kept.",
 )
 _SCHEDULED = "Use an optimizer of which the momentum follows a schedule (lrguide: ScheduledSGD)."
+# The rate of each compiled training step that a logger has followed.
+_RATES: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 _PROBE = np.array([0, 1, 7, 60, 500, 4000])
 
 
@@ -787,9 +791,9 @@ def _reader(schedule: Any) -> Reader:
         each = (schedule(ops.convert_to_tensor(step, "int64")) for step in steps)
         return np.array([float(ops.convert_to_numpy(rate)) for rate in each])
 
-    few = apart(_PROBE)
+    few = apart(_PROBE[::2])
     try:
-        rates = together(_PROBE)
+        rates = together(_PROBE[::2])
         if rates.shape == few.shape and np.allclose(rates, few, rtol=1e-5, equal_nan=True):
             return together
     except Exception:  # a schedule need not take more than one step at a time

@@ -409,6 +409,26 @@ class TestLogger:
         assert (finding.name, finding.step) == ("other rate", 1)
         assert finding.what.startswith("3 of 4 updates used another rate")
 
+    def test_a_training_step_of_several_updates_has_a_rate_for_each(self) -> None:
+        class Twice(keras.Sequential):
+            def train_step(self, data: Any) -> Any:
+                super().train_step(data)
+                return super().train_step(data)
+
+        model = Twice([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        set_rate = keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: setattr(
+                model.optimizer, "learning_rate", 0.1 / (batch + 1)
+            )
+        )
+        logger = LearningRateLogger()
+        fit(model, set_rate, logger)
+        np.testing.assert_allclose(
+            logger.rates, np.repeat([0.1, 0.05, 0.1 / 3, 0.025], 2), rtol=1e-5
+        )
+        assert logger.findings == ()
+
     def test_one_rate_an_update_when_gradients_are_accumulated(self) -> None:
         schedule = PolynomialDecay(0.08, 8, end_learning_rate=0.0)
         optimizer = keras.optimizers.SGD(schedule, gradient_accumulation_steps=2)
@@ -446,18 +466,48 @@ class TestLogger:
         fit(model, logger, epochs=3, initial_epoch=2)
         assert [finding.name for finding in logger.findings] == ["resumed"]
 
-    def test_a_schedule_replaced_after_the_first_fit_is_not_what_was_used(self) -> None:
+    @pytest.mark.parametrize("followed", [True, False])
+    def test_a_schedule_replaced_after_the_first_fit_is_not_what_was_used(
+        self, followed: bool
+    ) -> None:
         old, new = PolynomialDecay(0.08, 8, end_learning_rate=0.0), CosineDecay(0.1, 8)
         model = compiled(keras.optimizers.SGD(old))
-        logger, late = LearningRateLogger(), LearningRateLogger()
-        fit(model, logger)
+        fit(model, *([LearningRateLogger()] if followed else []))
         model.optimizer.learning_rate = new
-        fit(model, logger)
-        np.testing.assert_allclose(logger.rates, [0.04, 0.03, 0.02, 0.01], rtol=1e-5)
+        logger = LearningRateLogger()
+        history = fit(model, logger)
+        found = {finding.name for finding in logger.findings}
+        if followed:
+            np.testing.assert_allclose(logger.rates, [0.04, 0.03, 0.02, 0.01], rtol=1e-5)
+            assert found == {"reassigned", "other rate"}
+        else:
+            assert np.isnan(logger.rates).all() and np.isnan(history["learning_rate"]).all()
+            assert found == {"reassigned"}
+
+    def test_a_schedule_replaced_during_training_is_not_used_either(self) -> None:
+        old, new = PolynomialDecay(0.08, 8, end_learning_rate=0.0), CosineDecay(0.1, 8)
+        model = compiled(keras.optimizers.SGD(old))
+        replace = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: (
+                setattr(model.optimizer, "learning_rate", new) if epoch else None
+            )
+        )
+        logger = LearningRateLogger()
+        fit(model, replace, logger, epochs=2)
+        np.testing.assert_allclose(logger.rates[4:], [0.04, 0.03, 0.02, 0.01], rtol=1e-5)
         assert {finding.name for finding in logger.findings} == {"reassigned", "other rate"}
-        fit(model, late)
-        assert np.isnan(late.rates).all()
-        assert [finding.name for finding in late.findings] == ["reassigned"]
+
+    def test_in_eager_training_a_replaced_schedule_is_used_from_the_next_batch_on(self) -> None:
+        old, new = PolynomialDecay(0.08, 8, end_learning_rate=0.0), schedules.constant(0.5)
+        model = compiled(keras.optimizers.SGD(old), run_eagerly=True)
+        replace = keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: (
+                setattr(model.optimizer, "learning_rate", new) if batch == 2 else None
+            )
+        )
+        logger = LearningRateLogger()
+        fit(model, replace, logger)
+        np.testing.assert_allclose(logger.rates, [0.08, 0.07, 0.5, 0.5], rtol=1e-5)
 
     def test_a_momentum_set_during_training_is_found(self) -> None:
         model = compiled(keras.optimizers.SGD(0.1, momentum=0.9))
