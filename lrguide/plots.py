@@ -157,7 +157,7 @@ def schedule(
     """Learning rates over a training, a line a schedule, to compare them.
 
     The lower axis counts epochs, the upper one steps, both from 0. The rate of step n is drawn
-    from n to n + 1.
+    at n, and each step as a stair where there are fewer than 200.
 
     Args:
         schedules: for each label a Keras schedule, or a number for a constant rate; at most as many
@@ -195,10 +195,11 @@ def schedule(
             raise ValueError(wrong)
     steps = np.arange(steps_per_epoch * epochs)
     curves = {label: rates_at(each, steps) for label, each in schedules.items()}
-    figure, axes = subplots()
+    figure, axes = subplots(height=3.4)
+    # The stair of one step can be seen where there are few; many would make a large file.
+    style = "steps-post" if len(steps) < 200 else "default"
     for (label, rates), colour in zip(curves.items(), COLOURS, strict=False):
-        edges = np.append(steps, len(steps)) / steps_per_epoch
-        axes.stairs(rates, edges, baseline=None, color=colour, label=label, linewidth=1.8)
+        axes.plot(steps / steps_per_epoch, rates, color=colour, label=label, drawstyle=style)
     axes.set(xlabel="epoch", ylabel="learning rate", yscale=scale, xlim=(0, epochs))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     upper = axes.secondary_xaxis(
@@ -206,7 +207,7 @@ def schedule(
     )
     upper.set_xlabel("step")
     upper.spines["top"].set_visible(False)
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 

@@ -114,6 +114,11 @@ MISFITS: dict[str, tuple[Any, str, Any]] = {
         "boundary",
         cyclical.triangular(0.01, 0.1, step_size=250),
     ),
+    "first peak after the run, in epochs": (
+        schedules.per_epoch(cyclical.triangular(0.01, 0.1, step_size=20), 100),
+        "boundary",
+        schedules.per_epoch(cyclical.triangular(0.01, 0.1, step_size=2), 100),
+    ),
     "end long before the last step": (CosineDecay(0.1, 400), "end", CosineDecay(0.1, 1000)),
     "end three steps before": (schedules.linear(0.1, 997), "end", schedules.linear(0.1, 999)),
     "end before, in stairs": (
@@ -186,6 +191,13 @@ def test_a_misfit_is_found_and_a_fitting_schedule_is_silent(misfit: str) -> None
         schedules.compounding_time(0.1, 0.1, epochs=10, steps_per_epoch=100),
         schedules.warmup_stable_decay(0.1, (100, 500, 400)),
         schedules.join([schedules.linear(0.1, 500), schedules.linear(0.05, 500)], [500]),
+        schedules.join(
+            [schedules.linear(0.1, 300), cyclical.triangular(0.01, 0.05, step_size=100)], [300]
+        ),
+        schedules.join([0.1, 0.05, 0.01], [300, 400]),
+        schedules.join([0.1, 0.05, 0.02, 0.01, 0.005, 0.001], [10, 100, 110, 300, 310]),
+        schedules.piecewise([0.1, 0.05, 0.02, 0.01, 0.005, 0.001], [100, 200, 300, 400, 500]),
+        CosineDecay(0.01, 100, warmup_target=0.1, warmup_steps=900),
         cyclical.triangular2(0.01, 0.1, step_size=(50, 100)),
         cyclical.exp_range(0.01, 0.1, step_size=100, gamma=0.999),
         cyclical.one_cycle(0.1, 1000, anneal="linear", three_phase=True),
