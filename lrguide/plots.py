@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
-from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
@@ -95,9 +95,10 @@ def loss_by_epoch(
             epochs = np.arange(1, rows.shape[1] + 1)
             _band(axes, epochs, rows, colour)
             ends.append((label, float(np.nanmedian(rows[:, -1])), colour))
-        axes.axhline(chance, color="#000000", linestyle=(0, (2, 2)), linewidth=1)
+        axes.axhline(chance, color="#000000", linestyle=(0, (2, 2)), linewidth=1, zorder=1)
         axes.set(title=title, xlabel="epochs trained", yscale="log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _plain_ticks(axes)
     panels[0].set(ylabel="loss", ylim=(None, top))
     _label_ends(panels[1], ends)
     return figure
@@ -139,8 +140,14 @@ def loss_by_rate(
                 alpha=0.7,
                 clip_on=False,
             )
-    axes.axhline(chance, color="#000000", linestyle=(0, (2, 2)), linewidth=1)
-    axes.annotate("guessing", (1, chance), xycoords=("axes fraction", "data"), ha="right", va="top")
+    axes.axhline(chance, color="#000000", linestyle=(0, (2, 2)), linewidth=1, zorder=1)
+    axes.annotate(
+        "guessing",
+        (0, chance),
+        xycoords=("axes fraction", "data"),
+        xytext=(3, 3),
+        textcoords="offset points",
+    )
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=ylabel, ylim=(None, top))
     axes.legend(loc="lower left")
     _plain_ticks(axes)
@@ -213,7 +220,7 @@ def schedule(
 
 def _band(axes: Axes, x: NDArray[Any], rows: NDArray[np.float64], colour: str) -> None:
     """The median over seeds as a line, the lowest and highest as a band."""
-    axes.plot(x, np.nanmedian(rows, axis=0), color=colour, marker="o", markersize=3)
+    axes.plot(x, np.nanmedian(rows, axis=0), color=colour)
     axes.fill_between(
         x, np.nanmin(rows, axis=0), np.nanmax(rows, axis=0), color=colour, alpha=0.25, linewidth=0
     )
@@ -232,7 +239,8 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
 
 
 def _plain_ticks(axes: Axes) -> None:
-    """Losses as plain numbers: 0.1 rather than a power of ten."""
+    """Losses as plain numbers, 0.1 rather than a power of ten, and no ticks between them."""
+    axes.minorticks_off()
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
@@ -268,23 +276,32 @@ def svg(figure: Figure, alt: str) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<(metadata|style)\b.*?</\1>|<!--.*?-->|<\?.*?\?>", "", text, flags=re.S)
-    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
-    text = text.replace("#000000", "currentColor")
     text = re.sub(
         r'( (?:d|transform|points|x|y)=")([^"]*)"',
-        lambda match: match[1] + re.sub(r"-?\d+\.\d+", _shorter, match[2]) + '"',
+        lambda match: match[1] + re.sub(r"-?\d+\.\d+", _shorter, match[2]).strip() + '"',
         text,
     )
+    text = text.replace("#000000", "currentColor").replace("xlink:href", "href")
+    for needless, instead in (
+        (r" ?font-family: [^;\"]*;?|stroke-linecap: square;?", ""),
+        (r' transform="rotate\(-?0 [^"]*"', ""),
+        (r'(<use [^>]*?) style="stroke: currentColor;[^"]*"', r"\1"),  # a tick has it already
+        (r"([;:]) +", r"\1"),
+        (r';"', '"'),
+    ):
+        text = re.sub(needless, instead, text)
+    text, count = re.sub(r">\s+<", "><", text), 1
+    while count:  # groups that carry nothing, from the innermost out
+        text, count = re.subn(
+            r"<g(?: id=\"[^\"]*\")?>((?:(?!</?g\b).)*)</g>", r"\1", text, flags=re.S
+        )
     text = _own_names(text)
     box = re.search(r'viewBox="([^"]*)"', text)
     assert box, "matplotlib writes a viewBox"
-    head = (
-        f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{box[1]}" '
-        f'fill="currentColor" role="img" aria-label="{escape(alt)}">'
-    )
+    head = f'<svg viewBox="{box[1]}" fill="currentColor" role="img" aria-label="{escape(alt)}">'
     text = head + text[text.index(">", text.index("<svg")) + 1 :]
     # One line: a blank one would end the HTML block in Markdown.
-    return re.sub(r"\s*\n\s*", " ", text).replace("> <", "><").strip()
+    return re.sub(r"\s*\n\s*", " ", text).strip()
 
 
 def _shorter(match: re.Match[str]) -> str:

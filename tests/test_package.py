@@ -8,7 +8,7 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -107,27 +107,34 @@ def test_constraints_pin_what_the_dependencies_depend_on(python: str) -> None:
     environment = default_environment() | {
         "python_version": python,
         "python_full_version": f"{python}.9",
-        "extra": "",
     }
 
-    def wanted(requirements: Iterable[Requirement]) -> Iterator[str]:
-        for requirement in requirements:
-            if requirement.marker is None or requirement.marker.evaluate(environment):
-                yield canonicalize_name(requirement.name)
+    def applies(requirement: Requirement, extra: str = "") -> bool:
+        return not requirement.marker or requirement.marker.evaluate(environment | {"extra": extra})
 
-    applying = list(wanted(pinned()))
-    assert len(applying) == len(set(applying)), "two versions of one package"
-    open_ends, seen = list(wanted(declared())), set[str]()
+    applying = [pin for pin in pinned() if applies(pin)]
+    pins = {pin.name: pin for pin in applying}
+    assert len(pins) == len(applying), "two versions of one package"
+    open_ends, seen = declared(), set[str]()
     while open_ends:
-        name = open_ends.pop()
-        assert name in applying, f"{name} is not pinned: run make constraints"
-        if name not in seen:
-            seen.add(name)
-            try:
-                requires = importlib.metadata.requires(name) or []
-            except importlib.metadata.PackageNotFoundError:
-                continue  # for another Python than the one that runs this test
-            open_ends += wanted(map(Requirement, requires))
+        wanted = open_ends.pop()
+        name = canonicalize_name(wanted.name)
+        assert name in pins, f"{wanted} is not pinned: run make constraints"
+        for extra in {"", *wanted.extras}:
+            if f"{name}[{extra}]" not in seen:
+                seen.add(f"{name}[{extra}]")
+                open_ends += [line for line in requirements_of(pins[name]) if applies(line, extra)]
+
+
+def requirements_of(pin: Requirement) -> list[Requirement]:
+    """What the pinned version depends on, if it is the one installed here."""
+    try:
+        installed = importlib.metadata.distribution(pin.name)
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    return [
+        Requirement(line) for line in installed.requires or [] if installed.version in pin.specifier
+    ]
 
 
 def test_each_dependency_says_why_it_is_there() -> None:
@@ -165,7 +172,7 @@ def copyable() -> list[Path]:
 def test_a_module_that_readers_may_copy_needs_keras_and_numpy_at_most(module: Path) -> None:
     allowed = {*sys.stdlib_module_names, "keras", "numpy"}
     if module.stem == "plots":
-        allowed |= {"matplotlib", "cycler", "lrguide"}
+        allowed |= {"matplotlib", "lrguide"}
     tree = ast.parse(module.read_text(encoding="utf-8"))
     at_the_top = {name for node in tree.body for name in imported(node)}
     anywhere = {name for node in ast.walk(tree) for name in imported(node)}
@@ -178,6 +185,19 @@ def imported(node: ast.AST) -> Iterator[str]:
         yield from (alias.name.split(".")[0] for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
         yield (node.module or "lrguide").split(".")[0] if not node.level else "lrguide"
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in tracked() if n.endswith(".py") and "/oracles/" not in n]
+)
+def test_what_a_file_imports_is_declared(name: str) -> None:
+    ours = {"lrguide", "tests", *(path.stem for path in (ROOT / "docs/site").glob("*.py"))}
+    declared_names = {canonicalize_name(requirement.name) for requirement in declared()}
+    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+    for module in {module for node in ast.walk(tree) for module in imported(node)}:
+        if module not in sys.stdlib_module_names and module not in ours:
+            distributions = importlib.metadata.packages_distributions().get(module, [module])
+            assert {canonicalize_name(d) for d in distributions} & declared_names, module
 
 
 # What is shipped.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,13 +21,13 @@ PAGES = sorted(path.name for path in DOCS.glob("*.py"))
 
 
 @cache
-def claims_of(page: str) -> tuple[Claim, ...]:
-    """Execute a page once, from stored runs alone, and collect its claims."""
+def executed(page: str) -> tuple[dict[str, Any], tuple[Claim, ...]]:
+    """Execute a page once, from stored runs alone: its names, and its claims."""
     report.claims.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LRGUIDE_MAX_SECONDS", "0")
-        runpy.run_path(str(DOCS / page), run_name="__main__")
-    return tuple(report.claims)
+        names = runpy.run_path(str(DOCS / page), run_name="__main__")
+    return names, tuple(report.claims)
 
 
 def cells(page: str) -> list[tuple[str, str]]:
@@ -102,7 +103,7 @@ def fails_on_some(holds: Callable[[Runs], bool], spoils: Iterator[Runs]) -> bool
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_claims_something_and_every_claim_fails_on_spoilt_runs(page: str) -> None:
-    claims = claims_of(page)
+    _, claims = executed(page)
     assert claims, "a script page makes at least one claim"
     idle = [
         claim.sentence(claim.runs)
@@ -178,3 +179,11 @@ def test_prose_holds_no_typed_measurement(page: str) -> None:
         if "[markdown]" in header:
             without_code = re.sub(r"`[^`]*`", "", text)
             assert not re.findall(r"\d+\.\d+|\d ?%", without_code)
+
+
+def test_the_readme_shows_the_front_pages_figure() -> None:
+    names, _ = executed("index.py")
+    drawing = runpy.run_path(str(DOCS / "site" / "readme_picture.py"), run_name="drawing")
+    assert drawing["PICTURE"].read_text(encoding="utf-8") == drawing["picture"](names), (
+        "python docs/site/readme_picture.py draws it anew"
+    )

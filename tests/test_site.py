@@ -520,7 +520,8 @@ class TestMarkdown:
             ("hide-input", ["shown"]),
             ("hide-output", ["```python\nx"]),
             ("fold-input", ["??? code", "    ```python\n    x", "shown"]),
-            ("output-first", ["shown", "??? code", "    ```python\n    x"]),
+            ("output-first", ["shown", "```python\nx"]),
+            ('output-first", "fold-input', ["shown", "??? code", "    ```python\n    x"]),
             ("remove-cell", []),
         ],
     )

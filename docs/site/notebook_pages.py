@@ -167,7 +167,9 @@ def _stopped(notebook: dict[str, Any] | None, path: Path, root: Path) -> str:
     if not serving:
         raise PluginError(text)
     if stop and stop[1]["ename"] == "NotMeasured":
-        return f'!!! info "Not measured yet"\n\n    {" ".join(stop[1]["evalue"].split())}'
+        words = " ".join(stop[1]["evalue"].split())
+        words = words.replace("`make measure`", f"`make measure PAGE={path.stem}`")
+        return f'!!! info "Not measured yet"\n\n    {words}'
     log.error(text)
     lines = "\n".join(f"    {line}" for line in ["````text", *text.splitlines(), "````"])
     return f'!!! failure "This page stopped with an error"\n\n{lines}'

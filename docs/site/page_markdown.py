@@ -21,7 +21,7 @@ def to_markdown(notebook: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
     A raw first cell between two lines of dashes is the page's header (YAML). Tags of a code cell:
     `remove-cell`, `hide-input`, `fold-input` (the code folded away), `output-first` (the results,
-    then the code folded away), `hide-output`, `raises-exception` (the error is meant). Of each
+    then the code), `hide-output`, `raises-exception` (the error is meant). Of each
     output the richest form is taken; objects' bare representations are left out. An `alt` in the
     cell's header describes a plain plot.
     """
@@ -70,7 +70,7 @@ def _code_cell(cell: Mapping[str, Any], source: str, number: int) -> list[str]:
     code = [_fence(source, "python")]
     if "hide-input" in tags:
         code = []
-    elif "fold-input" in tags or "output-first" in tags:
+    elif "fold-input" in tags:
         code = ['??? code "The code"\n\n' + _indent(code[0])]
     results = []
     if "hide-output" not in tags:

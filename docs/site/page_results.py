@@ -18,6 +18,7 @@ from page_key import HERE, key_of
 from page_markdown import clean_text
 
 AT_ONCE = 2  # starting a kernel and importing TensorFlow leaves half of two cores idle
+LONGEST = "120"  # seconds of training that a page may start by itself; the environment may differ
 KEPT = 300  # entries: about 30 MB
 
 
@@ -168,6 +169,7 @@ class Results:
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / f"{run.page.stem}.log"
         environment = {
+            "LRGUIDE_MAX_SECONDS": LONGEST,
             **os.environ,
             "IPYTHONDIR": str(self.root / ".cache" / "ipython"),
             "JUPYTER_PREFER_ENV_PATH": "1",

@@ -7,6 +7,8 @@ Keras on one TensorFlow thread, since another number of threads gives other last
 import hashlib
 import inspect
 import math
+import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from numbers import Integral, Real
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 PROTOCOL = {"train": 1}
 
 OPTIMIZERS = ("Adam", "SGD")
+# Keras holds a rate in float32: what is infinite or 0 there is so in the training.
+LOWEST_RATE, HIGHEST_RATE = (float(limit) for limit in (np.finfo("f4").tiny, np.finfo("f4").max))
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
     """
     settings = dict(settings)
     name = settings.get("budget", "SMALL")
-    if name not in BUDGETS:
+    if not isinstance(name, str) or name not in BUDGETS:
         raise ValueError(f"budget must be one of {', '.join(BUDGETS)}, received {name!r}")
     completed = {"budget": name, **asdict(BUDGETS[name]), **settings}
     parameters = inspect.signature(function).parameters
@@ -94,7 +98,7 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
         if setting in ("training", "batch", "epochs", "validation", "test"):
             completed[setting] = _whole(setting, value, 1)
         elif setting == "seed":
-            completed[setting] = _whole(setting, value, 0)
+            completed[setting] = _whole(setting, value, 0, 2**32 - 1)
         elif setting == "rate":
             completed[setting] = _positive(setting, value)
         elif setting == "optimizer" and value not in OPTIMIZERS:
@@ -120,9 +124,15 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
 
 def identity(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """All that decides a run's result: function, protocol, data and completed settings."""
+    name = getattr(function, "__name__", repr(function))
+    protocols = getattr(function, "__globals__", {}).get("PROTOCOL", {})
+    if name not in protocols:
+        raise TypeError(
+            f"an experiment must be a function named in its module's PROTOCOL, received {name}"
+        )
     return {
-        "function": function.__name__,
-        "protocol": function.__globals__["PROTOCOL"][function.__name__],
+        "function": name,
+        "protocol": protocols[name],
         "data": fingerprint(settings["full"]),
         "settings": dict(settings),
     }
@@ -153,6 +163,7 @@ def train(
         start of each epoch, and `rates_sha256` over the rate of every step. A number that is not
         finite is None.
     """
+    _use_one_thread()
     import keras
 
     digits = (mnist_full() if full else mnist_subset()).first(training, validation, test)
@@ -253,14 +264,22 @@ def _fixed(x: np.ndarray, y: np.ndarray) -> "tf.data.Dataset":
 
 
 def _use_one_thread() -> None:
-    import keras
+    needed = "tensorflow, float32, channels_last"
+    try:
+        _import_tensorflow_quietly()
+        from keras import config
+
+        policy = config.dtype_policy().name
+        seen = f"{config.backend()}, {policy}, {config.image_data_format()}"
+    except ImportError as error:  # of a backend that is not installed
+        seen = str(error)
+    if seen != needed:
+        raise RuntimeError(
+            f"an experiment needs Keras with {needed}, received {seen}: "
+            "see KERAS_BACKEND and keras.json"
+        )
     import tensorflow as tf
 
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            "lrguide's experiments need Keras on TensorFlow, but KERAS_BACKEND is "
-            f"{keras.backend.backend()!r}"
-        )
     threads = tf.config.threading
     try:
         if threads.get_intra_op_parallelism_threads() != 1:
@@ -274,6 +293,25 @@ def _use_one_thread() -> None:
         ) from error
 
 
+def _import_tensorflow_quietly() -> None:
+    """TensorFlow writes notes about drivers past Python, to file descriptor 2, at its import."""
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    errors, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+        tf.get_logger().setLevel("ERROR")  # a graph for each training is what we want
+    finally:
+        os.dup2(errors, 2)
+        os.close(errors)
+        os.close(nowhere)
+
+
 def _plain(values: Any) -> list[float | None]:
     """Float32 numbers in their shortest exact form; None for what JSON cannot hold."""
     return [
@@ -282,11 +320,12 @@ def _plain(values: Any) -> list[float | None]:
     ]
 
 
-def _whole(setting: str, value: Any, least: int) -> int:
-    message = f"{setting} must be a whole number of at least {least}, received {value!r}"
+def _whole(setting: str, value: Any, least: int, most: float = math.inf) -> int:
+    limits = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+    message = f"{setting} must be a whole number {limits}, received {value!r}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(message)
-    if not isinstance(value, Integral) or int(value) < least:
+    if not isinstance(value, Integral) or not least <= int(value) <= most:
         raise ValueError(message)
     return int(value)
 
@@ -295,7 +334,10 @@ def _positive(setting: str, value: Any) -> float:
     message = f"{setting} must be a finite number above 0, received {value!r}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(message)
-    number = float(value)
-    if not (math.isfinite(number) and number > 0):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not LOWEST_RATE <= number <= HIGHEST_RATE:
         raise ValueError(message)
     return number

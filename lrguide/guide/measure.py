@@ -6,9 +6,11 @@ Each run is kept in the cache as it ends, and written to the records when the pa
 answered; start the command again to go on.
 """
 
+import contextlib
 import os
 import runpy
 import sys
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,37 +20,65 @@ from lrguide.guide import records
 from lrguide.guide.records import Experiment, NotMeasured, Run
 
 
-def measure(page: Path) -> None:
-    """Measure all that a page asks for and write it to the records."""
+class PageStopped(Exception):
+    """A page's own code failed, or a claim of it does not hold."""
+
+
+def measure(page: Path) -> int:
+    """Measure all that a page asks for, write it to the records and return how many were new.
+
+    Raises:
+        PageStopped: if the page fails otherwise; what it had asked for by then is measured.
+    """
+    new = answered = 0
     while True:
-        records.asked.clear()
-        os.environ["LRGUIDE_MAX_SECONDS"] = "0"
-        complete = True
-        try:
-            runpy.run_path(str(page), run_name="__main__")
-        except NotMeasured:
-            complete = False
-        finally:
-            del os.environ["LRGUIDE_MAX_SECONDS"]
+        stopped = _ask(page)
+        if isinstance(stopped, NotMeasured) and len(records.asked) <= answered:
+            stopped = RuntimeError("it does not find the runs measured for it")
+        answered = len(records.asked)
         for function, wanted in list(records.asked):
-            keep(function, records.measured(function, wanted))
-        if complete:
-            return
+            new += keep(function, records.measured(function, wanted))
+        if stopped is None:
+            return new
+        if not isinstance(stopped, NotMeasured):
+            frames = reversed(traceback.extract_tb(stopped.__traceback__))
+            at = next((f" at line {f.lineno}" for f in frames if f.filename == str(page)), "")
+            raise PageStopped(
+                f"{page.name} stopped{at} ({type(stopped).__name__}: {stopped}); "
+                "the runs it had asked for are in the records"
+            ) from stopped
 
 
-def keep(function: Experiment, runs: Iterable[Run], folder: Path | None = None) -> None:
-    """Add runs to the records, in the files that they belong to."""
+def _ask(page: Path) -> Exception | None:
+    """Run a page until something is not measured; its questions are then in `records.asked`."""
+    records.asked.clear()
+    os.environ["LRGUIDE_MAX_SECONDS"] = "0"
+    try:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            runpy.run_path(str(page), run_name="__main__")
+    except Exception as error:
+        return error
+    finally:
+        del os.environ["LRGUIDE_MAX_SECONDS"]
+    return None
+
+
+def keep(function: Experiment, runs: Iterable[Run], folder: Path | None = None) -> int:
+    """Add runs to the records, in the files that they belong to; return how many were new."""
     folder = folder or records.RECORDS
     files: dict[Path, list[Run]] = {}
     for run in runs:
         files.setdefault(records.record_path(function, run.settings, folder), []).append(run)
+    new = 0
     with records.only_one(records.CACHE):
-        for path, new in files.items():
+        for path, arrived in files.items():
             held = records.read(path, function) if path.exists() else {}
-            added = {records.key_of(function, run.settings): run for run in new}
-            if set(added) - set(held):
+            added = {records.key_of(function, run.settings): run for run in arrived}
+            if missing := set(added) - set(held):
                 records.write(path, function, (added | held).values())
-                print(f"{path.name}: {len(set(added) - set(held))} runs added")
+                print(f"{path.name}: {len(missing)} runs added")
+                new += len(missing)
+    return new
 
 
 def main() -> int:
@@ -56,22 +86,28 @@ def main() -> int:
     mpl.use("agg")
     if os.environ.get("JOBS"):
         os.environ["LRGUIDE_JOBS"] = os.environ["JOBS"]
+    os.environ.pop("LRGUIDE_MAX_SECONDS", None)  # this command is the answer to that limit
+    pages = {page.stem: page for page in sorted((records.ROOT / "docs").glob("*.py"))}
     name = os.environ.get("PAGE")
-    pages = sorted((records.ROOT / "docs").glob(f"{name or '*'}.py"))
-    if not pages:
-        print(f"PAGE must name a script in docs/, received {name!r}", file=sys.stderr)
+    if name and name not in pages:
+        print(f"PAGE must be one of {', '.join(pages)}, received {name!r}", file=sys.stderr)
         return 2
-    for page in pages:
-        print(f"measuring {page.name}")
+    failed = False
+    for page in [pages[name]] if name else pages.values():
+        print(f"measuring {page.name}", flush=True)
         try:
-            measure(page)
+            if not measure(page):
+                print(f"{page.name}: nothing to do, the records hold all its runs")
         except KeyboardInterrupt:
             print("stopped; what was measured is kept, the same command goes on", file=sys.stderr)
             return 130
-        except (OSError, ValueError) as error:
+        except PageStopped as error:
+            print(error, file=sys.stderr)
+            failed = True
+        except Exception as error:  # no room, another measurement, a damaged record, ...
             print(error, file=sys.stderr)
             return 1
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":

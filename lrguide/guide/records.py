@@ -5,22 +5,29 @@ other is trained in a process of its own and stored at once. Records are the com
 JSON file an experiment and budget, one line a run; the cache holds one file a run in the same form.
 """
 
+import functools
 import hashlib
 import json
+import math
 import os
+import signal
+import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lrguide.data import mnist_full
 from lrguide.guide.experiments import budget_of, complete, identity
 
 SCHEMA = 1
@@ -111,10 +118,13 @@ def measured(
     if missing:
         _refuse_if_too_long(function, list(missing.values()), jobs)
         with only_one(cache):
-            for run in _train(function, list(missing.values()), jobs):
+
+            def keep(run: Run) -> None:
                 key = key_of(function, run.settings)
                 write(cache / f"{key}.json", function, [run])
                 stored[key] = run
+
+            _train(function, list(missing.values()), jobs, keep)
     return Runs(stored[key_of(function, setting)] for setting in wanted)
 
 
@@ -135,12 +145,12 @@ def read(path: Path, function: Experiment) -> dict[str, Run]:
         ValueError: if the file is damaged or was edited by hand.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        schema, lines = content["schema"], content["runs"]
-        if schema != SCHEMA:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        schema, name, lines = content["schema"], content["function"], content["runs"]
+        if (schema, name) != (SCHEMA, function.__name__):
             raise ValueError(
-                f"{path} must have schema {SCHEMA}, received {schema!r}: "
-                "use the lrguide that wrote it"
+                f"{path} must have schema {SCHEMA} and hold runs of {function.__name__}, received "
+                f"schema {schema!r} and {name!r} and is not used"
             )
         runs = {}
         for number, line in enumerate(lines):
@@ -151,11 +161,20 @@ def read(path: Path, function: Experiment) -> dict[str, Run]:
                     "restore the file, or delete that run to measure it again"
                 )
             same = identity(function, line["settings"])
+            # Runs of another protocol or other data were right once and are simply out of date.
             if all(line[name] == same[name] for name in ("protocol", "data")):
                 runs[key_of(function, line["settings"])] = Run(
                     function.__name__, line["settings"], line["result"], line["made"]
                 )
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (
+        json.JSONDecodeError,
+        UnicodeDecodeError,
+        RecursionError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        OSError,
+    ) as error:
         raise ValueError(
             f"{path} must hold measured runs as JSON but is damaged and is not used: restore it, "
             f"or delete it to measure again ({type(error).__name__}: {error})"
@@ -163,14 +182,27 @@ def read(path: Path, function: Experiment) -> dict[str, Run]:
     return runs
 
 
+def _refuse(constant: str) -> None:
+    raise TypeError(f"{constant} is not JSON")
+
+
 def write(path: Path, function: Experiment, runs: Iterable[Run]) -> None:
-    """Write runs into a file, whole or not at all, sorted, one line each."""
+    """Write runs into a file, whole or not at all, sorted, one line each.
+
+    Only one process may write to a folder at a time (`only_one`).
+    """
     lines = []
     for run in sorted(runs, key=lambda run: str(run.settings)):
         same = identity(function, run.settings)
         line = {name: same[name] for name in ("protocol", "data", "settings")}
         line |= {"result": dict(run.result), "made": dict(run.made)}
-        lines.append(json.dumps(line | {"digest": _digest(line)}, allow_nan=False))
+        try:
+            lines.append(json.dumps(line | {"digest": _digest(line)}))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{function.__name__} must return plain finite numbers, None for others, "
+                f"received something else ({error})"
+            ) from error
     text = (
         f'{{"schema": {SCHEMA}, "function": "{function.__name__}", "runs": [\n'
         + ",\n".join(lines)
@@ -178,8 +210,10 @@ def write(path: Path, function: Experiment, runs: Iterable[Run]) -> None:
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for orphan in path.parent.glob(".*.tmp"):  # of a process that was killed: see only_one
+            orphan.unlink(missing_ok=True)
         # The temporary file lies beside the final one: a rename is atomic within a file system.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
@@ -244,10 +278,14 @@ def _look_up(
 
 
 def _jobs(jobs: int | None) -> int:
-    value = jobs if jobs is not None else os.environ.get("LRGUIDE_JOBS") or os.cpu_count() or 1
+    value = jobs if jobs is not None else os.environ.get("LRGUIDE_JOBS") or None
+    if value is None:
+        from joblib import cpu_count
+
+        return int(cpu_count())  # what a container or a queueing system allows, not what exists
     try:
         number = int(value)
-    except ValueError:
+    except (TypeError, ValueError):
         number = 0
     if number < 1:
         raise ValueError(f"jobs (LRGUIDE_JOBS) must be a whole number above 0, received {value!r}")
@@ -261,9 +299,11 @@ def _refuse_if_too_long(function: Experiment, missing: list[dict[str, Any]], job
     try:
         limit = float(given)
     except ValueError:
+        limit = math.nan
+    if not limit >= 0:
         raise ValueError(
-            f"LRGUIDE_MAX_SECONDS must be a number of seconds, received {given!r}"
-        ) from None
+            f"LRGUIDE_MAX_SECONDS must be a number of seconds from 0, received {given!r}"
+        )
     seconds = sum(budget_of(setting).seconds for setting in missing) / min(jobs, len(missing))
     if seconds > limit:
         duration = f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
@@ -273,68 +313,127 @@ def _refuse_if_too_long(function: Experiment, missing: list[dict[str, Any]], job
         )
 
 
-def _train(function: Experiment, missing: Sequence[Mapping[str, Any]], jobs: int) -> Iterator[Run]:
+def _train(
+    function: Experiment,
+    missing: Sequence[dict[str, Any]],
+    jobs: int,
+    keep: Callable[[Run], None],
+) -> None:
     from joblib import Parallel, delayed
+
+    if any(setting["full"] for setting in missing):
+        mnist_full.__wrapped__()  # download once, or fail here, before the processes start
+    # One job would run in this process, so there are always two workers; `pre_dispatch` says how
+    # many are busy. No backend is named: `joblib.parallel_config` can choose a cluster's.
+    parallel = Parallel(
+        n_jobs=max(2, min(jobs, len(missing))),
+        pre_dispatch=jobs,
+        batch_size=1,
+        return_as="generator_unordered",
+    )
+    with warnings.catch_warnings(), _progress(missing, jobs) as advance:
+        # What joblib tells of replaced or stopped workers helps nobody: the runs are all there.
+        warnings.filterwarnings("ignore", "A worker stopped|.*tasks", UserWarning)
+        with _uninterrupted():
+            runs = parallel(delayed(_run)(function, s) for s in missing)
+        with closing(runs):
+            for run in runs:
+                keep(run)
+                advance(run)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes started here leave Ctrl-C, which a terminal sends to all, to this process."""
+    resource_tracker.ensure_running()  # unblocks the signal where it starts, so not between
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _progress(missing: Sequence[Mapping[str, Any]], jobs: int) -> Iterator[Callable[[Run], None]]:
+    """A bar that moves on while the runs last: its time left is an estimate from the first on."""
     from tqdm import tqdm
 
-    parallel = Parallel(
-        n_jobs=min(jobs, len(missing)), backend="loky", return_as="generator_unordered"
-    )
-    bar = tqdm(
-        total=sum(budget_of(setting).seconds for setting in missing),
-        desc=f"{len(missing)} runs",
-        bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed} gone, {remaining} left",
-    )
-    with bar:
-        for run in parallel(delayed(_run)(function, setting) for setting in missing):
-            yield run
-            bar.update(budget_of(run.settings).seconds)
+    total = sum(budget_of(setting).seconds for setting in missing)
+    busy, started, over = min(jobs, len(missing)), time.monotonic(), threading.Event()
+    done, ended, speed = 0.0, 0, float(busy)  # in estimated CPU-seconds, and those a second
+    bar = tqdm(total=total, bar_format="{desc} |{bar}| {elapsed} gone", file=sys.stderr)
+
+    def tick() -> None:
+        while True:
+            gone = time.monotonic() - started
+            bar.n = total if ended == len(missing) else min(gone * speed, 0.99 * total)
+            left = tqdm.format_interval(max(total / speed - gone, 0))
+            bar.set_description_str(f"{ended} of {len(missing)} runs, about {left} left")
+            if over.wait(1 if sys.stderr.isatty() else 10):
+                return
+
+    def advance(run: Run) -> None:
+        nonlocal done, ended, speed
+        done, ended = done + budget_of(run.settings).seconds, ended + 1
+        if ended >= busy:
+            speed = done / (time.monotonic() - started)
+
+    ticking = threading.Thread(target=tick, daemon=True)
+    ticking.start()
+    try:
+        yield advance
+    finally:
+        over.set()
+        ticking.join()
+        bar.n = total if ended == len(missing) else done
+        bar.set_description_str(f"{ended} of {len(missing)} runs")
+        bar.close()
 
 
 def _run(function: Experiment, settings: dict[str, Any]) -> Run:
     # Runs in a process of its own: the thread counts of the caller's TensorFlow must not matter.
-    _import_tensorflow_quietly()
+    _end_with_parent()
+    # Both decide bits, so they do not depend on how the caller's computer is set up.
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
     started = time.process_time()
     result = function(**settings)
     return Run(function.__name__, settings, result, _provenance(time.process_time() - started))
 
 
-def _import_tensorflow_quietly() -> None:
-    """TensorFlow writes notes about drivers past Python, to file descriptor 2, at its import."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import keras  # noqa: F401
-        import tensorflow as tf
+@functools.cache
+def _end_with_parent() -> None:
+    """A killed measurement must not leave processes that go on training for nobody."""
+    parent = os.getppid()
 
-        tf.config.list_physical_devices()
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(nowhere)
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _provenance(cpu_seconds: float) -> dict[str, Any]:
     import platform
     from importlib.metadata import version
 
-    import tensorflow as tf
-
-    gpus = [
-        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
-        for gpu in tf.config.list_physical_devices("GPU")
-    ]
+    threads, gpus = 1, []
+    if tf := sys.modules.get("tensorflow"):  # an experiment may do without
+        threads = tf.config.threading.get_intra_op_parallelism_threads()
+        gpus = [
+            tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+            for gpu in tf.config.list_physical_devices("GPU")
+        ]
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": ", ".join(gpus) or _processor(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "threads": threads,
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
         "cpu_seconds": round(cpu_seconds, 1),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "keras": version("keras"),
-        "tensorflow": tf.__version__,
+        "tensorflow": version("tensorflow"),
     }
 
 

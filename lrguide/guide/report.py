@@ -100,6 +100,11 @@ def several(values: NDArray[np.float64], digits: int = 3) -> str:
     return f"{text}, {lost} of {len(values)} not finite" if lost and len(finite) else text
 
 
+def plain(rate: float) -> str:
+    """A learning rate without exponent: `0.00001` rather than `1e-05`."""
+    return np.format_float_positional(rate, trim="-")
+
+
 def _number(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}" if abs(value) < 1000 else f"{value:,.0f}"
 

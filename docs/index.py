@@ -1,0 +1,143 @@
+# ---
+# title: Learning rates, measured
+# description: A guide to learning rates for Keras in which every statement was measured, with the runs, the scripts and a small tested package to use yourself.
+# ---
+
+# %% [markdown]
+# # Learning rates, measured
+#
+# The learning rate is the size of the steps in which a network learns. It decides whether it learns
+# at all, and the right one cannot be read off anywhere: it has to be found.
+
+# %% tags=["hide-input"]
+from math import log
+
+import numpy as np
+
+from lrguide import plots
+from lrguide.guide.experiments import train
+from lrguide.guide.records import measured
+from lrguide.guide.report import claim, figure
+
+
+def final_loss(runs):
+    """Validation loss after the last epoch: shape (rates, seeds)."""
+    return np.array([group.values("validation_loss")[:, -1] for group in runs.by("rate").values()])
+
+
+def best_rate(runs, optimizer):
+    """The rate whose mean final validation loss is lowest."""
+    group = runs.where(optimizer=optimizer)
+    return list(group.by("rate"))[int(np.nanargmin(final_loss(group).mean(axis=1)))]
+
+
+def losses_by_rate(runs):
+    curves = {
+        name: (list(group.by("rate")), final_loss(group))
+        for name, group in runs.by("optimizer").items()
+    }
+    return plots.loss_by_rate(curves, chance=log(10), top=5, ylabel="validation loss at the end")
+
+
+def valleys_in_words(runs):
+    return (
+        "Final validation loss against learning rate, two valleys: with Adam the lowest loss is "
+        f"at {best_rate(runs, 'Adam'):g}, with SGD at {best_rate(runs, 'SGD'):g}."
+    )
+
+
+# %% tags=["output-first"]
+sweep = measured(
+    train,
+    [
+        dict(optimizer=optimizer, rate=rate, seed=seed, budget="SMALL")
+        for optimizer in ("Adam", "SGD")
+        for rate in (1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+        for seed in range(3)
+    ],
+)
+figure(sweep, losses_by_rate, alt=valleys_in_words)
+
+# %% [markdown]
+# One network, one set of digits, a fixed budget of steps: each dot is a network trained from
+# scratch, only optimizer, learning rate and seed differ. On the left the steps are so small that the
+# budget runs out, on the right so large that nothing is learned.
+
+# %% tags=["hide-input"]
+claim(
+    sweep,
+    lambda runs: best_rate(runs, "SGD") >= 10 * best_rate(runs, "Adam"),
+    lambda runs: (
+        f"**A good learning rate belongs to its optimizer.** Of these rates "
+        f"`{best_rate(runs, 'Adam'):g}` is best with Adam and `{best_rate(runs, 'SGD'):g}` with "
+        f"plain SGD, {best_rate(runs, 'SGD') / best_rate(runs, 'Adam'):.0f} times as large. "
+        "[Fixed learning rates](fixed_rates.py) looks closer."
+    ),
+)
+
+# %% [markdown]
+# ## What this is
+#
+# A well-known article[^1] explains why fixed and decaying learning rates are hard to get right and
+# what to do about it: adaptive optimizers, the learning rate range test, cyclical learning rates.
+# This guide asks its questions again and answers them with measurements: several seeds for every
+# number, every contender tuned alike, failures shown as plainly as successes. Where the article is
+# wrong, the guide says so and shows the runs.
+#
+# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019.
+#
+# No measured number on these pages was typed. Each sentence that states one is code: it takes its
+# numbers from stored runs and stops the page if they no longer bear it out. At the foot of each page
+# you find when and on what its runs were made, the script, and the runs themselves.
+#
+# ## How to use it
+#
+# === "Read"
+#
+#     Start with [Fixed learning rates](fixed_rates.py). The code below a picture asks for the runs
+#     in it; the page's script, linked at its foot, has the rest.
+#
+# === "Run"
+#
+#     You need Python, `make` and about 2 GB of disk. Clone the repository, then
+#
+#     ```sh
+#     make serve
+#     ```
+#
+#     and open the address that it prints. Change a number in `docs/fixed_rates.py` and save: the
+#     page trains what is new, keeps what it knows, and shows you the result.
+#
+# === "Copy"
+#
+#     Each page has a snippet that needs nothing but Keras and lrguide. All of them run in
+#     the tests. They are free to use (MIT licence).
+#
+# ## Try it
+#
+# The same rate, two optimizers. Each prints its validation loss; guessing would give about
+# `2.3`. What happens at `0.001`?
+
+# %% tags=["snippet"]
+import keras
+
+from lrguide.data import mnist_subset
+from lrguide.model import article_cnn
+
+rate = 0.1  # <- change this number
+
+digits = mnist_subset().first(training=2000, validation=1000, test=1000)
+for optimizer in (keras.optimizers.Adam(rate), keras.optimizers.SGD(rate)):
+    keras.utils.set_random_seed(0)
+    model = article_cnn()
+    model.compile(optimizer, loss="categorical_crossentropy")
+    model.fit(digits.x_train, digits.y_train, batch_size=50, epochs=2, verbose=0)
+    loss = model.evaluate(digits.x_validation, digits.y_validation, verbose=0)
+    print(f"{optimizer.name}: {loss:.2f}")
+
+# %% [markdown]
+# ## What to remember
+#
+# - The learning rate decides between learning and not learning.
+# - The range that works depends on the optimizer, and on everything else.
+# - So it has to be measured, and this guide shows how.

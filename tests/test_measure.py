@@ -1,0 +1,234 @@
+"""`make measure`: what pages ask for and no record holds is run and written down, page by page."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+PROBES = """
+import os, time
+
+PROTOCOL = {"probe": 1}
+
+
+def probe(*, budget, seed, training, batch, epochs, validation, test, full, sleep=0.0):
+    time.sleep(sleep)
+    return {"loss": [float(seed)], "process": os.getpid()}
+"""
+HEAD = """
+from probes import probe
+from lrguide.guide.records import measured
+from lrguide.guide.report import claim
+
+def ask(*seeds, **more):
+    return measured(probe, [dict(seed=seed, **more) for seed in seeds])
+
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A repository of its own: the package, no pages, no records, an experiment that is fast."""
+    shutil.copytree(ROOT / "lrguide", tmp_path / "lrguide")
+    (tmp_path / "docs" / "records").mkdir(parents=True)
+    (tmp_path / "probes.py").write_text(PROBES)
+    return tmp_path
+
+
+def page(project, name, code):
+    (project / "docs" / f"{name}.py").write_text(HEAD + code)
+
+
+def start(project, command=("-m", "lrguide.guide.measure"), **environment):
+    hidden = ("PAGE", "JOBS", "LRGUIDE_JOBS", "LRGUIDE_MAX_SECONDS", "PYTHONPATH")
+    return subprocess.Popen(
+        [sys.executable, *command],
+        cwd=project,
+        env={name: value for name, value in os.environ.items() if name not in hidden}
+        | {"PYTHONPATH": str(project), "JOBS": "2"}
+        | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def measure(project, **environment):
+    """Exit status, lines on stdout, and on stderr those that no bar wrote."""
+    process = start(project, **environment)
+    said, complained = process.communicate(timeout=120)
+    plain = [line for line in complained.splitlines() if "\r" not in line and "gone" not in line]
+    return process.returncode, said.splitlines(), [line for line in plain if line.strip()]
+
+
+def record(project, budget="SMALL"):
+    return project / "docs" / "records" / f"probe_{budget}.json"
+
+
+def seeds(project, budget="SMALL"):
+    return [
+        run["settings"]["seed"] for run in json.loads(record(project, budget).read_text())["runs"]
+    ]
+
+
+def test_missing_runs_are_added_and_those_there_are_kept_byte_for_byte(project):
+    page(project, "one", "ask(0)")
+    assert measure(project) == (0, ["measuring one.py", "probe_SMALL.json: 1 runs added"], [])
+    [line] = [line for line in record(project).read_text().splitlines() if '"seed": 0' in line]
+
+    assert measure(project) == (
+        0,
+        ["measuring one.py", "one.py: nothing to do, the records hold all its runs"],
+        [],
+    )
+
+    page(project, "one", "ask(0, 1)")
+    assert measure(project) == (0, ["measuring one.py", "probe_SMALL.json: 1 runs added"], [])
+    assert seeds(project) == [0, 1]
+    assert line + "," in record(project).read_text().splitlines()
+
+
+def test_questions_may_follow_from_answers_and_pages_share_runs(project):
+    page(
+        project,
+        "adaptive",
+        "best = min(ask(3, 2), key=lambda run: run.result['loss'][0])\n"
+        "print('a page may print')\n"
+        "ask(best.settings['seed'], budget='TINY')",
+    )
+    page(project, "later", "ask(2, 3)")
+    status, said, complained = measure(project)
+    assert (status, complained) == (0, [])
+    assert said == [
+        "measuring adaptive.py",
+        "probe_SMALL.json: 2 runs added",
+        "probe_TINY.json: 1 runs added",
+        "measuring later.py",
+        "later.py: nothing to do, the records hold all its runs",
+    ]
+    assert (seeds(project), seeds(project, "TINY")) == ([2, 3], [2])
+
+
+def test_cached_runs_become_records_without_being_made_again(project):
+    page(project, "one", "ask(5)")
+    process = start(project, ["docs/one.py"])
+    assert process.communicate(timeout=120) and process.returncode == 0
+    [cached] = (project / ".cache" / "lrguide").glob("*.json")
+    made = json.loads(cached.read_text())["runs"]
+    assert not record(project).exists()
+
+    assert measure(project, LRGUIDE_MAX_SECONDS="0")[0] == 0
+    assert json.loads(record(project).read_text())["runs"] == made
+
+
+def test_a_page_that_fails_is_told_in_one_sentence_its_runs_and_the_other_pages_are_measured(
+    project,
+):
+    page(project, "a_claim", "claim(ask(0), lambda runs: False, lambda runs: 'Seeds are odd.')")
+    page(project, "b_error", "ask(1)\n{}['nowhere']")
+    page(project, "c_settings", "measured(probe, [dict(seed=-1)])")
+    page(project, "d_syntax", "ask(")
+    page(project, "e_fine", "ask(0, 1)")
+    status, said, complained = measure(project)
+    assert status == 1
+    assert [line.split(" (")[0] for line in complained] == [
+        "a_claim.py stopped at line 9",
+        "b_error.py stopped at line 10",
+        "c_settings.py stopped at line 9",
+        "d_syntax.py stopped",
+    ]
+    assert (
+        "(AssertionError: the runs do not bear out this sentence: Seeds are odd.)" in complained[0]
+    )
+    assert "seed must be a whole number" in complained[2]
+    assert "d_syntax.py, line 9" in complained[3]
+    assert seeds(project) == [0, 1]
+    assert said[-1] == "e_fine.py: nothing to do, the records hold all its runs"
+
+
+def test_a_page_that_looks_elsewhere_does_not_keep_the_command_busy_for_ever(project):
+    page(
+        project,
+        "one",
+        "import pathlib\nnowhere = pathlib.Path('x')\n"
+        "measured(probe, [dict(seed=0)], cache=nowhere, records=nowhere)",
+    )
+    status, _, complained = measure(project)
+    assert status == 1
+    assert "does not find the runs measured for it" in complained[0]
+
+
+@pytest.mark.parametrize("name", ["two", "one.py", "../one", "*"])
+def test_a_page_that_is_not_there_is_named_beside_those_that_are(project, name):
+    page(project, "index", "")
+    page(project, "one", "")
+    assert measure(project, PAGE=name) == (
+        2,
+        [],
+        [f"PAGE must be one of index, one, received {name!r}"],
+    )
+
+
+def test_only_the_named_page_is_measured(project):
+    page(project, "one", "ask(0)")
+    page(project, "two", "raise RuntimeError('not asked for')")
+    status, said, _ = measure(project, PAGE="one")
+    assert (status, said[0]) == (0, "measuring one.py")
+    assert seeds(project) == [0]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda text: text.replace("[0.0]", "[0.1]"), "run 0 in .* was changed after it was measu"),
+        (lambda text: text[:-20], "damaged and is not used"),
+    ],
+)
+def test_a_spoilt_record_is_named_and_left_alone(project, spoil, message):
+    page(project, "one", "ask(0)")
+    measure(project)
+    record(project).write_text(spoil(record(project).read_text()))
+    spoilt = record(project).read_bytes()
+    page(project, "one", "ask(0, 1)")
+    status, _, complained = measure(project)
+    assert (status, len(complained)) == (1, 1)
+    assert record(project).name in complained[0]
+    assert record(project).read_bytes() == spoilt
+
+
+def test_bad_jobs_are_one_sentence(project):
+    page(project, "one", "ask(0)")
+    status, _, complained = measure(project, JOBS="many")
+    assert (status, len(complained)) == (1, 1)
+    assert "jobs (LRGUIDE_JOBS) must be a whole number above 0, received 'many'" in complained[0]
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(project):
+    page(project, "one", "ask(*range(60), sleep=0.2)")
+    cache = project / ".cache" / "lrguide"
+    process = start(project)
+    end = time.monotonic() + 60
+    while not list(cache.glob("*.json")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, complained = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert complained.splitlines()[-1] == (
+        "stopped; what was measured is kept, the same command goes on"
+    )
+    assert "Traceback" not in complained
+    kept = {path.name: path.stat().st_mtime_ns for path in cache.glob("*.json")}
+    assert 0 < len(kept) < 60
+    page(project, "one", f"ask(*range({len(kept)}), sleep=0.2)")
+    assert measure(project)[0] == 0
+    assert kept.items() <= {p.name: p.stat().st_mtime_ns for p in cache.glob("*.json")}.items()
