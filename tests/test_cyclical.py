@@ -273,6 +273,15 @@ def test_a_length_in_epochs_is_that_many_steps(up, down, steps_per_epoch):
     assert one_cycle(0.1, steps) == one_cycle(0.1, epochs=10, **inside)
 
 
+def test_the_shortest_length_in_epochs_is_one_step():
+    assert triangular(0.1, 0.2, epochs=0.25, steps_per_epoch=4) == triangular(0.1, 0.2, 1)
+
+
+def test_a_momentum_may_be_a_plain_number():
+    assert ScheduledSGD(0.1, momentum=0.9).momentum == 0.9
+    assert ScheduledAdam(0.1, beta_1=0).beta_1 == 0.0
+
+
 REFUSED = [
     (
         lambda: triangular(0, 0.1, 5),
@@ -284,6 +293,8 @@ REFUSED = [
         TypeError,
         "base_learning_rate must be a finite number above 0",
     ),
+    (lambda: triangular(math.inf, 0.1, 5), ValueError, "base_learning_rate .* received inf"),
+    (lambda: triangular(0.1, math.inf, 5), ValueError, "max_learning_rate .* received inf"),
     (lambda: triangular(0.1, math.nan, 5), ValueError, "max_learning_rate .* received nan"),
     (
         lambda: triangular(0.1, 0.01, 5),
@@ -353,6 +364,7 @@ REFUSED = [
         ValueError,
         "highest must be a number from 0 to below 1, received 1.0",
     ),
+    (lambda: one_cycle(0.1, 50).momentum(0.9, 1.5), ValueError, "highest must be .* received 1.5"),
     (lambda: one_cycle(0.1, 50).momentum("a"), TypeError, "lowest must be a number"),
     (
         lambda: triangular(0.1, 0.2, 5).momentum(-0.1, 0.9),
