@@ -273,6 +273,15 @@ def test_a_length_in_epochs_is_that_many_steps(up, down, steps_per_epoch):
     assert one_cycle(0.1, steps) == one_cycle(0.1, epochs=10, **inside)
 
 
+def test_the_shortest_length_in_epochs_is_one_step():
+    assert triangular(0.1, 0.2, epochs=0.25, steps_per_epoch=4) == triangular(0.1, 0.2, 1)
+
+
+def test_a_momentum_may_be_a_plain_number():
+    assert ScheduledSGD(0.1, momentum=0.9).momentum == 0.9
+    assert ScheduledAdam(0.1, beta_1=0).beta_1 == 0.0
+
+
 REFUSED = [
     (
         lambda: triangular(0, 0.1, 5),
@@ -284,6 +293,8 @@ REFUSED = [
         TypeError,
         "base_learning_rate must be a finite number above 0",
     ),
+    (lambda: triangular(math.inf, 0.1, 5), ValueError, "base_learning_rate .* received inf"),
+    (lambda: triangular(0.1, math.inf, 5), ValueError, "max_learning_rate .* received inf"),
     (lambda: triangular(0.1, math.nan, 5), ValueError, "max_learning_rate .* received nan"),
     (
         lambda: triangular(0.1, 0.01, 5),
@@ -297,6 +308,7 @@ REFUSED = [
     (lambda: triangular(0.1, 0.2, True), TypeError, "step_size must be a whole number"),
     (lambda: triangular(0.1, 0.2, "23"), TypeError, "step_size must be a whole number"),
     (lambda: triangular(0.1, 0.2, (2, 0)), ValueError, "step_size must be a whole number above 0"),
+    (lambda: triangular(0.1, 0.2, (1,)), ValueError, r"up and .* down, received \(1,\)"),
     (lambda: triangular(0.1, 0.2, (1, 2, 3)), ValueError, r"up and .* down, received \(1, 2, 3\)"),
     (lambda: triangular(0.1, 0.2, 5, epochs=2, steps_per_epoch=3), ValueError, "give step_size"),
     (lambda: triangular(0.1, 0.2, (5, 5), epochs=(2, 2), steps_per_epoch=3), ValueError, "give"),
@@ -313,6 +325,7 @@ REFUSED = [
         ValueError,
         "gamma must be a number above 0, at most 1",
     ),
+    (lambda: exp_range(0.1, 0.2, 5, gamma=-0.5), ValueError, "gamma .* received -0.5"),
     (lambda: exp_range(0.1, 0.2, 5, gamma=1.1), ValueError, "gamma .* received 1.1"),
     (lambda: exp_range(0.1, 0.2, 5, gamma="a"), TypeError, "gamma must be a number"),
     (lambda: exp_range(0.2, 0.1, 5, gamma=0.9), ValueError, "max_learning_rate"),
@@ -326,6 +339,8 @@ REFUSED = [
         ValueError,
         "pct_start must be a number above 0, below 1",
     ),
+    (lambda: one_cycle(0.1, 50, pct_start=-0.5), ValueError, "pct_start .* received -0.5"),
+    (lambda: one_cycle(0.1, 50, pct_start=1.5), ValueError, "pct_start .* received 1.5"),
     (lambda: one_cycle(0.1, 50, pct_start=1), ValueError, "pct_start must be .* received 1"),
     (lambda: one_cycle(0.1, 50, pct_start="a"), TypeError, "pct_start must be a number"),
     (lambda: one_cycle(0.1, 50, div_factor=0.5), ValueError, "div_factor must be .* at least 1"),
@@ -349,6 +364,7 @@ REFUSED = [
         ValueError,
         "highest must be a number from 0 to below 1, received 1.0",
     ),
+    (lambda: one_cycle(0.1, 50).momentum(0.9, 1.5), ValueError, "highest must be .* received 1.5"),
     (lambda: one_cycle(0.1, 50).momentum("a"), TypeError, "lowest must be a number"),
     (
         lambda: triangular(0.1, 0.2, 5).momentum(-0.1, 0.9),
@@ -361,6 +377,7 @@ REFUSED = [
         ValueError,
         "momentum must be a Keras schedule or a number from 0 to below 1",
     ),
+    (lambda: ScheduledSGD(0.1, momentum=1.5), ValueError, "momentum .* received 1.5"),
     (lambda: ScheduledSGD(0.1, momentum=-0.1), ValueError, "momentum .* received -0.1"),
     (
         lambda: ScheduledSGD(0.1, momentum="a"),

@@ -260,6 +260,10 @@ def test_a_length_in_epochs_is_that_many_steps(rate, epochs, steps_per_epoch):
         assert make(rate, steps, **more).get_config() == make(rate, **inside, **more).get_config()
 
 
+def test_the_shortest_length_in_epochs_is_one_step():
+    assert_same(linear(0.1, epochs=0.2, steps_per_epoch=5), linear(0.1, 1))
+
+
 def test_boundaries_and_phases_in_epochs_are_those_in_steps():
     inside = {"steps_per_epoch": 10}
     assert_same(
