@@ -603,8 +603,8 @@ def _variables(model: Any) -> list[Any]:
     """Every TensorFlow variable that training may change, each replica's copy by itself."""
     import tensorflow as tf
 
-    found = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
-    # What Keras does not list: states of recurrent layers, other optimizers, TensorFlow's own.
+    found = [*model.variables, *model.metrics_variables]
+    # The optimizers, and what Keras does not list: states of recurrent layers, TensorFlow's own.
     todo = [vars(layer) for layer in model._flatten_layers()]
     while todo:
         thing = todo.pop()
@@ -642,7 +642,7 @@ class _State:
         """Copy those that were not there before."""
         for variable in _variables(self.model):
             if id(variable) not in self.copies:
-                self.copies[id(variable)] = (variable, variable.numpy().copy())
+                self.copies[id(variable)] = (variable, variable.numpy())
 
     def put_back_variables(self) -> None:
         for variable, value in self.copies.values():
@@ -740,7 +740,8 @@ class _Trainer:
             try:
                 logs = self.function(iterator)
             except (StopIteration, tf.errors.OutOfRangeError):
-                if batches == passed:
+                # From an exhausted generator Keras goes on with the few batches it looked at first.
+                if batches == passed or isinstance(self.data["x"], types.GeneratorType):
                     raise ValueError(
                         f"x must give {len(plan) * each} batches, received {batches}"
                     ) from None
@@ -748,7 +749,8 @@ class _Trainer:
                 raise
             batches += 1
             if not isinstance(logs, Mapping) or "loss" not in logs:
-                raise ValueError(f"train_step must return a dict with 'loss', received {logs!r}")
+                seen = [*logs] if isinstance(logs, Mapping) else logs
+                raise ValueError(f"train_step must return a dict with 'loss', received {seen!r}")
             parts.append(float(logs["loss"]))
             updated = each == 1 or int(self.holder._iterations.numpy()) % each == 0
             if math.isfinite(parts[-1]) and not updated:
