@@ -1,9 +1,18 @@
-"""The range test: what it records, that it leaves no trace, what it suggests."""
+"""The range test: what it records, that it leaves no trace, what it suggests, what it refuses."""
 
 from __future__ import annotations
 
+import csv
+import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import tracemalloc
+import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,9 +21,13 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from keras.src.backend.common import global_state
+from matplotlib.figure import Figure
 from tensorflow.python.eager import context
 
-from lrguide.range_test import lr_range_test, state_digest
+from lrguide import range_test
+from lrguide.data import mnist_subset
+from lrguide.model import article_cnn
+from lrguide.range_test import RULES, RangeTestResult, lr_range_test, state_digest
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(40, 6)).astype("float32")
@@ -59,7 +72,7 @@ class Unusual(keras.Model):
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second = layers.Dense(4), layers.Dense(1)
-        self.count, self.counts = tf.Variable(0), [tf.Variable(0.0)]
+        self.count, self.counts, self.calls = tf.Variable(0), [tf.Variable(0.0)], 0
         self.numbers = tf.random.Generator.from_seed(1)
         self.other = keras.optimizers.Adam()
 
@@ -72,6 +85,7 @@ class Unusual(keras.Model):
 
     def train_step(self, data: Any) -> Any:
         x, y = data
+        self.calls += 1
         self.count.assign_add(1)
         self.counts[0].assign_add(2.0)
         with tf.GradientTape() as tape:
@@ -174,12 +188,16 @@ CASES: dict[str, tuple[Callable[[], keras.Model], Callable[[], dict[str, Any]]]]
         arrays,
     ),
     "steps_per_execution": (lambda: small(momentum(), steps_per_execution=3), arrays),
-    "eager": (lambda: small("adamax", run_eagerly=True), arrays),
+    "eager": (lambda: small(momentum(), run_eagerly=True), arrays),
     "stateful recurrence": (recurrent, lambda: dict(x=X[..., None], y=Y, batch_size=8)),
     "frozen layers": (frozen, arrays),
     "own train_step": (unusual, arrays),
     "strategy": (mirrored, arrays),
     "not built": (lambda: small(momentum(), built=False), arrays),
+    "not built, generator": (
+        lambda: small(momentum(), built=False),
+        lambda: dict(x=((X[i : i + 9], Y[i : i + 9]) for i in range(25)), seeds=[0], epochs=1),
+    ),
 }
 
 
@@ -201,7 +219,9 @@ def surroundings(model: keras.Model) -> dict[str, Any]:
         "functions": (model.train_function, model.test_function),
         "steps_per_execution": model.steps_per_execution,
         "optimizer": sorted(vars(inner)),
+        "built": (inner.built, len(inner._tracker.stored_ids["variables"])),
         "attributes": sorted(vars(model)),
+        "calls": getattr(model, "calls", 0),
         "Python's random state": random.getstate(),
         "NumPy's random state": np.random.get_state()[1:],
         "TensorFlow's random state": (eager._seed, eager._rng.getstate()),
@@ -221,50 +241,859 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [name for name in before if not same(before[name], after[name])]
 
 
-def split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def options(case: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Arguments of the range test and of fit."""
-    fit = {"epochs": 2, "verbose": 0, **options}
+    given = CASES[case][1]()
+    fit = {"epochs": 2, "verbose": 0, **given}
     fit.pop("seeds", None)
-    options.pop("epochs", None)
-    return {**BRIEF, **options}, fit
+    given.pop("epochs", None)
+    return {**BRIEF, **given}, fit
 
 
-def trained(case: str, test: Callable[..., Any] | None, before: bool) -> keras.Model:
-    make, data = CASES[case]
+def made(case: str, trained: bool) -> keras.Model:
     keras.utils.set_random_seed(5)
-    model = make()
-    if before:
-        model.fit(**split(data())[1])
-    if test is not None:
-        test(model, **split(data())[0])
-    model.fit(**split(data())[1])
+    model = CASES[case][0]()
+    if trained:
+        model.fit(**options(case)[1])
     return model
 
 
-@pytest.mark.filterwarnings("ignore:.*shuffle=True. was passed:UserWarning")
-@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
-@pytest.mark.filterwarnings("ignore:Model doesn't support:UserWarning")
-@pytest.mark.parametrize("before", [False, True], ids=["new", "trained"])
+quiet = pytest.mark.filterwarnings(
+    "ignore:.*shuffle=True. was passed:UserWarning",
+    "ignore:Your input ran out of data:UserWarning",
+    "ignore:Model doesn't support:UserWarning",
+)
+
+
+def nothing_changes(case: str, trained: bool) -> keras.Model:
+    model = made(case, trained)
+    before, digest = surroundings(model), state_digest(model)
+    lr_range_test(model, **options(case)[0])
+    if "not built" not in case:
+        assert differences(before, surroundings(model)) == []
+        assert state_digest(model) == digest
+    return model
+
+
+# Leaves no trace.
+
+
+@quiet
 @pytest.mark.parametrize("case", CASES)
-def test_later_training_equals_that_of_a_twin_that_never_saw_the_test(case, before):
-    if not before and case in ("not built",):
-        pass
-    tested = surroundings(trained(case, lr_range_test, before))
-    twin = surroundings(trained(case, None, before))
-    assert (
-        differences(
-            {k: v for k, v in twin.items() if k not in ("rate", "functions", "Keras' seed")}, tested
-        )
-        == []
+def test_nothing_changes(case):
+    nothing_changes(case, trained=False)
+
+
+@quiet
+@pytest.mark.parametrize(
+    ("case", "trained"),
+    [
+        ("momentum", True),
+        ("schedule", False),
+        ("mixed precision", True),
+        ("steps_per_execution", True),
+        ("stateful recurrence", False),
+        ("own train_step", True),
+        ("not built", False),
+    ],
+)
+def test_later_training_equals_that_of_a_twin_that_never_saw_the_test(case, trained):
+    tested = nothing_changes(case, trained)
+    tested.fit(**options(case)[1])
+    after = surroundings(tested)
+    twin = made(case, trained)
+    twin.fit(**options(case)[1])
+    expected = surroundings(twin)
+    for own in ("rate", "functions", "Keras' seed"):
+        del expected[own]
+    assert differences(expected, after) == []
+
+
+class Stopping(keras.Model):
+    """A linear model whose third training step does something."""
+
+    def __init__(self, action: Callable[[], Any]) -> None:
+        super().__init__()
+        self.dense, self.action, self.calls = layers.Dense(1), action, 0
+        self(X)
+        self.compile(momentum(), "mse", metrics=["mae"], run_eagerly=True)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
+    def train_step(self, data: Any) -> Any:
+        self.calls += 1
+        if self.calls == 3:
+            self.action()
+        return super().train_step(data)
+
+
+def fail() -> None:
+    raise LookupError("a fault in the user's model")
+
+
+@pytest.mark.parametrize(
+    ("action", "error"),
+    [(fail, LookupError), (lambda: signal.raise_signal(signal.SIGINT), KeyboardInterrupt)],
+    ids=["error", "Ctrl-C"],
+)
+def test_an_interruption_passes_unchanged_and_the_model_is_put_back(action, error):
+    keras.utils.set_random_seed(5)
+    model = Stopping(action)
+    before = surroundings(model)
+    with pytest.raises(error) as caught:
+        lr_range_test(model, **arrays(), **BRIEF)
+    assert error is KeyboardInterrupt or str(caught.value) == "a fault in the user's model"
+    assert differences(before, surroundings(model)) == []
+
+
+def test_an_error_of_the_data_is_what_fit_makes_of_it():
+    def broken() -> Any:
+        yield X[:9], Y[:9]
+        yield X[9:18], Y[9:18]
+        raise OSError("the disk is gone")
+
+    model = linear(run_eagerly=True)
+    before = surroundings(model)
+    with pytest.raises(tf.errors.UnknownError, match="the disk is gone"):
+        lr_range_test(model, broken(), **{**BRIEF, "seeds": [0]})
+    assert differences(before, surroundings(model)) == []
+
+
+TWO_REPLICAS = """
+import keras, numpy as np, tensorflow as tf
+from lrguide.range_test import lr_range_test, state_digest
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+keras.utils.set_random_seed(1)
+x = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 9, 0.5)
+    model.compile(keras.optimizers.SGD(schedule, momentum=0.9), "mse")
+w, b = (v.numpy().astype(float) for v in model.layers[0].weights)
+model.fit(x, x[:, :1], batch_size=16, verbose=0)
+model.layers[0].set_weights([w, b])
+model.optimizer.variables[1].assign(model.optimizer.variables[1] * 0)
+model.optimizer.variables[2].assign(model.optimizer.variables[2] * 0)
+before = state_digest(model)
+result = lr_range_test(
+    model, x, x[:, :1], batch_size=16, min_rate=1e-3, max_rate=0.1, steps=4, shuffle=False,
+    seeds=[0], verbose=0)
+assert state_digest(model) == before
+velocity, losses = [0, 0], []
+for step, rate in enumerate(result.rates):
+    part = x[16 * (step % 2):][:16]
+    error = part @ w + b - part[:, :1]
+    losses.append((error ** 2).mean())
+    gradients = 2 * part.T @ error / 16, 2 * error.mean(0)
+    velocity = [0.9 * v - rate * g for v, g in zip(velocity, gradients)]
+    w, b = w + velocity[0], b + velocity[1]
+np.testing.assert_allclose(result.losses[0], losses, rtol=1e-4)
+"""
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(Path(range_test.__file__).parents[1]), **environment},
+        capture_output=True,
+        text=True,
     )
 
 
-@pytest.mark.parametrize("case", ["momentum"])
-def test_nothing_changes(case):
-    make, data = CASES[case]
+def test_two_replicas_give_the_loss_of_the_whole_batch_and_keep_no_trace():
+    run = python(TWO_REPLICAS)
+    assert run.returncode == 0, run.stderr
+
+
+def test_memory_is_one_copy_of_weights_and_slots():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(200_000), layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    size = sum(v.numpy().nbytes for v in [*model.variables, *model.optimizer.variables])
+    tracemalloc.start()
+    try:
+        lr_range_test(model, X[:4], Y[:4], steps=2, seeds=[0, 1], verbose=0)
+        copies = tracemalloc.get_traced_memory()[1] / size
+    finally:
+        tracemalloc.stop()
+    assert 0.9 < copies < 1.1
+
+
+# What is recorded: rates and losses against plain NumPy.
+
+
+def linear(optimizer: Any = "sgd", **compiled: Any) -> keras.Model:
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    model.compile(optimizer, "mse", **compiled)
+    model.set_weights([np.full((6, 1), 0.5), np.zeros(1)])
+    return model
+
+
+def by_hand(rates: Any, each: int = 1, validation: bool = False) -> list[float]:
+    """Losses of `linear` under SGD on batches of 16, 16 and 8 samples, over and over."""
+    x, y = X.astype(float), Y.astype(float)
+    w, b, losses, batch = np.full((6, 1), 0.5), np.zeros(1), [], 0
+    for rate in rates:
+        seen, steps = [], []
+        for _ in range(each):
+            part = slice(16 * (batch % 3), 16 * (batch % 3) + 16)
+            error = x[part] @ w + b - y[part]
+            seen.append(np.mean(error**2))
+            steps.append((2 * x[part].T @ error / len(error), 2 * error.mean(axis=0)))
+            batch += 1
+        w = w - rate * np.mean([step[0] for step in steps], axis=0)
+        b = b - rate * np.mean([step[1] for step in steps], axis=0)
+        losses.append(np.mean((x[:20] @ w + b - y[:20]) ** 2) if validation else np.mean(seen))
+    return losses
+
+
+@pytest.mark.parametrize("eager", [True, False], ids=["eager", "compiled"])
+def test_an_exponential_sweep_has_these_rates_and_losses_of_single_batches(eager):
+    compiled = dict(run_eagerly=True) if eager else dict(steps_per_execution=3)
+    model = linear(**compiled, metrics=["mae"])
+    result = lr_range_test(model, **arrays(), **BRIEF, shuffle=False)
+    rates = [1e-4 * 1000 ** (i / 6) for i in range(7)]
+    np.testing.assert_allclose(result.rates, rates, rtol=1e-12)
+    np.testing.assert_allclose(result.losses, [by_hand(rates)] * 2, rtol=1e-5)
+    assert (result.seeds, result.monitor, result.stopped) == ((0, 1), "loss", ("", ""))
+
+
+def test_a_linear_sweep_has_these_rates_and_losses():
+    model = linear(run_eagerly=True)
+    result = lr_range_test(model, **arrays(), **BRIEF, shuffle=False, sweep="linear")
+    rates = [1e-4 + (0.1 - 1e-4) * i / 6 for i in range(7)]
+    np.testing.assert_allclose(result.rates, rates, rtol=1e-12)
+    np.testing.assert_allclose(result.losses, [by_hand(rates)] * 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_under_gradient_accumulation_a_step_is_an_update(trained):
+    model = linear(keras.optimizers.SGD(gradient_accumulation_steps=2), run_eagerly=True)
+    if trained:
+        model.fit(**arrays(), epochs=2, verbose=0)
+        model.set_weights([np.full((6, 1), 0.5), np.zeros(1)])
+    result = lr_range_test(model, **arrays(), **BRIEF, shuffle=False)
+    np.testing.assert_allclose(result.losses, [by_hand(result.rates, each=2)] * 2, rtol=1e-5)
+
+
+def test_the_validation_loss_is_that_after_each_update():
+    model = linear(run_eagerly=True)
+    validation = dict(validation_data=(X[:20], Y[:20]))
+    result = lr_range_test(model, **arrays(), **BRIEF, **validation, shuffle=False)
+    expected = by_hand(result.rates, validation=True)
+    np.testing.assert_allclose(result.losses, [expected] * 2, rtol=1e-5)
+    assert result.monitor == "val_loss"
+
+
+@pytest.mark.parametrize("validation", [tf.data.Dataset, keras.utils.PyDataset])
+def test_validation_data_may_be_a_dataset(validation):
+    data = Batches()
+    if validation is tf.data.Dataset:
+        data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
+    model = linear(run_eagerly=True)
+    brief = {**BRIEF, "steps": 2, "seeds": [0]}
+    given = lr_range_test(model, **arrays(), **brief, validation_data=data)
+    whole = lr_range_test(model, **arrays(), **brief, validation_data=(X, Y))
+    np.testing.assert_allclose(given.losses, whole.losses, rtol=1e-5)
+
+
+def test_the_same_seeds_give_the_same_losses_bit_by_bit():
+    model = made("eager", trained=False)
+    first = lr_range_test(model, **arrays(), **BRIEF)
+    random.seed(8)
+    np.random.seed(8)
+    tf.random.set_seed(8)
+    second = lr_range_test(model, **arrays(), **BRIEF)
+    assert np.array_equal(first.losses, second.losses)
+
+
+def test_seeds_vary_the_order_of_the_data_from_the_given_weights():
+    model = linear(run_eagerly=True)
+    whole = dict(x=X, y=Y, batch_size=len(X))
+    result = lr_range_test(model, **whole, **BRIEF)
+    np.testing.assert_allclose(result.losses[0], result.losses[1], rtol=1e-5)
+    result = lr_range_test(model, **arrays(), **BRIEF)
+    assert result.losses[0, 0] != result.losses[1, 0]
+
+
+def test_build_makes_new_weights_for_each_seed():
+    def build() -> keras.Model:
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+        model.compile("sgd", "mse", run_eagerly=True)
+        return model
+
+    whole = dict(x=X, y=Y, batch_size=len(X), build=build)
+    result = lr_range_test(None, **whole, **BRIEF)
+    assert abs(result.losses[0, 0] / result.losses[1, 0] - 1) > 0.01
+    assert np.array_equal(lr_range_test(None, **whole, **BRIEF).losses, result.losses)
+
+
+@pytest.mark.parametrize(
+    ("max_rate", "reason"), [(100.0, "diverged at step"), (1e15, "loss not finite at step")]
+)
+def test_a_sweep_ends_when_the_loss_does(max_rate, reason):
+    model = linear(run_eagerly=True)
+    factor = None if "finite" in reason else 4.0
+    wide = {**BRIEF, "max_rate": max_rate, "steps": 50}
+    result = lr_range_test(model, **arrays(), **wide, stop_factor=factor)
+    for row, why in zip(result.losses, result.stopped, strict=True):
+        steps = np.isfinite(row).sum()
+        assert why.startswith(reason) and 5 < steps < 50
+        assert np.isfinite(row[:steps]).all() and np.isnan(row[steps:]).all()
+
+
+def test_the_bar_counts_all_steps(capsys):
+    lr_range_test(linear(run_eagerly=True), **arrays(), **{**BRIEF, "verbose": 1})
+    assert "14/14" in capsys.readouterr().out
+
+
+# What is suggested, on curves whose answers are known.
+
+
+RATES = np.geomspace(1e-6, 10, 211)
+
+
+def sloping(shift: float = 0.0) -> Any:
+    """Falls from 2 at a rate of 1e-4 to 0.5 at 1e-1, straight over log(rate), and rises again."""
+    log = np.log10(RATES) - shift
+    return np.interp(log, [-4, -1, 2], [2.0, 0.5, 2.0])
+
+
+def falling_from_the_first_step() -> Any:
+    return np.interp(np.log10(RATES), [-6, -1, 2], [2.0, 0.5, 2.0])
+
+
+def falling() -> Any:
+    """Falls fastest at a rate of 1e-3 and is lowest near 1e-1."""
+    log = np.log10(RATES)
+    return 2 - 1.5 / (1 + np.exp(-3 * (log + 3))) + np.where(log > -1, 20 * (log + 1) ** 2, 0)
+
+
+def result_of(*rows: Any, **more: Any) -> RangeTestResult:
+    return RangeTestResult(RATES[: len(rows[0])], np.array(rows), tuple(range(len(rows))), **more)
+
+
+@pytest.mark.parametrize(
+    ("rule", "curve", "answer"),
+    [
+        ("minimum/10", sloping, 1e-2),
+        ("valley", falling_from_the_first_step, 10**-3.5),  # the middle of the fall
+        ("steepest", falling, 1e-3),
+        ("cyclical minimum", sloping, 10**-3.7),  # a tenth of the three decades
+        ("cyclical maximum", sloping, 10**-1.3),
+    ],
+)
+def test_a_rule_finds_the_known_answer(rule, curve, answer):
+    suggestion = result_of(curve()).suggest()[rule]
+    assert answer / 1.6 < suggestion.rate < answer * 1.6
+    scaled = result_of(1000 * curve()).suggest()[rule]
+    assert scaled.rate == pytest.approx(suggestion.rate)
+
+
+def test_noise_does_not_move_the_minimum_much():
+    noise = np.random.default_rng(3).normal(scale=0.1, size=(9, len(RATES)))
+    suggestion = result_of(*(sloping() + noise)).suggest()["minimum/10"]
+    assert 1e-2 / 2 < suggestion.low <= suggestion.rate <= suggestion.high < 1e-2 * 2
+
+
+def test_a_suggestion_is_an_interval_over_the_seeds_with_its_reason():
+    suggestion = result_of(sloping(-0.2), sloping(), sloping(0.2)).suggest()["minimum/10"]
+    assert suggestion.by_seed == tuple(sorted(suggestion.by_seed))
+    assert (suggestion.low, suggestion.rate, suggestion.high) == pytest.approx(suggestion.by_seed)
+    assert str(suggestion) == (
+        f"minimum/10: {suggestion.low:.2g} to {suggestion.high:.2g} over 3 seeds; "
+        "a tenth of the rate where the smoothed loss is lowest"
+    )
+
+
+FLAT = np.full(len(RATES), 2.0)
+NOISE = 2 + np.random.default_rng(0).normal(size=len(RATES))
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([FLAT], "0 of 1 seeds answer (the loss does not fall)"),
+        ([NOISE], "which its noise explains"),
+        ([np.linspace(2, 1, len(RATES))], "the loss still falls at the largest rate 10"),
+        ([np.linspace(2, 1, 19)], "only 19 steps, fewer than 20"),
+        ([np.full(len(RATES), np.nan)], "only 0 steps, fewer than 20"),
+        ([sloping(), FLAT], "1 of 2 seeds answer"),
+        ([sloping(-1), sloping(0.5)], "the seeds say 0.001 to 0.032, too far apart"),
+    ],
+    ids=["flat", "noise", "still falling", "too short", "never finite", "half", "far apart"],
+)
+def test_not_enough_evidence_is_an_answer(rows, reason):
+    suggestion = result_of(*rows).suggest()["minimum/10"]
+    assert (suggestion.rate, suggestion.low, suggestion.high) == (None, None, None)
+    assert suggestion.reason.startswith("not enough evidence: ")
+    assert reason in suggestion.reason
+
+
+def test_pure_noise_is_seldom_taken_for_a_curve():
+    rows = 2 + np.random.default_rng(1).normal(scale=0.3, size=(200, len(RATES)))
+    answers = [result_of(*rows[i : i + 2]).suggest()["valley"].rate for i in range(0, 200, 2)]
+    assert sum(rate is not None for rate in answers) <= 3
+
+
+def test_a_minority_of_silent_seeds_is_named():
+    suggestion = result_of(sloping(), FLAT, sloping()).suggest()["valley"]
+    assert suggestion.by_seed[1] is None and suggestion.rate is not None
+    assert "1 of 3 seeds do not answer (the loss does not fall)" in suggestion.reason
+
+
+# What is done with a result.
+
+
+def test_confirm_names_the_tied_rates_with_paired_intervals():
     keras.utils.set_random_seed(5)
-    model = make()
-    before, digest = surroundings(model), state_digest(model)
-    lr_range_test(model, **split(data())[0])
+    model = linear(run_eagerly=True)
+    before = surroundings(model)
+    confirmed = result_of(sloping()).confirm(
+        model, **arrays(), rates=[50.0, 0.05, 0.0500001, 1e-4], steps=20, verbose=0
+    )
     assert differences(before, surroundings(model)) == []
+    assert confirmed.rates == (1e-4, 0.05, 0.0500001, 50.0) and confirmed.seeds == (0, 1, 2)
+    losses = np.array(confirmed.losses)
+    assert confirmed.best == confirmed.rates[np.argmin(losses.mean(axis=1))]
+    assert 1e-4 not in confirmed.tied and 50.0 not in confirmed.tied
+    assert np.isinf(losses[3]).all() or losses[3].min() > 1e3
+    best = losses[confirmed.rates.index(confirmed.best)]
+    difference = losses[0] - best
+    half = 4.302653 * difference.std(ddof=1) / 3**0.5  # t of 2 degrees of freedom
+    expected = difference.mean() - half, difference.mean() + half
+    assert confirmed.intervals[0] == pytest.approx(expected, rel=1e-3)
+    # The same order of the data: far closer than two seeds are.
+    assert np.abs(losses[1] - losses[2]).max() < 1e-3 * np.ptp(losses[1])
+    assert "mean loss of the last 5 batches after 20 steps, 3 seeds" in str(confirmed)
+
+
+def test_confirm_measures_the_validation_loss_at_rates_around_the_suggestions():
+    confirmed = result_of(sloping()).confirm(
+        linear(run_eagerly=True), **arrays(), steps=3, verbose=0, seeds=[4, 5],
+        validation_data=(X[:20], Y[:20]), shuffle=False,
+    )  # fmt: skip
+    found = result_of(sloping()).suggest()
+    assert confirmed.rates[0] == pytest.approx(found["valley"].low / 3)
+    assert confirmed.rates[-1] == pytest.approx(found["minimum/10"].high * 3)
+    expected = [by_hand([rate] * 3, validation=True)[-1] for rate in confirmed.rates]
+    np.testing.assert_allclose(np.array(confirmed.losses)[:, 0], expected, rtol=1e-5)
+    assert "validation loss after 3 steps, 2 seeds" in confirmed.measured
+
+
+def test_confirm_says_when_every_rate_diverges():
+    confirmed = result_of(sloping()).confirm(
+        linear(run_eagerly=True), **arrays(), rates=[1e12, 1e13], steps=30, verbose=0
+    )
+    assert (confirmed.best, confirmed.tied, confirmed.intervals) == (None, (), ())
+    assert str(confirmed).startswith("Every rate diverged")
+
+
+def test_plot_draws_band_median_and_suggestions_over_a_logarithmic_axis():
+    ax = Figure().add_subplot()
+    blown_up = np.where(RATES > 5, 20.0, sloping())
+    stopped = np.where(RATES > 1, np.nan, sloping(0.1))
+    result = result_of(blown_up, stopped, monitor="val_loss")
+    assert result.plot(ax, rules=("minimum/10", "steepest")) is ax
+    assert ax.get_xscale() == "log"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("learning rate", "validation loss")
+    rate = result.suggest()["minimum/10"].rate
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert "median of 2 seeds" in labels and f"minimum/10: {rate:.2g}" in labels
+    low, high = ax.get_ylim()
+    assert low < 0.5 and 2 < high < 10  # 20 would flatten the rest
+    ax.figure.canvas.draw()
+
+
+def test_a_result_without_suggestion_is_drawn_too():
+    ax = result_of(FLAT).plot(Figure().add_subplot())
+    assert len(ax.get_lines()) == 1
+
+
+def test_csv_and_dict_hold_everything(tmp_path):
+    short = np.where(RATES > 1, np.nan, sloping())
+    result = result_of(short, sloping(), stopped=("diverged", ""))
+    result.to_csv(tmp_path / "sweep.csv")
+    with open(tmp_path / "sweep.csv", newline="", encoding="utf-8") as file:
+        header, *lines = csv.reader(file)
+    assert header == ["rate", "loss (seed 0)", "loss (seed 1)"]
+    table = np.array([[float(cell or "nan") for cell in line] for line in lines])
+    assert np.array_equal(table, np.column_stack([RATES, short, sloping()]), equal_nan=True)
+    plain = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert plain["rates"] == RATES.tolist() and plain["stopped"] == ["diverged", ""]
+    assert plain["losses"][0][-1] is None and plain["losses"][1] == sloping().tolist()
+
+
+def test_on_digits_the_range_is_that_of_everyday_use():
+    digits = mnist_subset().first(600, 1, 1)
+    model = article_cnn()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    digest = state_digest(model)
+    result = lr_range_test(
+        model, digits.x_train, digits.y_train, batch_size=25, steps=50, max_rate=1.0,
+        seeds=[0, 1], verbose=0,
+    )  # fmt: skip
     assert state_digest(model) == digest
+    assert all("diverged" in why for why in result.stopped)
+    found = result.suggest()
+    for rule in ("minimum/10", "valley"):
+        assert 1e-5 < found[rule].low <= found[rule].high < 1e-2, str(found[rule])
+
+
+# What is refused, before anything begins.
+
+
+def uncompiled() -> keras.Model:
+    return keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+
+
+def with_second_optimizer() -> keras.Model:
+    model = linear()
+    model.other = keras.optimizers.Adam()
+    return model
+
+
+POSITIVE = "must be a finite number above 0, received"
+REFUSED = [
+    (dict(min_rate="a"), TypeError, "min_rate must be a number, received 'a'"),
+    (dict(min_rate=True), TypeError, "min_rate must be a number, received True"),
+    (dict(min_rate=0), ValueError, f"min_rate {POSITIVE} 0"),
+    (dict(min_rate=-1.0), ValueError, f"min_rate {POSITIVE} -1.0"),
+    (dict(max_rate=float("nan")), ValueError, f"max_rate {POSITIVE} nan"),
+    (dict(max_rate=float("inf")), ValueError, f"max_rate {POSITIVE} inf"),
+    (
+        dict(min_rate=0.2, max_rate=0.1),
+        ValueError,
+        "min_rate must be below max_rate, received 0.2 and 0.1",
+    ),
+    (dict(steps=1), ValueError, "steps must be at least 2, received 1"),
+    (dict(steps=9.5), TypeError, "steps must be an integer, received 9.5"),
+    (
+        dict(sweep="cosine"),
+        ValueError,
+        "sweep must be 'exponential' or 'linear', received 'cosine'",
+    ),
+    (dict(seeds=3), TypeError, "seeds must be a sequence of integers, received 3"),
+    (dict(seeds="12"), TypeError, "seeds must be a sequence of integers, received '12'"),
+    (dict(seeds=[0.5]), TypeError, "every seed must be an integer, received 0.5"),
+    (dict(seeds=[-1]), ValueError, "every seed must be at least 0, received -1"),
+    (dict(seeds=[2**32]), ValueError, "every seed must be below 2**32, received 4294967296"),
+    (dict(seeds=[]), ValueError, "seeds must be at least one and all different, received []"),
+    (
+        dict(seeds=[1, 1]),
+        ValueError,
+        "seeds must be at least one and all different, received [1, 1]",
+    ),
+    (
+        dict(x=(pair for pair in [(X, Y)]), y=None, seeds=[0, 1]),
+        ValueError,
+        "seeds must be one, as x is a generator, received [0, 1]",
+    ),
+    (dict(stop_factor=1), ValueError, "stop_factor must be a finite number above 1, received 1"),
+    (dict(verbose=2), ValueError, "verbose must be 0 or 1, received 2"),
+    (dict(batch_size=0), ValueError, "batch_size must be at least 1, received 0"),
+    (dict(batch_size="8"), TypeError, "batch_size must be an integer, received '8'"),
+    (dict(shuffle="batch"), TypeError, "shuffle must be True or False, received 'batch'"),
+    (dict(class_weight=[1, 2]), TypeError, "class_weight must be a dict, received [1, 2]"),
+    (dict(x=None), ValueError, "x must hold training data, received None"),
+    (dict(x=X[:0], y=Y[:0]), ValueError, "x must hold at least one sample, received none"),
+    (
+        dict(validation_data=(X[:0], Y[:0])),
+        ValueError,
+        "validation_data must hold at least one sample, received none",
+    ),
+    (
+        dict(validation_data=X),
+        ValueError,
+        "validation_data must be (x, y), (x, y, sample_weight) or a dataset, "
+        "received ndarray of length 40",
+    ),
+    (
+        dict(validation_data=(pair for pair in [(X, Y)])),
+        ValueError,
+        "validation_data must be readable more than once, received a generator",
+    ),
+    (dict(model=None), TypeError, "model must be a Keras model, received None"),
+    (dict(model="cnn"), TypeError, "model must be a Keras model, received 'cnn'"),
+    (
+        dict(model=uncompiled),
+        ValueError,
+        "model must be compiled with an optimizer, received it without",
+    ),
+    (
+        dict(model=with_second_optimizer),
+        ValueError,
+        "model.other must be built, received it unbuilt",
+    ),
+    (
+        dict(build=linear, model="cnn"),
+        ValueError,
+        "model must be None when build makes the models, received 'cnn'",
+    ),
+    (
+        dict(build=3, model=None),
+        TypeError,
+        "build must be a function that returns a model, received 3",
+    ),
+]
+
+
+def sentence(error: type[Exception], call: Callable[[], Any]) -> str:
+    with pytest.raises(error) as caught:
+        call()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("changed", "error", "message"), REFUSED, ids=[row[2] for row in REFUSED])
+def test_a_bad_argument_is_refused_in_one_sentence(changed, error, message, monkeypatch):
+    keras.utils.set_random_seed(5)
+    given = {**arrays(), **BRIEF, "model": linear, **changed}
+    model = given["model"]() if callable(given["model"]) else given["model"]
+    before = surroundings(model) if getattr(model, "compiled", False) else {}
+    # Where TensorFlow is first touched.
+    monkeypatch.setattr(range_test, "_own_randomness", None)
+    assert sentence(error, lambda: lr_range_test(**{**given, "model": model})) == message
+    assert differences(before, surroundings(model) if before else {}) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        (dict(rates=[0.1]), ValueError, "rates must be at least 2, all different, received [0.1]"),
+        (
+            dict(rates=[0.1, 0.1]),
+            ValueError,
+            "rates must be at least 2, all different, received [0.1, 0.1]",
+        ),
+        (dict(rates=0.1), TypeError, "rates must be a sequence of numbers, received 0.1"),
+        (dict(rates=[0.1, -1]), ValueError, f"every rate {POSITIVE} -1"),
+        (dict(steps=0), ValueError, "steps must be at least 1, received 0"),
+        (dict(seeds=[1]), ValueError, "seeds must be at least 2 to pair the rates, received [1]"),
+        (dict(seeds=[]), ValueError, "seeds must be at least one and all different, received []"),
+        (dict(model=None), TypeError, "model must be a Keras model, received None"),
+        (
+            dict(rates=None),
+            ValueError,
+            "there is no suggestion to confirm, so rates must be given: not enough evidence: "
+            "0 of 1 seeds answer (the loss does not fall)",
+        ),
+    ],
+)
+def test_confirm_refuses_a_bad_argument_in_one_sentence(changed, error, message, monkeypatch):
+    monkeypatch.setattr(range_test, "_own_randomness", None)
+    given = {**arrays(), "model": linear(), "rates": [0.1, 0.2], "verbose": 0, **changed}
+    assert sentence(error, lambda: result_of(FLAT).confirm(**given)) == message
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "call"),
+    [
+        (
+            ValueError,
+            f"rules must be among {list(RULES)}, received 'slide'",
+            lambda: result_of(FLAT).plot(rules=["slide"]),
+        ),
+        (
+            ValueError,
+            "losses must have a row per seed and a column per rate, (1, 211), received (211,)",
+            lambda: RangeTestResult(RATES, FLAT, (0,)),
+        ),
+        (TypeError, "model must be a Keras model, received 3", lambda: state_digest(3)),
+        (
+            ValueError,
+            "model must be compiled with an optimizer, received it without",
+            lambda: state_digest(uncompiled()),
+        ),
+    ],
+)
+def test_other_bad_arguments_are_refused_in_one_sentence(error, message, call):
+    assert sentence(error, call) == message
+
+
+def without_loss() -> keras.Model:
+    class Silent(keras.Sequential):
+        def train_step(self, data: Any) -> Any:
+            return {"accuracy": 1.0}
+
+    model = Silent([keras.Input((6,)), layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            dict(x=((X[:9], Y[:9]) for _ in range(3)), y=None, seeds=[0]),
+            "x must give 7 batches, received 3",
+        ),
+        (dict(x=iter(()), y=None, seeds=[0]), None),  # Keras refuses it in its own words
+        (
+            dict(y=np.full_like(Y, np.nan)),
+            "the loss must be finite at the first rate 0.0001, received nan",
+        ),
+        (
+            dict(model=without_loss),
+            "train_step must return a dict with 'loss', received ['accuracy']",
+        ),
+        (dict(build=uncompiled, model=None), "what build returns must be compiled with an "
+                                             "optimizer, received it without"),
+    ],
+)  # fmt: skip
+def test_what_shows_only_while_training_is_refused_and_the_model_put_back(changed, message):
+    keras.utils.set_random_seed(5)
+    given = {**arrays(), **BRIEF, "model": lambda: linear(run_eagerly=True), **changed}
+    given["model"] = model = given["model"] and given["model"]()
+    before = surroundings(model) if model else {}
+    if "y" in changed and changed["y"] is None:
+        del given["batch_size"]
+    found = sentence(ValueError, lambda: lr_range_test(**given))
+    assert found == message or message is None
+    assert differences(before, surroundings(model) if model else {}) == []
+
+
+def test_another_backend_is_refused_in_one_sentence():
+    # Keras' NumPy backend imports SciPy, which lrguide doesn't need.
+    code = (
+        "import sys, unittest.mock as mock\n"
+        "sys.modules |= {name: mock.MagicMock() for name in ('scipy', 'scipy.signal')}\n"
+        "import lrguide.range_test as r; r.lr_range_test(None, 1)"
+    )
+    run = python(code, KERAS_BACKEND="numpy")
+    last = run.stderr.strip().splitlines()[-1]
+    assert last == (
+        "NotImplementedError: the range test needs Keras on TensorFlow, received 'numpy'"
+    )
+
+
+# Planted faults: each must be caught by the check beside it.
+
+
+def changes(case: str = "eager", trained: bool = True) -> Callable[[], Any]:
+    return lambda: nothing_changes(case, trained)
+
+
+def exponential() -> None:
+    test_an_exponential_sweep_has_these_rates_and_losses_of_single_batches(eager=True)
+
+
+def interrupted() -> None:
+    test_an_interruption_passes_unchanged_and_the_model_is_put_back(fail, LookupError)
+
+
+def steepest_of_the_fall() -> None:
+    test_a_rule_finds_the_known_answer("steepest", falling, 1e-3)
+
+
+def not_finite() -> None:
+    test_a_sweep_ends_when_the_loss_does(1e15, "loss not finite at step")
+
+
+FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
+    "the running mean for the batch's loss": (
+        "        self.rate.assign(rate)\n        self.model.reset_metrics()\n",
+        "        self.rate.assign(rate)\n",
+        exponential,
+    ),
+    "the sweep one step short": (
+        "(low, high, steps)",
+        "(low, high, steps + 1)[:-1]",
+        exponential,
+    ),
+    "the rate one step late": (
+        "(np.float32(plan[step]))",
+        "(np.float32(plan[max(0, step - 1)]))",
+        exponential,
+    ),
+    "a seed goes on where the one before ended": (
+        "        self.state.put_back_variables()\n        if not all",
+        "        if not all",
+        exponential,
+    ),
+    "the slots forgotten": (
+        "            found += thing.variables\n",
+        "            pass\n",
+        changes(),
+    ),
+    "the momentum not restored": (
+        "            found += thing.variables\n",
+        "            found += [v for v in thing.variables if 'momentum' not in v.name]\n",
+        changes(),
+    ),
+    "the count of steps not restored": (
+        "            found += thing.variables\n",
+        "            found += [v for v in thing.variables if 'iteration' not in v.name]\n",
+        changes(),
+    ),
+    "the layers' seeds not restored": (
+        "if id(variable) not in self.copies:",
+        "if id(variable) not in self.copies and 'seed' not in variable.name:",
+        changes(),
+    ),
+    "the metrics not reset": (
+        "*model.metrics_variables]",
+        "][:None]",
+        lambda: test_an_interruption_passes_unchanged_and_the_model_is_put_back(fail, LookupError),
+    ),
+    "Python's random state not restored": (
+        "        random.setstate(python_kept)\n",
+        "",
+        changes(),
+    ),
+    "TensorFlow's random state not restored": (
+        "        eager.update(eager_kept)\n",
+        "        eager['_rng'] = random.Random(0)\n",
+        changes(),
+    ),
+    "the schedule not restored": (
+        "things = [model, *(part for part in parts if isinstance(part, kinds))]",
+        "things = [model]",
+        changes("schedule", trained=False),
+    ),
+    "nothing restored after an error": (
+        "        self.model.reset_metrics()  # also",
+        "        if error[0]:\n            return\n        self.model.reset_metrics()  # also",
+        interrupted,
+    ),
+    "the order of the data not seeded": (
+        '        eager["_rng"] = random.Random(seed)\n',
+        "",
+        lambda: test_the_same_seeds_give_the_same_losses_bit_by_bit(),
+    ),
+    "the dropout not seeded": (
+        "                variable.assign([int(numbers.integers(2**31)), 0])\n",
+        "                variable.assign([random.SystemRandom().getrandbits(30), 0])\n",
+        lambda: test_the_same_seeds_give_the_same_losses_bit_by_bit(),
+    ),
+    "each batch an update, under gradient accumulation": (
+        "updated = each == 1 or",
+        "updated = True or",
+        lambda: test_under_gradient_accumulation_a_step_is_an_update(False),
+    ),
+    "smoothing that lags": (
+        "    smoothed: Floats = weights @ losses",
+        "    weights *= index[:, None] >= index[None, :]\n    smoothed: Floats = weights @ losses",
+        steepest_of_the_fall,
+    ),
+    "a loss that is not finite recorded": (
+        "            if math.isfinite(loss):\n                losses.append(loss)",
+        "            if True:\n                losses.append(loss)",
+        not_finite,
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_caught(fault, monkeypatch):
+    old, new, check = FAULTS[fault]
+    source = Path(range_test.__file__).read_text(encoding="utf-8")
+    assert source.count(old) == 1
+    faulty = types.ModuleType("faulty_range_test")
+    monkeypatch.setitem(sys.modules, faulty.__name__, faulty)
+    exec(compile(source.replace(old, new), "faulty", "exec"), faulty.__dict__)
+    for name in ("lr_range_test", "state_digest", "RangeTestResult"):
+        monkeypatch.setitem(globals(), name, getattr(faulty, name))
+    with pytest.raises(AssertionError):
+        check()
