@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Digits", "mnist_full", "mnist_subset"]
+
 SUBSET = Path(__file__).with_name("mnist") / "subset.npz"
 
 # SHA-256 of each array's bytes in C order; the shape and type are checked apart.
@@ -55,6 +57,14 @@ class Digits:
 
     Images are float32 of shape (n, 28, 28, 1) with values from 0 to 1, labels are one-hot float32
     of shape (n, 10).
+
+    Attributes:
+        x_train: images to train on.
+        y_train: their labels.
+        x_validation: images to compare trainings by.
+        y_validation: their labels.
+        x_test: images for the final judgement alone.
+        y_test: their labels.
     """
 
     x_train: NDArray[np.float32]
@@ -87,11 +97,16 @@ class Digits:
 def mnist_subset() -> Digits:
     """12,000 training, 3,000 validation and 3,000 test images of MNIST, shipped with lrguide.
 
-    >>> mnist_subset().x_train.shape
-    (12000, 28, 28, 1)
+    Returns:
+        The images and labels.
 
     Raises:
         ValueError: if the shipped file is damaged.
+
+    Example:
+        >>> from lrguide.data import mnist_subset
+        >>> mnist_subset().x_train.shape
+        (12000, 28, 28, 1)
     """
     return _digits(_checked(_read(SUBSET), SUBSET_ARRAYS, str(SUBSET)))
 
@@ -104,10 +119,18 @@ def mnist_full() -> Digits:
     file, as Keras' `validation_split=0.2` takes them. Read from the file that the environment
     variable `LRGUIDE_MNIST` names, else through `keras.datasets.mnist`, which downloads it once.
 
+    Returns:
+        The images and labels.
+
     Raises:
         FileNotFoundError: if `LRGUIDE_MNIST` names no file.
         ValueError: if the data is damaged, altered or something else.
         ConnectionError: if it cannot be downloaded.
+
+    Example:
+        >>> from lrguide.data import mnist_full
+        >>> mnist_full().x_train.shape  # doctest: +SKIP
+        (48000, 28, 28, 1)
     """
     named = os.environ.get("LRGUIDE_MNIST")
     if named:

@@ -9,8 +9,13 @@ def article_cnn() -> keras.Sequential:
     Two blocks of convolution (no padding), pooling and dropout, then two dense layers: 431,242
     parameters. Its initial weights and its dropout follow `keras.utils.set_random_seed`.
 
-    >>> article_cnn().count_params()
-    431242
+    Returns:
+        The network.
+
+    Example:
+        >>> from lrguide.model import article_cnn
+        >>> article_cnn().count_params()
+        431242
     """
     layers = keras.layers
     return keras.Sequential(

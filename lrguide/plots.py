@@ -8,7 +8,8 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from numbers import Integral
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -49,7 +50,22 @@ STYLE: dict[Any, Any] = {
 def subplots(
     rows: int = 1, columns: int = 1, *, height: float = 3.1, **options: Any
 ) -> tuple[Figure, Any]:
-    """A figure 5.4 inches wide with its axes; `options` are those of `Figure.subplots`."""
+    """A figure 5.4 inches wide with its axes, in the guide's style.
+
+    Args:
+        rows: rows of axes.
+        columns: columns of axes.
+        height: height in inches.
+        **options: those of `Figure.subplots`.
+
+    Returns:
+        The figure, and its axes as `Figure.subplots` gives them.
+
+    Example:
+        >>> from lrguide import plots
+        >>> figure, axes = plots.subplots()
+        >>> lines = axes.plot([0, 1], [0.1, 0.01])
+    """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.4, height))
         return figure, figure.subplots(rows, columns, **options)
@@ -65,6 +81,14 @@ def loss_by_epoch(
             epochs). Epochs are drawn from 1: a loss is known when its epoch is over.
         chance: loss of guessing, drawn as a dashed line.
         top: upper end of both vertical axes, which are equal and logarithmic.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from lrguide import plots
+        >>> training, validation = [[1.0, 0.5], [1.1, 0.6]], [[1.2, 0.7], [1.3, 0.8]]
+        >>> figure = plots.loss_by_epoch({"SGD": (training, validation)}, chance=2.3, top=3.0)
     """
     figure, panels = subplots(1, 2, height=3.4, sharex=True, sharey=True)
     for axes, title, part in zip(panels, ("training", "validation"), (0, 1), strict=True):
@@ -98,6 +122,14 @@ def loss_by_rate(
         top: upper end of the logarithmic vertical axis; a dot above it is drawn at it as a
             triangle, and so is a loss that is not finite.
         ylabel: what the loss is.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from lrguide import plots
+        >>> curves = {"SGD": ([0.01, 0.1], [[0.9, 1.0], [0.4, 0.5]])}
+        >>> figure = plots.loss_by_rate(curves, chance=2.3, top=3.0, ylabel="validation loss")
     """
     figure, axes = subplots(height=3.4)
     for (label, (rates, losses)), (colour, line) in zip(curves.items(), LINES, strict=False):
@@ -129,6 +161,69 @@ def loss_by_rate(
     return figure
 
 
+def schedule(
+    schedules: Mapping[str, Any],
+    *,
+    steps_per_epoch: int,
+    epochs: int,
+    scale: Literal["linear", "log"] = "linear",
+) -> Figure:
+    """Learning rates over a training, a line a schedule, to compare them.
+
+    The lower axis counts epochs, the upper one steps, both from 0. The rate of step n is drawn
+    at n, and each step as a stair where there are fewer than 200.
+
+    Args:
+        schedules: for each label a Keras schedule, or a number for a constant rate; at most 20.
+        steps_per_epoch: steps in an epoch.
+        epochs: epochs to draw.
+        scale: "linear" or "log", of the vertical axis.
+
+    Returns:
+        The figure.
+
+    Raises:
+        TypeError: if a schedule is neither a schedule nor a number, or a count no whole number.
+        ValueError: if there is no schedule or there are too many, or a count is below 1.
+
+    Example:
+        >>> from keras.optimizers.schedules import CosineDecay
+        >>> from lrguide import plots
+        >>> figure = plots.schedule(
+        ...     {"constant": 0.05, "cosine": CosineDecay(0.1, 480)}, steps_per_epoch=48, epochs=10
+        ... )
+        >>> picture = plots.svg(figure, alt="A constant rate of 0.05; a cosine from 0.1 to 0.")
+    """
+    from lrguide.checks import rates_at  # Keras takes seconds to import, and most figures need none
+
+    if not 1 <= len(schedules) <= len(LINES):
+        raise ValueError(f"schedules must number 1 to {len(LINES)}, received {len(schedules)}")
+    if scale not in ("linear", "log"):
+        raise ValueError(f"scale must be 'linear' or 'log', received {scale!r}")
+    for name, count in (("steps_per_epoch", steps_per_epoch), ("epochs", epochs)):
+        wrong = f"{name} must be a whole number above 0, received {count!r}"
+        if not isinstance(count, Integral) or isinstance(count, bool):
+            raise TypeError(wrong)
+        if count < 1:
+            raise ValueError(wrong)
+    steps = np.arange(steps_per_epoch * epochs)
+    curves = {label: rates_at(each, steps) for label, each in schedules.items()}
+    figure, axes = subplots(height=3.4)
+    # The stair of one step can be seen where there are few; many would make a large file.
+    style = "steps-post" if len(steps) < 200 else "default"
+    for (label, rates), (colour, line) in zip(curves.items(), LINES, strict=False):
+        axes.plot(steps / steps_per_epoch, rates, line, color=colour, label=label, drawstyle=style)
+    axes.set(xlabel="epoch", ylabel="learning rate", yscale=scale, xlim=(0, epochs))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    upper = axes.secondary_xaxis(
+        "top", functions=(lambda x: x * steps_per_epoch, lambda x: x / steps_per_epoch)
+    )
+    upper.set_xlabel("step")
+    upper.spines["top"].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
 def _label_ends(axes: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
     """Names at the right ends of the lines, moved apart where they would overlap."""
     low, high = np.log(axes.get_ylim())
@@ -154,8 +249,17 @@ def svg(figure: Figure, alt: str) -> str:
         figure: a matplotlib figure.
         alt: what the figure shows, for those who cannot see it.
 
+    Returns:
+        The element, on one line.
+
     Raises:
         ValueError: if `alt` is empty.
+
+    Example:
+        >>> from lrguide import plots
+        >>> figure, axes = plots.subplots()
+        >>> plots.svg(figure, alt="Empty axes.")[:4]
+        '<svg'
     """
     if not alt.strip():
         raise ValueError("alt must state in words what the figure shows, received an empty text")

@@ -177,9 +177,7 @@ def test_a_module_that_readers_may_copy_needs_keras_and_numpy_at_most(module: Pa
     at_the_top = {name for node in tree.body for name in imported(node)}
     anywhere = {name for node in ast.walk(tree) for name in imported(node)}
     assert at_the_top <= allowed
-    # The range test needs Keras on TensorFlow, and says so.
-    tensorflow = {"tensorflow"} if module.stem == "range_test" else set()
-    assert anywhere <= allowed | {"matplotlib"} | tensorflow
+    assert anywhere <= allowed | {"matplotlib", "tensorflow"}  # where only that backend needs it
 
 
 def imported(node: ast.AST) -> Iterator[str]:

@@ -1,8 +1,11 @@
 """Figures as SVG: they follow the page, and are legible for every colour vision."""
 
 import re
+from typing import Any
 
 import pytest
+from keras import ops
+from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
 from matplotlib.figure import Figure
 
 from lrguide import plots
@@ -77,3 +80,51 @@ def test_losses_beyond_the_top_are_triangles_at_it() -> None:
     )
     triangles = [line for line in figure.axes[0].lines if line.get_marker() == "^"]
     assert list(triangles[0].get_ydata()) == [5.0, 5.0]
+
+
+class OneStepAtATime(LearningRateSchedule):
+    def __call__(self, step: Any) -> Any:
+        return ops.cond(step < 100, lambda: 0.1, lambda: 0.01)
+
+
+def test_schedules_are_drawn_over_epochs_and_steps() -> None:
+    drawn = {"cosine": CosineDecay(0.1, 480), "own": OneStepAtATime(), "constant": 0.05}
+    figure = plots.schedule(drawn, steps_per_epoch=48, epochs=10)
+    (axes,) = figure.axes
+    epochs, rates = axes.lines[1].get_data()
+    assert rates[[0, 99, 100, 479]] == pytest.approx([0.1, 0.1, 0.01, 0.01])
+    assert epochs[[0, 100, 479]] == pytest.approx([0, 100 / 48, 479 / 48])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*drawn]
+    (upper,) = axes.child_axes
+    figure.draw_without_rendering()
+    assert (axes.get_xlabel(), upper.get_xlabel()) == ("epoch", "step")
+    assert upper.get_xlim() == pytest.approx((0, 480))
+
+
+def test_a_figure_of_long_schedules_stays_small() -> None:
+    drawn = {"cosine": CosineDecay(0.1, 46_900), "stairs": ExponentialDecay(0.1, 469, 0.95, True)}
+    figure = plots.schedule(drawn, steps_per_epoch=469, epochs=100, scale="log")
+    assert len(plots.svg(figure, "two schedules")) < 20_000
+
+
+@pytest.mark.parametrize(
+    "wrong, error, words",
+    [
+        ({"schedules": {}}, ValueError, "schedules must number 1 to 20, received 0"),
+        (
+            {"schedules": dict.fromkeys(range(21), 0.1)},
+            ValueError,
+            "must number 1 to 20, received 21",
+        ),
+        ({"schedules": {"a": "cosine"}}, TypeError, "schedule must be a Keras schedule"),
+        ({"steps_per_epoch": 0}, ValueError, "steps_per_epoch must be a whole number above 0"),
+        ({"epochs": 1.5}, TypeError, "epochs must be a whole number above 0, received 1.5"),
+        ({"scale": "sqrt"}, ValueError, "scale must be 'linear' or 'log', received 'sqrt'"),
+    ],
+)
+def test_schedules_that_cannot_be_drawn_are_refused(
+    wrong: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    good = {"schedules": {"a": 0.1}, "steps_per_epoch": 10, "epochs": 2}
+    with pytest.raises(error, match=words):
+        plots.schedule(**{**good, **wrong})
