@@ -108,11 +108,11 @@ def edits(clone: "Clone") -> None:
 
 
 def weight(clone: "Clone") -> None:
-    """HTML of the script pages as `make site` writes it."""
+    """HTML of the script pages as a build writes it."""
     clone.news()
     with clone.running([sys.executable, "-m", "mkdocs", "build"]):
         pass
-    print(f"\nA strict build then starts {len(clone.news()[0])} kernels.", end=" ")
+    print(f"\nA build then starts {len(clone.news()[0])} kernels.", end=" ")
     print(f"Limits of a page: {LIMIT_HTML / 1000:.0f} kB, {LIMIT_GZIP / 1000:.0f} kB gzipped.\n")
     print("| page | HTML, kB | gzipped, kB | within |\n| --- | ---: | ---: | --- |")
     for page in clone.pages:
