@@ -309,8 +309,8 @@ REFUSED = [
         TypeError,
         "base_learning_rate must be a finite number above 0",
     ),
-    (lambda: triangular(math.inf, 0.1, 5), ValueError, "base_learning_rate .* received inf"),
-    (lambda: triangular(0.1, math.inf, 5), ValueError, "max_learning_rate .* received inf"),
+    (lambda: triangular(float("inf"), 0.1, 5), ValueError, "base_learning_rate .* received inf"),
+    (lambda: triangular(0.1, float("inf"), 5), ValueError, "max_learning_rate .* received inf"),
     (lambda: triangular(0.1, math.nan, 5), ValueError, "max_learning_rate .* received nan"),
     (
         lambda: triangular(0.1, 0.01, 5),
@@ -360,7 +360,11 @@ REFUSED = [
     (lambda: one_cycle(0.1, 50, pct_start=1), ValueError, "pct_start must be .* received 1"),
     (lambda: one_cycle(0.1, 50, pct_start="a"), TypeError, "pct_start must be a number"),
     (lambda: one_cycle(0.1, 50, div_factor=0.5), ValueError, "div_factor must be .* at least 1"),
-    (lambda: one_cycle(0.1, 50, final_div_factor=math.inf), ValueError, "final_div_factor must"),
+    (
+        lambda: one_cycle(0.1, 50, final_div_factor=float("inf")),
+        ValueError,
+        "final_div_factor must",
+    ),
     (
         lambda: one_cycle(0.1, 50, div_factor="a"),
         TypeError,

@@ -360,7 +360,7 @@ REFUSED = [
     (lambda: constant(0), ValueError, "learning_rate must be a finite number above 0, received 0"),
     (lambda: linear(-1, 10), ValueError, "initial_learning_rate must be .* above 0, received -1"),
     (lambda: linear(math.nan, 10), ValueError, "initial_learning_rate .* received nan"),
-    (lambda: linear(math.inf, 10), ValueError, "initial_learning_rate .* received inf"),
+    (lambda: linear(float("inf"), 10), ValueError, "initial_learning_rate .* received inf"),
     (lambda: linear(0.1, 0), ValueError, "decay_steps must be a whole number above 0, received 0"),
     (lambda: linear(0.1, -5), ValueError, "decay_steps must be a whole number above 0"),
     (lambda: linear(0.1, 2.5), TypeError, "decay_steps must be a whole number .* received 2.5"),
