@@ -28,7 +28,7 @@ serve: port set-up ## Show the guide at 127.0.0.1 (PORT=8000) and follow your ed
 	@$(python) -m mkdocs serve --dev-addr 127.0.0.1:$(PORT)
 
 test: set-up ## Run the tests (ARGS="-k schedule" runs some of them)
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest -n auto --dist loadfile $(ARGS)
 
 site: set-up ## Build the site into site/; each warning is an error
 	@LRGUIDE_STRICT=true $(python) -m mkdocs build

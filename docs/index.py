@@ -99,7 +99,7 @@ claim(
 #
 # === "Run"
 #
-#     You need Python 3.11 to 3.13, `make` and 3.5 GB of free disk. Clone the repository, then
+#     You need Python `3.11` to `3.13`, `make` and `3.5 GB` of free disk. Clone the repository, then
 #
 #     ```sh
 #     make serve

@@ -22,9 +22,6 @@ from lrguide.guide.experiments import BUDGETS, budget_of, complete, first_losses
 from lrguide.guide.records import RECORDS, key_of, measured
 from lrguide.model import article_cnn
 
-# An experiment wants one thread, and TensorFlow takes the number at its first operation only.
-tf.config.threading.set_intra_op_parallelism_threads(1)
-tf.config.threading.set_inter_op_parallelism_threads(1)
 
 PROTOCOL = {"probe": 1}
 LITTLE = dict(budget="TINY", training=200, batch=40, epochs=2, validation=50, test=50)
