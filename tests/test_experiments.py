@@ -22,7 +22,6 @@ from lrguide.guide.experiments import BUDGETS, budget_of, complete, first_losses
 from lrguide.guide.records import RECORDS, key_of, measured
 from lrguide.model import article_cnn
 
-
 PROTOCOL = {"probe": 1}
 LITTLE = dict(budget="TINY", training=200, batch=40, epochs=2, validation=50, test=50)
 ASKED = dict(LITTLE, optimizer="Adam", rate=0.001, seed=3)
