@@ -144,7 +144,7 @@ table(
     five,
     lambda runs: [
         {
-            "": what,
+            "budget": what,
             **{f"`{name}`": f"{getattr(BUDGETS[name], field):,}" for name in ("SMALL", "FULL")},
         }
         for what, field in (

@@ -1,6 +1,5 @@
 """Experiments need TensorFlow on one thread, and it takes their number only before its start."""
 
-import tensorflow as tf
+from lrguide.guide.experiments import _use_one_thread
 
-tf.config.threading.set_intra_op_parallelism_threads(1)
-tf.config.threading.set_inter_op_parallelism_threads(1)
+_use_one_thread()

@@ -66,8 +66,10 @@ class Runs(tuple[Run, ...]):
 
     def by(self, setting: str) -> dict[Any, "Runs"]:
         """The runs grouped by a setting, in order of appearance."""
-        present = dict.fromkeys(run.settings[setting] for run in self)
-        return {value: self.where(**{setting: value}) for value in present}
+        groups: dict[Any, list[Run]] = {}
+        for run in self:
+            groups.setdefault(run.settings[setting], []).append(run)
+        return {value: Runs(runs) for value, runs in groups.items()}
 
     def values(self, name: str) -> NDArray[np.float64]:
         """One result of each run: shape (runs,) or (runs, epochs); what was not finite is NaN."""
