@@ -38,9 +38,9 @@ def key_of(page: Path, root: Path) -> str:
     package = root / PACKAGE
     files = modules_used("\n".join(source for source, _ in cells), root)
     if files:
-        files |= {path for path in _files(package) if path.suffix not in {".py", ".pyc"}}
+        files |= set(package.rglob("*.npz"))
     if package / "guide" / "records.py" in files:
-        files |= set(_files(root / "docs" / "records"))
+        files |= set((root / "docs" / "records").glob("[!.]*.json"))
     contents = {
         os.path.relpath(path, root): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(files | set(SETTINGS))
@@ -93,7 +93,3 @@ def _homes(module: str, name: str, paths: dict[str, Path]) -> Iterable[str]:
             return [home]
     binds = re.compile(rf"^(?:def |class )?{re.escape(name or '*')}\b", re.MULTILINE)
     return [home for home, path in paths.items() if binds.search(path.read_text())] or paths
-
-
-def _files(folder: Path) -> Iterable[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -41,7 +42,8 @@ class Store:
         if digest.decode(errors="replace") != hashlib.sha256(body).hexdigest():
             print(f"{path} is damaged: the page is run again", file=sys.stderr)
             return None
-        path.touch()
+        with contextlib.suppress(OSError):  # a read-only disk still serves what it holds
+            path.touch()
         notebook: dict[str, Any] = json.loads(body)
         return notebook
 
@@ -139,7 +141,9 @@ class Results:
                 stop = stop_of(run.notebook) if run.notebook else None
                 if stop and stop[1]["ename"] == "BlockingIOError":
                     self._try_again(run)
-            if run.notebook is not None and not run.failed:
+            # What was edited meanwhile may have run as it is now: that is no answer to the old key.
+            same = run.key == key_of(run.page, self.root)
+            if run.notebook is not None and not run.failed and same:
                 self.store.save(run.key, run.notebook)
         except OSError as error:  # a full or read-only disk: the page is shown, but not kept
             print(f"the results of {run.page.name} are not kept: {error}", file=sys.stderr)
