@@ -147,7 +147,7 @@ def test_a_page_that_fails_is_told_in_one_sentence_its_runs_and_the_other_pages_
         "d_syntax.py stopped",
     ]
     assert (
-        "(AssertionError: the runs do not bear out this sentence: Seeds are odd.)" in complained[0]
+        "(AssertionError: The runs do not bear out this sentence: Seeds are odd.)" in complained[0]
     )
     assert "seed must be a whole number" in complained[2]
     assert "d_syntax.py, line 9" in complained[3]

@@ -69,7 +69,7 @@ def test_a_claim_is_published_as_markdown_with_what_made_its_runs(outputs) -> No
 def test_a_claim_that_does_not_hold_is_a_marked_warning_in_a_notebook(outputs) -> None:
     report.claim(RUNS, lambda r: mean(r) > 1, lambda r: f"the mean is {mean(r):.2f}")
     (output,) = outputs.outputs
-    failure = "the runs do not bear out this sentence: the mean is 0.20"
+    failure = "The runs do not bear out this sentence: the mean is 0.20"
     assert output.data["text/markdown"] == f'!!! warning "No longer true"\n\n    {failure}'
     assert output.metadata["lrguide"]["failed"] == failure
 

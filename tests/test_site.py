@@ -363,7 +363,7 @@ class TestABuild:
         )
         result = Site(tmp_path, {"index.py": f"# %%{ASK}{claim}"}, REAL_PACKAGE).build()
         assert result.returncode != 0
-        assert "index.py: the runs do not bear out this sentence: 1 run is enough" in result.stderr
+        assert "index.py: The runs do not bear out this sentence: 1 run is enough" in result.stderr
 
     def test_says_so_when_a_kernel_dies(self, tmp_path: Path) -> None:
         site = Site(tmp_path, {"index.py": "# %%\nimport os\n\nos._exit(3)\n"})

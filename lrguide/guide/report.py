@@ -59,9 +59,9 @@ def claim(
         if holds(runs):
             _publish("text/markdown", text, text, runs)
             return
-        failure = f"the runs do not bear out this sentence: {text}"
+        failure = f"The runs do not bear out this sentence: {text}"
     except LookupError as error:  # it speaks of a contender that was taken out
-        failure = f"a sentence speaks of runs that are not there: {error.args[0]}"
+        failure = f"A sentence speaks of runs that are not there: {error.args[0]}."
     if not _in_notebook():
         raise AssertionError(failure)
     lines = failure.strip().replace("\n", "\n    ")
