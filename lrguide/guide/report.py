@@ -59,13 +59,14 @@ def claim(
         if holds(runs):
             _publish("text/markdown", text, text, runs)
             return
-        failure = f"The runs do not bear out this sentence: {text}"
+        title, failure = "No longer true", f"The runs do not bear out this sentence: {text}"
     except LookupError as error:  # it speaks of a contender that was taken out
+        title = "Can no longer be checked"
         failure = f"A sentence speaks of runs that are not there: {error.args[0]}."
     if not _in_notebook():
         raise AssertionError(failure)
     lines = failure.strip().replace("\n", "\n    ")
-    warning = f'!!! warning "No longer true"\n\n    {lines}'
+    warning = f'!!! warning "{title}"\n\n    {lines}'
     _publish("text/markdown", warning, failure, runs, failed=failure)
 
 
