@@ -47,7 +47,7 @@ def test_same_bits_in_other_processes_one_or_two_at_a_time(once, tmp_path, jobs)
     settings = [ASKED, ASKED | dict(seed=4)]
     here, other = measured(train, settings, jobs=jobs, cache=tmp_path, records=tmp_path / "none")
     assert here.result == once
-    assert other.result["first_losses"] == first_losses(complete(train, settings[1]))
+    assert other.result["first_losses"] == first_losses(train, complete(train, settings[1]))
     assert other.result != once
     assert here.made["threads"] == other.made["threads"] == 1
 
@@ -86,7 +86,7 @@ def test_callers_threads_and_settings_are_refused_in_its_process_and_kept_out_of
 
 def test_replay_sees_the_first_losses_of_the_training_whatever_its_steps_per_execution(once):
     """`train` runs an epoch in one call of the graph, the replay a step."""
-    assert first_losses(complete(train, ASKED)) == once["first_losses"]
+    assert first_losses(train, complete(train, ASKED)) == once["first_losses"]
     assert len(once["first_losses"]) == 5
 
 
@@ -95,7 +95,7 @@ def test_a_short_epoch_has_fewer_first_losses(training, batch, count):
     settings = complete(train, ASKED | dict(training=training, batch=batch, epochs=1))
     result = train(**settings)
     assert len(result["first_losses"]) == count
-    assert result["first_losses"] == first_losses(settings)
+    assert result["first_losses"] == first_losses(train, settings)
 
 
 def stored_contenders():
@@ -123,7 +123,7 @@ def replayed():
     with warnings.catch_warnings():
         # joblib replaces a worker that has grown and warns in its own thread, where an error hangs.
         warnings.simplefilter("ignore")
-        losses = Parallel(n_jobs=2)(delayed(first_losses)(each) for each in settings)
+        losses = Parallel(n_jobs=2)(delayed(first_losses)(train, each) for each in settings)
     return {json.dumps(each): seen for each, seen in zip(settings, losses, strict=True)}
 
 
@@ -153,7 +153,7 @@ def test_stored_runs_begin_as_they_would_today(run, replayed):
 
 def test_contenders_that_share_a_seed_share_the_first_loss_and_no_other():
     adam, sgd, other = (
-        first_losses(complete(train, ASKED | change))
+        first_losses(train, complete(train, ASKED | change))
         for change in ({}, dict(optimizer="SGD", rate=0.5), dict(seed=4))
     )
     assert adam[0] == sgd[0] != other[0]

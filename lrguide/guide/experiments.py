@@ -9,7 +9,7 @@ import inspect
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrguide.data import Digits, fingerprint, mnist_full, mnist_subset
+from lrguide.guide import contenders
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
 # Raise a function's number when its results change on purpose: its stored runs are then void.
-PROTOCOL = {"train": 1}
+PROTOCOL = {"train": 1, "sweep": 1}
 
-OPTIMIZERS = ("Adam", "SGD")
 # Keras holds a rate in float32: what is infinite or 0 there is so in the training.
 LOWEST_RATE, HIGHEST_RATE = (float(limit) for limit in (np.finfo("f4").tiny, np.finfo("f4").max))
 
@@ -64,8 +64,12 @@ BUDGETS = {
 
 
 def budget_of(settings: Mapping[str, Any]) -> Budget:
-    """The budget in completed settings."""
-    return Budget(**{name: settings[name] for name in Budget.__dataclass_fields__})
+    """The budget in completed settings; a sweep's is that of its steps."""
+    numbers = asdict(BUDGETS[settings["budget"]])
+    numbers = {name: settings.get(name, number) for name, number in numbers.items()}
+    if "steps" in settings:
+        numbers |= dict(training=settings["steps"] * settings["batch"], epochs=1)
+    return Budget(**numbers)
 
 
 def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,11 +86,11 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
     name = settings.get("budget", "SMALL")
     if not isinstance(name, str) or name not in BUDGETS:
         raise ValueError(f"budget must be one of {', '.join(BUDGETS)}, received {name!r}")
-    completed = {"budget": name, **asdict(BUDGETS[name]), **settings}
     parameters = inspect.signature(function).parameters
-    # A setting with a default is left out unless given: adding one must not void stored runs.
-    needed = {name for name, p in parameters.items() if p.default is p.empty}
-    unknown, missing = set(completed) - set(parameters), needed - set(completed)
+    numbers = {field: n for field, n in asdict(BUDGETS[name]).items() if field in parameters}
+    completed = {"budget": name, **numbers, **settings}
+    optional = defaults(function)
+    unknown, missing = set(completed) - set(parameters), set(parameters) - {*completed, *optional}
     if unknown or missing:
         raise TypeError(
             f"{function.__name__} takes the settings {', '.join(parameters)}: "
@@ -96,32 +100,34 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
                 if names
             )
         )
+    completed = optional | completed
     for setting, value in completed.items():
-        if setting in ("training", "batch", "epochs", "validation", "test"):
-            completed[setting] = _whole(setting, value, 1)
-        elif setting == "seed":
-            completed[setting] = _whole(setting, value, 0, 2**32 - 1)
-        elif setting == "rate":
-            completed[setting] = _positive(setting, value)
-        elif setting == "optimizer" and value not in OPTIMIZERS:
-            raise ValueError(
-                f"optimizer must be one of {', '.join(OPTIMIZERS)}, received {value!r}"
-            )
-        elif setting == "full" and value is not BUDGETS[name].full:
-            raise ValueError(f"full is set by the budget {name}, received {value!r}")
+        completed[setting] = _checked(setting, value)
+    if completed["full"] is not BUDGETS[name].full:
+        raise ValueError(f"full is set by the budget {name}, received {completed['full']!r}")
     limits = (48000, 12000, 10000) if completed["full"] else (12000, 3000, 3000)
     for part, limit in zip(("training", "validation", "test"), limits, strict=True):
-        if completed[part] > limit:
+        if completed.get(part, 0) > limit:
             raise ValueError(
                 f"{part} must be at most {limit} images, as many as this data has, "
                 f"received {completed[part]}"
             )
-    if completed["batch"] > completed["training"]:
+    if completed.get("batch", 0) > completed.get("training", math.inf):
         raise ValueError(
             f"batch must be at most the {completed['training']} training images, "
             f"received {completed['batch']}"
         )
-    return {name: completed[name] for name in parameters if name in completed}
+    if completed.get("low") and completed["low"] >= completed["rate"]:
+        raise ValueError(
+            f"low must be below the rate, {completed['rate']}, received {completed['low']}"
+        )
+    return {name: completed[name] for name in parameters}
+
+
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """The settings that an experiment takes but does not need."""
+    parameters = inspect.signature(function).parameters.items()
+    return {name: p.default for name, p in parameters if p.default is not p.empty}
 
 
 def identity(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,11 +140,13 @@ def identity(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
         )
     # Records are of this module's functions; another's of the same name is another experiment.
     module = getattr(function, "__module__", "")
+    optional = defaults(function)
     return {
         "function": name if module == __name__ else f"{module}.{name}",
         "protocol": protocols[name],
         "data": fingerprint(settings["full"]),
-        "settings": dict(settings),
+        # Without those at their default: a new optional setting must not void stored runs.
+        "settings": {k: v for k, v in settings.items() if k not in optional or optional[k] != v},
     }
 
 
@@ -154,39 +162,78 @@ def train(
     validation: int,
     test: int,
     full: bool,
+    schedule: str = "constant",
+    low: float = 0.0,
+    network: str = "article_cnn",
+    ema: float = 0.0,
+    averaged: bool = False,
 ) -> dict[str, Any]:
-    """Train the article's network at a constant learning rate.
+    """Train a network, the article's by default, at a learning rate or a schedule of it.
 
     The seed sets the initial weights, the dropout and the order of the batches, so trainings that
     share it share all three.
+
+    Args:
+        budget: its name; the numbers in it are settings of their own.
+        optimizer: a name in `contenders.OPTIMIZERS`.
+        rate: the learning rate; of a schedule the initial, of one that rises the highest.
+        seed: from 0.
+        training: images, and so on for `validation` and `test`.
+        batch: images in a batch.
+        epochs: passes over the training images.
+        validation: images.
+        test: images.
+        full: all of MNIST instead of the subset.
+        schedule: a name in `contenders.SCHEDULES`, over the whole run.
+        low: lower bound of a cyclical schedule; 0 stands for a quarter of the rate.
+        network: a name in `contenders.NETWORKS`.
+        ema: evaluate a moving average of the weights with this momentum; 0 keeps none.
+        averaged: evaluate the weights that `ScheduleFreeAdamW` averages, not those it trains at.
 
     Returns:
         `loss`, `accuracy` (with dropout, averaged over the epoch), `validation_loss` and
         `validation_accuracy`, one number an epoch; `test_loss` and `test_accuracy` at the end;
         `first_losses` of the first five batches (fewer where an epoch is shorter); `rates` at the
-        start of each epoch, and `rates_sha256` over these, repeated for each step of their epoch.
-        A number that is not finite is None.
+        start of each epoch, and `rates_sha256` over those of all steps. A number that is not
+        finite is None.
     """
+    settings = dict(locals())
     _use_one_thread()
     import keras
 
     digits = (mnist_full() if full else mnist_subset()).first(training, validation, test)
     steps = math.ceil(training / batch)
-    model, first = _compiled(optimizer, rate, seed, min(5, steps), steps_per_execution=steps)
+    model, first, planned = _compiled(settings, steps_per_execution=steps)
     rates: list[float] = []
-    note_rate = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: rates.append(float(model.optimizer.learning_rate))
-    )
+    callbacks: list[keras.callbacks.Callback] = [
+        keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: rates.append(float(model.optimizer.learning_rate))
+        )
+    ]
+    if schedule == "plateau":
+        callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=1))
+    if ema:
+        callbacks.append(keras.callbacks.SwapEMAWeights())
+    if averaged:
+        callbacks.append(contenders.averaged_weights())
     history = model.fit(
         _batches(digits, batch, seed),
         epochs=epochs,
         validation_data=_fixed(digits.x_validation, digits.y_validation),
-        callbacks=[note_rate],
+        callbacks=callbacks,
         shuffle=False,
         verbose=0,
     ).history
-    test_loss, test_accuracy, _ = model.evaluate(_fixed(digits.x_test, digits.y_test), verbose=0)
-    every = np.repeat(np.asarray(rates, np.float32), steps)
+    # With a moving average, `fit` has left the averaged weights in the model by now.
+    test_loss, test_accuracy, _ = model.evaluate(
+        _fixed(digits.x_test, digits.y_test), callbacks=callbacks[1:] if averaged else [], verbose=0
+    )
+    if isinstance(planned, float):
+        every = np.repeat(np.asarray(rates, np.float32), steps)
+    else:
+        from lrguide.checks import rates_at
+
+        every = rates_at(planned, np.arange(steps * epochs)).astype(np.float32)
     return {
         "loss": _plain(history["loss"]),
         "accuracy": _plain(history["accuracy"]),
@@ -200,23 +247,105 @@ def train(
     }
 
 
-def first_losses(settings: Mapping[str, Any]) -> list[float | None]:
-    """The losses of the first five batches, trained anew: what `train` must have seen as well."""
-    s = settings
-    digits = (mnist_full() if s["full"] else mnist_subset()).first(s["training"], 1, 1)
-    count = min(5, math.ceil(s["training"] / s["batch"]))
-    model, first = _compiled(s["optimizer"], s["rate"], s["seed"], count, steps_per_execution=1)
-    model.fit(_batches(digits, s["batch"], s["seed"]).take(count), shuffle=False, verbose=0)
-    return _plain(first.losses)
+def sweep(
+    *,
+    budget: str,
+    optimizer: str,
+    seed: int,
+    training: int,
+    batch: int,
+    validation: int,
+    full: bool,
+    steps: int = 100,
+    min_rate: float = 1e-6,
+    max_rate: float = 10.0,
+    spacing: str = "exponential",
+    network: str = "article_cnn",
+    monitored: str = "loss",
+) -> dict[str, Any]:
+    """One learning rate range test, from new weights: `lr_range_test` with one seed.
 
+    Args:
+        budget: its name; the numbers in it are settings of their own.
+        optimizer: a name in `contenders.OPTIMIZERS`.
+        seed: sets the initial weights, the dropout and the order of the images.
+        training: images, passed over as often as the steps need.
+        batch: images in a batch.
+        validation: images, where the validation loss is monitored.
+        full: all of MNIST instead of the subset.
+        steps: of the sweep.
+        min_rate: of the first step.
+        max_rate: of the last step.
+        spacing: `exponential` or `linear`.
+        network: a name in `contenders.NETWORKS`.
+        monitored: `loss` of each batch, or `validation_loss` after each step.
 
-def _compiled(
-    optimizer: str, rate: float, seed: int, count: int, steps_per_execution: int
-) -> "tuple[keras.Model, Any]":
+    Returns:
+        `sweep_rates` and `sweep_losses`, one number a step, None from where the sweep was stopped;
+        `first_losses`, the first five of them; `stopped`, why, or empty.
+    """
     _use_one_thread()
     import keras
 
-    from lrguide.model import article_cnn
+    from lrguide.range_test import lr_range_test
+
+    digits = (mnist_full() if full else mnist_subset()).first(training, validation, 1)
+
+    def build() -> "keras.Model":
+        model = contenders.NETWORKS[network]()
+        model.compile(contenders.optimizer(optimizer, min_rate), loss="categorical_crossentropy")
+        return model
+
+    keras.utils.clear_session()
+    held = (digits.x_validation, digits.y_validation) if monitored == "validation_loss" else None
+    result = lr_range_test(
+        None,
+        digits.x_train,
+        digits.y_train,
+        min_rate=min_rate,
+        max_rate=max_rate,
+        steps=steps,
+        sweep=spacing,  # type: ignore[arg-type]  # checked by `complete`
+        seeds=[seed],
+        batch_size=batch,
+        validation_data=held,
+        build=build,
+        verbose=0,
+    )
+    losses = _plain(result.losses[0])
+    return {
+        "sweep_rates": _plain(result.rates),
+        "sweep_losses": losses,
+        "first_losses": losses[:5],
+        "stopped": "".join(result.stopped),
+    }
+
+
+def first_losses(function: Callable[..., Any], settings: Mapping[str, Any]) -> list[float | None]:
+    """The losses of the first five batches, trained anew: what the run must have seen as well."""
+    s = settings
+    if function is sweep:
+        first: list[float | None] = sweep(**s)["first_losses"]
+        return first
+    digits = (mnist_full() if s["full"] else mnist_subset()).first(s["training"], 1, 1)
+    model, metric, _ = _compiled(s, steps_per_execution=1)
+    batches = _batches(digits, s["batch"], s["seed"]).take(_first(s))
+    model.fit(batches, shuffle=False, verbose=0)
+    return _plain(metric.losses)
+
+
+def _first(settings: Mapping[str, Any]) -> int:
+    return min(5, math.ceil(int(settings["training"]) / int(settings["batch"])))
+
+
+def _compiled(
+    settings: Mapping[str, Any], steps_per_execution: int
+) -> "tuple[keras.Model, Any, Any]":
+    """A new compiled network, its metric of the first losses, and its rate or schedule."""
+    _use_one_thread()
+    import keras
+
+    count, rate, schedule = _first(settings), settings["rate"], settings["schedule"]
 
     class FirstLosses(keras.metrics.Metric):
         """The true losses of the first batches (what `fit` logs is their running mean)."""
@@ -240,17 +369,23 @@ def _compiled(
             """Nothing: the first batches stay the first of the whole training."""
 
     keras.utils.clear_session()  # or each training would leave its graphs behind: 40 MB
-    keras.utils.set_random_seed(seed)
-    model = article_cnn()
+    keras.utils.set_random_seed(settings["seed"])
+    model = contenders.NETWORKS[settings["network"]]()
     first = FirstLosses()
+    steps = math.ceil(settings["training"] / settings["batch"]) * settings["epochs"]
+    planned = contenders.SCHEDULES[schedule](rate, steps, settings["low"] or rate / 4)
     model.compile(
-        optimizer=keras.optimizers.get({"class_name": optimizer, "config": {}}),
+        contenders.optimizer(
+            settings["optimizer"],
+            planned,
+            cycle_momentum=schedule == "1cycle",
+            ema=settings["ema"],
+        ),
         loss="categorical_crossentropy",
         metrics=["accuracy", first],
         steps_per_execution=steps_per_execution,
     )
-    model.optimizer.learning_rate = rate
-    return model, first
+    return model, first, planned
 
 
 def _batches(digits: Digits, batch: int, seed: int) -> "tf.data.Dataset":
@@ -323,6 +458,35 @@ def _plain(values: Any) -> list[float | None]:
         float(str(value)) if np.isfinite(value) else None
         for value in np.asarray(values, np.float32)
     ]
+
+
+def _checked(setting: str, value: Any) -> Any:
+    """The value of a setting, or one sentence on what it should be."""
+    names: dict[str, Sequence[str]] = {
+        "optimizer": list(contenders.OPTIMIZERS),
+        "schedule": list(contenders.SCHEDULES),
+        "network": list(contenders.NETWORKS),
+        "spacing": ("exponential", "linear"),
+        "monitored": ("loss", "validation_loss"),
+    }
+    if setting in names:
+        if not isinstance(value, str) or value not in names[setting]:
+            raise ValueError(
+                f"{setting} must be one of {', '.join(names[setting])}, received {value!r}"
+            )
+    elif setting in ("training", "batch", "epochs", "validation", "test", "steps"):
+        return _whole(setting, value, 2 if setting == "steps" else 1)
+    elif setting == "seed":
+        return _whole(setting, value, 0, 2**32 - 1)
+    elif setting in ("rate", "min_rate", "max_rate"):
+        return _positive(setting, value)
+    elif setting == "low":
+        return _positive(setting, value) if value != 0 else 0.0
+    elif setting == "ema":
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
+            raise ValueError(f"ema must be a number from 0 to below 1, received {value!r}")
+        return float(value)
+    return value
 
 
 def _whole(setting: str, value: Any, least: int, most: float = math.inf) -> int:

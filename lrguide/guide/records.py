@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrguide.guide.experiments import budget_of, complete, identity
+from lrguide.guide.experiments import budget_of, complete, defaults, identity
 from lrguide.guide.processes import Experiment, jobs_allowed, run_all
 
 SCHEMA = 1
@@ -168,7 +168,8 @@ def read(path: Path, function: Experiment) -> dict[str, Run]:
             )
         # Runs of another protocol or other data were right once and are simply out of date.
         if all(line[name] == same[name] for name in ("protocol", "data")):
-            run = Run(function.__name__, line["settings"], line["result"], line["made"])
+            settings = defaults(function) | line["settings"]
+            run = Run(function.__name__, settings, line["result"], line["made"])
             runs[key_of(function, run.settings)] = run
     return runs
 
@@ -179,8 +180,8 @@ def write(path: Path, function: Experiment, runs: Iterable[Run]) -> None:
     Only one process may write to a folder at a time (`only_one`).
     """
     lines = []
-    for run in sorted(runs, key=lambda run: str(run.settings)):
-        same = identity(function, run.settings)
+    identities = [(identity(function, run.settings), run) for run in runs]
+    for same, run in sorted(identities, key=lambda pair: str(pair[0]["settings"])):
         line = {name: same[name] for name in ("protocol", "data", "settings")}
         line |= {"result": dict(run.result), "made": dict(run.made)}
         try:

@@ -1,0 +1,155 @@
+"""What the guide compares: optimizers, schedules and networks, by the names that settings use.
+
+The shapes were fixed before anything was trained with them. Each schedule fills the run, so that
+one number, its rate, is all that is left to choose.
+"""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import lrguide
+
+if TYPE_CHECKING:
+    import keras
+
+# Keras' class, and what differs from its defaults.
+OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Adam": ("Adam", {}),
+    "SGD": ("SGD", {}),
+    "SGD momentum": ("SGD", {"momentum": 0.9}),
+    "AdamW": ("AdamW", {}),
+    "Adamax": ("Adamax", {}),
+    "Adadelta": ("Adadelta", {}),
+    "ScheduleFreeAdamW": ("ScheduleFreeAdamW", {}),
+}
+
+
+def _tenth(steps: int) -> int:
+    return max(1, round(steps / 10))
+
+
+# From the rate, the run's length in steps, and the lower bound of what cycles.
+SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
+    "constant": lambda rate, steps, low: rate,
+    # Down to nothing; halved at each fifth; down to a tenth; down to a hundredth.
+    "linear": lambda rate, steps, low: lrguide.linear(rate, steps),
+    "step": lambda rate, steps, low: lrguide.step_decay(rate, math.ceil(steps / 5), decay_rate=0.5),
+    "time": lambda rate, steps, low: lrguide.inverse_time(rate, steps, decay_rate=9.0),
+    "exponential": lambda rate, steps, low: lrguide.exponential(rate, steps, decay_rate=0.01),
+    "cosine": lambda rate, steps, low: lrguide.cosine(rate, steps),
+    # A tenth of the run rises; what follows is constant, falls all the way, or falls in the end.
+    "warmup": lambda rate, steps, low: lrguide.warmup(rate, _tenth(steps)),
+    "warmup linear": lambda rate, steps, low: lrguide.warmup(
+        lrguide.linear(rate, steps - _tenth(steps)), _tenth(steps)
+    ),
+    "warmup stable decay": lambda rate, steps, low: lrguide.warmup_stable_decay(
+        rate, (_tenth(steps), steps - 4 * _tenth(steps), 3 * _tenth(steps))
+    ),
+    # Two cycles, so that the run ends at the lower bound.
+    "triangular": lambda rate, steps, low: lrguide.triangular(low, rate, _quarter(steps)),
+    "triangular2": lambda rate, steps, low: lrguide.triangular2(low, rate, _quarter(steps)),
+    "exp_range": lambda rate, steps, low: lrguide.exp_range(
+        low, rate, _quarter(steps), gamma=0.1 ** (1 / steps)
+    ),
+    "1cycle": lambda rate, steps, low: lrguide.one_cycle(rate, steps),
+    # Halved after an epoch without a lower validation loss: a callback, not a schedule.
+    "plateau": lambda rate, steps, low: rate,
+}
+CYCLES = ("triangular", "triangular2", "exp_range")
+
+
+def _quarter(steps: int) -> int:
+    return math.ceil(steps / 4)
+
+
+def article_cnn() -> "keras.Model":
+    """The article's network."""
+    return lrguide.article_cnn()
+
+
+def dense() -> "keras.Model":
+    """Two dense layers, no dropout: 50,890 parameters."""
+    import keras
+
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def normalised_cnn() -> "keras.Model":
+    """A smaller convolutional network with batch normalisation and no dropout."""
+    import keras
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(16, 3, use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 3, use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+NETWORKS = {each.__name__: each for each in (article_cnn, dense, normalised_cnn)}
+
+
+def optimizer(name: str, rate: Any, *, cycle_momentum: bool = False, ema: float = 0.0) -> Any:
+    """A new Keras optimizer at a rate or a schedule.
+
+    Args:
+        name: one of `OPTIMIZERS`.
+        rate: a number or a schedule.
+        cycle_momentum: let its momentum fall where the schedule's rate rises, where it has one.
+        ema: momentum of a moving average of the weights; 0 keeps none.
+    """
+    import keras
+
+    class_name, config = OPTIMIZERS[name]
+    config = config | ({"use_ema": True, "ema_momentum": ema} if ema else {})
+    if cycle_momentum and name == "Adam":
+        return lrguide.ScheduledAdam(rate, beta_1=rate.momentum(), **config)
+    if cycle_momentum and name == "SGD momentum":
+        return lrguide.ScheduledSGD(rate, **config | {"momentum": rate.momentum()})
+    made = keras.optimizers.get({"class_name": class_name, "config": config})
+    if isinstance(rate, float):
+        made.learning_rate = rate
+        return made
+    return type(made).from_config(made.get_config() | {"learning_rate": rate})
+
+
+def averaged_weights(beta_1: float = 0.9) -> "keras.callbacks.Callback":
+    """A callback that evaluates `ScheduleFreeAdamW` at its averaged weights.
+
+    It trains at y = (1 - beta_1) z + beta_1 x and promises its results for the average x; Keras
+    3.15 has no call that puts x into the model, and evaluates y (Defazio et al. 2024,
+    arXiv:2405.15682, equations 1 to 3).
+    """
+    import keras
+
+    class Averaged(keras.callbacks.Callback):
+        def on_test_begin(self, logs: Any = None) -> None:
+            weights = self.model.trainable_variables
+            self.trained = [weight.numpy() for weight in weights]
+            steps = [v for v in self.model.optimizer.variables if v.path.endswith("_momentum")]
+            for weight, y, z in zip(weights, self.trained, steps, strict=True):
+                weight.assign((y - (1 - beta_1) * z.numpy()) / beta_1)
+
+        def on_test_end(self, logs: Any = None) -> None:
+            for weight, y in zip(self.model.trainable_variables, self.trained, strict=True):
+                weight.assign(y)
+
+    return Averaged()
