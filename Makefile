@@ -8,7 +8,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 export NO_MKDOCS_2_WARNING = 1
 
 python := .venv/bin/python
-.PHONY: help set-up port serve test site check bench measure constraints clean
+.PHONY: help set-up port serve test site check bench measure verify constraints clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the commands
@@ -43,8 +43,11 @@ check: set-up ## Check style, types, spelling and that imports go downwards only
 bench: set-up ## Measure speed and size, as ratios taken in one run
 	@$(python) -m tests.bench
 
-measure: set-up ## Train what the records lack (PAGE=fixed_rates JOBS=2)
+measure: set-up ## Train what the records lack (PAGE=fixed_rates JOBS=2 DRY=1)
 	@$(python) -m lrguide.guide.measure
+
+verify: set-up ## Run stored runs again and compare (RUNS=5 SEED=0)
+	@$(python) -m lrguide.guide.verify
 
 constraints: ## Renew constraints.txt: the newest versions that pyproject.toml allows
 	@$(or $(PYTHON),python3) -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet uv

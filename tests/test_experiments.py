@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -14,12 +13,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from joblib import Parallel, delayed
 
 from lrguide.data import mnist_subset
 from lrguide.guide import experiments
 from lrguide.guide.experiments import BUDGETS, budget_of, complete, first_losses, identity, train
-from lrguide.guide.records import RECORDS, key_of, measured
+from lrguide.guide.records import key_of, measured
 from lrguide.model import article_cnn
 
 PROTOCOL = {"probe": 1}
@@ -96,56 +94,6 @@ def test_a_short_epoch_has_fewer_first_losses(training, batch, count):
     result = train(**settings)
     assert len(result["first_losses"]) == count
     assert result["first_losses"] == first_losses(train, settings)
-
-
-def stored_contenders():
-    """One stored run a contender: all that its settings say but the seed."""
-    contenders = {}
-    for path in sorted(RECORDS.glob("train_*.json")):
-        for run in json.loads(path.read_text())["runs"]:
-            named = {name: value for name, value in run["settings"].items() if name != "seed"}
-            contenders.setdefault(json.dumps(named), run)
-    return list(contenders.values())
-
-
-STORED = stored_contenders()
-HAVE_FULL = (
-    os.environ.get("LRGUIDE_MNIST")
-    or (
-        Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets" / "mnist.npz"
-    ).is_file()
-)
-
-
-@pytest.fixture(scope="module")
-def replayed():
-    settings = [run["settings"] for run in STORED if HAVE_FULL or not run["settings"]["full"]]
-    with warnings.catch_warnings():
-        # joblib replaces a worker that has grown and warns in its own thread, where an error hangs.
-        warnings.simplefilter("ignore")
-        losses = Parallel(n_jobs=2)(delayed(first_losses)(train, each) for each in settings)
-    return {json.dumps(each): seen for each, seen in zip(settings, losses, strict=True)}
-
-
-@pytest.mark.parametrize(
-    "run",
-    STORED,
-    ids=["{budget}-{epochs}-{optimizer}-{rate}".format_map(run["settings"]) for run in STORED],
-)
-def test_stored_runs_begin_as_they_would_today(run, replayed):
-    """A changed model, data order, seed, loop or optimizer shows in the first five losses."""
-    settings = run["settings"]
-    if json.dumps(settings) not in replayed:
-        pytest.skip("FULL needs the whole of MNIST: set LRGUIDE_MNIST")
-    from lrguide.guide.processes import _processor
-
-    seen, stored = replayed[json.dumps(settings)], run["result"]["first_losses"]
-    if run["made"]["processor"] == _processor():
-        assert seen == stored
-    else:
-        np.testing.assert_allclose(
-            np.array(seen, float), np.array(stored, float), rtol=1e-4, atol=1e-6
-        )
 
 
 # What the seed decides
@@ -304,8 +252,8 @@ BAD = [
     (dict(budget="HUGE"), ValueError, "budget must be one of TINY, .*, FULL, received 'HUGE'"),
     (dict(budget=["TINY"]), ValueError, r"budget must be one of .* received \['TINY'\]"),
     (dict(full=True), ValueError, "full is set by the budget SMALL, received True"),
-    (dict(optimizer="Adem"), ValueError, "optimizer must be one of Adam, SGD, received 'Adem'"),
-    (dict(optimizer=None), ValueError, "optimizer must be one of Adam, SGD, received None"),
+    (dict(optimizer="Adem"), ValueError, "optimizer must be one of Adam, SGD, .*, received 'Adem'"),
+    (dict(optimizer=None), ValueError, "optimizer must be one of Adam, SGD, .*, received None"),
     (dict(seed=-1), ValueError, "seed must be a whole number from 0 to 4294967295, received -1"),
     (dict(seed=2**32), ValueError, "seed must be .*, received 4294967296"),
     (dict(seed=0.5), ValueError, "seed must be a whole number .*, received 0.5"),

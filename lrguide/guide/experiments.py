@@ -121,6 +121,10 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
         raise ValueError(
             f"low must be below the rate, {completed['rate']}, received {completed['low']}"
         )
+    if completed.get("averaged") and completed["optimizer"] != "ScheduleFreeAdamW":
+        raise ValueError(
+            f"averaged needs the optimizer ScheduleFreeAdamW, received {completed['optimizer']}"
+        )
     return {name: completed[name] for name in parameters}
 
 
@@ -482,6 +486,8 @@ def _checked(setting: str, value: Any) -> Any:
         return _positive(setting, value)
     elif setting == "low":
         return _positive(setting, value) if value != 0 else 0.0
+    elif setting == "averaged" and not isinstance(value, bool):
+        raise ValueError(f"averaged must be True or False, received {value!r}")
     elif setting == "ema":
         if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
             raise ValueError(f"ema must be a number from 0 to below 1, received {value!r}")

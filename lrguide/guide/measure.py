@@ -1,13 +1,16 @@
 """`make measure`: run what a page asks for and no record holds, and write the records.
 
     PAGE=fixed_rates JOBS=2 python -m lrguide.guide.measure
+    DRY=1 python -m lrguide.guide.measure
+    SCHEDULER=tcp://host:8786 python -m lrguide.guide.measure
 
 Each run is kept in the cache as it ends, and written to the records when the page's question is
-answered; start the command again to go on.
+answered; start the command again to go on. `DRY=1` lists what would run and trains nothing.
 """
 
 import contextlib
 import os
+import re
 import runpy
 import sys
 import traceback
@@ -17,8 +20,9 @@ from pathlib import Path
 import matplotlib as mpl
 
 from lrguide.guide import records
-from lrguide.guide.processes import Experiment
-from lrguide.guide.records import Run
+from lrguide.guide.experiments import budget_of
+from lrguide.guide.processes import Experiment, cluster
+from lrguide.guide.records import NotMeasured, Run
 
 
 class PageStopped(Exception):
@@ -71,32 +75,91 @@ def keep(function: Experiment, runs: Iterable[Run], folder: Path | None = None) 
     return new
 
 
+def missing(page: Path) -> list[str]:
+    """What a page would train, a line an experiment and budget; nothing is trained.
+
+    What it asks for after that may depend on the answers, so the list ends with the page's first
+    question that the records cannot answer.
+    """
+    records.asked.clear()
+    try:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            runpy.run_path(str(page), run_name="__main__")
+    except NotMeasured as stopped:
+        function, _ = records.asked[-1]
+        seconds: dict[str, list[float]] = {}
+        for settings in stopped.missing:
+            seconds.setdefault(settings["budget"], []).append(budget_of(settings).seconds)
+        lines = [
+            f"{function.__name__} {budget}: {len(each)} runs, {sum(each) / 60:.0f} CPU-minutes"
+            for budget, each in seconds.items()
+        ]
+        return [*lines, "pending: what the page asks for after these"]
+    except AssertionError:
+        pass  # a claim that does not hold has its runs all the same
+    return []
+
+
+def pages() -> dict[str, Path]:
+    """The pages by name, in reading order as far as the site's navigation names them."""
+    found = {page.stem: page for page in sorted((records.ROOT / "docs").glob("*.py"))}
+    site = records.ROOT / "mkdocs.yml"
+    named = re.findall(r"^ +- (\w+)\.py$", site.read_text(), re.M) if site.is_file() else []
+    return {name: found[name] for name in [*named, *found] if name in found}
+
+
 def main() -> int:
-    """Measure the page named by `PAGE`, or every page, chapters in the order of their names."""
+    """Measure the page named by `PAGE`, or every page."""
     mpl.use("agg")
     if os.environ.get("JOBS"):
         os.environ["LRGUIDE_JOBS"] = os.environ["JOBS"]
     os.environ.pop("LRGUIDE_MAX_SECONDS", None)  # this command is the answer to that limit
-    pages = {page.stem: page for page in sorted((records.ROOT / "docs").glob("*.py"))}
-    name = os.environ.get("PAGE")
-    if name and name not in pages:
-        print(f"PAGE must be one of {', '.join(pages)}, received {name!r}", file=sys.stderr)
+    name, chosen = os.environ.get("PAGE"), pages()
+    if name and name not in chosen:
+        print(f"PAGE must be one of {', '.join(chosen)}, received {name!r}", file=sys.stderr)
         return 2
+    if name:
+        chosen = {name: chosen[name]}
+    address = os.environ.get("SCHEDULER")
+    try:
+        if os.environ.get("DRY"):
+            return dry(chosen.values())
+        if not address:
+            return measure_all(chosen.values())
+        with cluster(address) as workers:
+            os.environ.setdefault("LRGUIDE_JOBS", str(workers))
+            return measure_all(chosen.values())
+    except KeyboardInterrupt:
+        print("stopped; what was measured is kept, the same command goes on", file=sys.stderr)
+        return 130
+    except Exception as error:  # no room, another measurement, a damaged record, ...
+        print(error, file=sys.stderr)
+        return 1
+
+
+def dry(chosen: Iterable[Path]) -> int:
+    """Print what would run."""
+    os.environ["LRGUIDE_MAX_SECONDS"] = "0"
+    needed = {page.name: missing(page) for page in chosen}
+    for page, lines in needed.items():
+        for line in lines:
+            print(f"{page}: {line}")
+    if not any(needed.values()):
+        print("nothing to measure")
+    return 0
+
+
+def measure_all(chosen: Iterable[Path]) -> int:
+    """Measure these pages; 1 if one of them stopped on its way."""
     failed = False
-    for page in [pages[name]] if name else pages.values():
+    for page in chosen:
         print(f"measuring {page.name}", flush=True)
         try:
             if not measure(page):
                 print(f"{page.name}: nothing to do, the records hold all its runs")
-        except KeyboardInterrupt:
-            print("stopped; what was measured is kept, the same command goes on", file=sys.stderr)
-            return 130
         except PageStopped as error:
             print(error, file=sys.stderr)
             failed = True
-        except Exception as error:  # no room, another measurement, a damaged record, ...
-            print(error, file=sys.stderr)
-            return 1
     return int(failed)
 
 

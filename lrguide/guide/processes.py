@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from multiprocessing import resource_tracker
@@ -24,10 +25,18 @@ Experiment = Callable[..., dict[str, Any]]
 Outcome = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
 
 
+# TensorFlow's seeds are the process's, so a cluster's worker with threads runs one after another.
+_one_at_a_time = threading.Lock()
+
+
 def run_all(
     function: Experiment, missing: Sequence[dict[str, Any]], jobs: int
 ) -> Generator[Outcome, None, None]:
-    """Run an experiment at each of these completed settings; outcomes come as they are ready."""
+    """Run an experiment at each of these completed settings; outcomes come as they are ready.
+
+    Raises:
+        ChildProcessError: if a process that trains is killed.
+    """
     from joblib import Parallel, delayed
 
     if any(setting["full"] for setting in missing):
@@ -46,9 +55,47 @@ def run_all(
         with _uninterrupted():
             runs = parallel(delayed(_run)(function, s) for s in missing)
         with closing(runs):
-            for outcome in runs:
-                yield outcome
-                advance(outcome[0])
+            try:
+                for outcome in runs:
+                    yield outcome
+                    advance(outcome[0])
+            except BrokenExecutor as error:
+                raise ChildProcessError(
+                    "a process that trained was killed, perhaps for want of memory; the runs that "
+                    "had ended are kept: start again to go on, with fewer JOBS if it happens again"
+                ) from error
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[int]:
+    """Send runs to the workers of a Dask scheduler at this address; gives their number.
+
+    Raises:
+        ModuleNotFoundError: if the package distributed is not installed.
+        ConnectionError: if no scheduler answers, or it has no workers.
+    """
+    from joblib import parallel_config
+
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            "SCHEDULER needs the package distributed, which is not installed: "
+            "pip install distributed"
+        ) from error
+    try:
+        client = Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConnectionError(
+            f"SCHEDULER must be the address of a running Dask scheduler, as tcp://host:8786, but "
+            f"none answered at {address!r}"
+        ) from error
+    with client:
+        workers = len(client.nthreads())
+        if not workers:
+            raise ConnectionError(f"the scheduler at {address} has no workers: start some")
+        with parallel_config("dask", client=client):
+            yield workers
 
 
 @contextmanager
@@ -103,12 +150,14 @@ def _progress(
 
 def _run(function: Experiment, settings: dict[str, Any]) -> Outcome:
     # Runs in a process of its own: the thread counts of the caller's TensorFlow must not matter.
-    _end_with_parent()
+    if "distributed" not in sys.modules:  # a cluster's worker outlives whoever started it
+        _end_with_parent()
     # Both decide bits, so they do not depend on how the caller's computer is set up.
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
-    started = time.process_time()
-    result = function(**settings)
-    return settings, result, _provenance(time.process_time() - started)
+    with _one_at_a_time:
+        started = time.process_time()
+        result = function(**settings)
+        return settings, result, _provenance(time.process_time() - started)
 
 
 @functools.cache
@@ -137,7 +186,7 @@ def _provenance(cpu_seconds: float) -> dict[str, Any]:
         ]
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "processor": ", ".join(gpus) or _processor(),
+        "processor": ", ".join(gpus) or processor(),
         "threads": threads,
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
         "cpu_seconds": round(cpu_seconds, 1),
@@ -148,7 +197,8 @@ def _provenance(cpu_seconds: float) -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of this machine's processor type, on which the last bits of a result depend."""
     import platform
 
     try:

@@ -34,7 +34,12 @@ asked: list[tuple[Experiment, list[dict[str, Any]]]] = []
 
 
 class NotMeasured(RuntimeError):
-    """Runs are missing that would take longer than `LRGUIDE_MAX_SECONDS`."""
+    """Runs are missing that would take longer than `LRGUIDE_MAX_SECONDS`: these."""
+
+    def __init__(self, message: str, missing: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Take the sentence, and the completed settings of the missing runs."""
+        super().__init__(message)
+        self.missing = missing
 
 
 @dataclass(frozen=True)
@@ -282,7 +287,8 @@ def _refuse_if_too_long(function: Experiment, missing: list[dict[str, Any]], job
         duration = f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
         raise NotMeasured(
             f"{len(missing)} runs are not measured yet and would take about {duration} here, "
-            f"longer than the {limit:.0f} seconds of LRGUIDE_MAX_SECONDS: run `make measure`"
+            f"longer than the {limit:.0f} seconds of LRGUIDE_MAX_SECONDS: run `make measure`",
+            missing,
         )
 
 

@@ -46,7 +46,9 @@ def loops(digits: Digits, batch: int):
 
     x, y, images = digits.x_train, digits.y_train, len(digits.x_train)
     steps = math.ceil(images / batch)
-    settings = dict(budget="MIDDLE", training=images, batch=batch, optimizer="Adam", rate=0.001, seed=0)
+    settings = dict(
+        budget="MIDDLE", training=images, batch=batch, optimizer="Adam", rate=0.001, seed=0
+    )
     settings = experiments.complete(experiments.train, settings)
     ours, _, _ = experiments._compiled(settings, steps_per_execution=steps)
     ordered = experiments._batches(digits, batch, 0)
