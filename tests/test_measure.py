@@ -48,7 +48,15 @@ def page(project, name, code):
 
 
 def start(project, command=("-m", "lrguide.guide.measure"), **environment):
-    hidden = ("PAGE", "JOBS", "LRGUIDE_JOBS", "LRGUIDE_MAX_SECONDS", "PYTHONPATH")
+    hidden = (
+        "PAGE",
+        "JOBS",
+        "DRY",
+        "SCHEDULER",
+        "LRGUIDE_JOBS",
+        "LRGUIDE_MAX_SECONDS",
+        "PYTHONPATH",
+    )
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=project,
@@ -65,7 +73,7 @@ def start(project, command=("-m", "lrguide.guide.measure"), **environment):
 def measure(project, **environment):
     """Exit status, lines on stdout, and on stderr those that no bar wrote."""
     process = start(project, **environment)
-    said, complained = process.communicate(timeout=120)
+    said, complained = process.communicate(timeout=240)
     plain = [line for line in complained.splitlines() if "\r" not in line and "gone" not in line]
     return process.returncode, said.splitlines(), [line for line in plain if line.strip()]
 
@@ -220,3 +228,134 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(project):
     page(project, "one", f"ask(*range({len(kept)}), sleep=0.2)")
     assert measure(project)[0] == 0
     assert kept.items() <= {p.name: p.stat().st_mtime_ns for p in cache.glob("*.json")}.items()
+
+
+def test_pages_are_measured_in_reading_order_those_not_in_the_navigation_last(project):
+    for name in ("alpha", "beta", "gamma"):
+        page(project, name, "")
+    (project / "mkdocs.yml").write_text("nav:\n  - gamma.py\n  - words.md\n  - alpha.py\n")
+    _, said, _ = measure(project)
+    measured = [line.split()[1] for line in said if line.startswith("measuring")]
+    assert measured == ["gamma.py", "alpha.py", "beta.py"]
+
+
+def test_a_dry_run_lists_what_is_missing_with_its_time_and_trains_nothing(project):
+    page(project, "known", "ask(0)")
+    measure(project)
+    page(project, "more", "ask(0, 1, 2)\nask(0, budget='FULL')")
+    page(project, "wrong", "claim(ask(0), lambda runs: False, lambda runs: 'No.')")
+    status, said, complained = measure(project, DRY="1")
+    assert (status, complained) == (0, [])
+    assert said == [
+        "more.py: probe SMALL: 2 runs, 0 CPU-minutes",
+        "more.py: pending: what the page asks for after these",
+    ]
+    assert seeds(project) == [0]
+    assert len(list((project / ".cache" / "lrguide").glob("*.json"))) == 1
+
+
+def test_a_dry_run_with_all_there_says_so(project):
+    page(project, "known", "ask(0)")
+    measure(project)
+    assert measure(project, DRY="1") == (0, ["nothing to measure"], [])
+
+
+def test_a_killed_process_is_one_sentence_and_what_was_done_is_kept(project):
+    page(project, "one", "ask(*range(40), sleep=0.3)")
+    cache = project / ".cache" / "lrguide"
+    process = start(project)
+    wait(lambda: len(list(cache.glob("*.json"))) >= 2)
+    [run] = json.loads(next(iter(cache.glob("*.json"))).read_text())["runs"]
+    os.kill(run["result"]["process"], signal.SIGKILL)
+    _, complained = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in complained
+    assert "a process that trained was killed, perhaps for want of memory;" in complained
+    kept = len(list(cache.glob("*.json")))
+    page(project, "one", f"ask(*range({kept}))")
+    assert 0 < kept < 40 and measure(project)[0] == 0
+
+
+# A cluster: a real scheduler, two real workers
+
+
+def wait(done, seconds=60):
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def scheduler(project, tmp_path_factory):
+    """The address of a Dask scheduler on loopback with two workers, and the workers' processes."""
+    folder = tmp_path_factory.mktemp("dask")
+    found = folder / "scheduler.json"
+    environment = os.environ | {"PYTHONPATH": str(project), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+    def run(*command):
+        return subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_" + command[0], *command[1:]],
+            env=environment,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    file = ["--scheduler-file", str(found)]
+    local = ["--no-dashboard", "--host", "127.0.0.1"]
+    processes = [run("scheduler", *local, "--port", "0", *file)]
+    wait(found.is_file)
+    one = ["--nthreads", "1", "--no-nanny"]
+    processes += [run("worker", *local, *one, *file) for _ in range(2)]
+    address = json.loads(found.read_text())["address"]
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    yield address, processes[1:]
+    for process in reversed(processes):
+        process.kill()
+        process.wait()
+
+
+def test_a_cluster_gives_the_results_of_this_machine(project, scheduler):
+    little = "training=200, batch=40, epochs=1, validation=40, test=40, budget='TINY', rate=0.003"
+    page(
+        project,
+        "one",
+        "from lrguide.guide.experiments import train\n"
+        f"measured(train, [dict(optimizer='Adam', seed=s, {little}) for s in range(2)])",
+    )
+    address, _ = scheduler
+    status, said, complained = measure(project, SCHEDULER=address)
+    assert (status, said[-1], complained) == (0, "train_TINY.json: 2 runs added", [])
+    held = project / "docs" / "records" / "train_TINY.json"
+    by_cluster = json.loads(held.read_text())["runs"]
+    held.unlink()
+    shutil.rmtree(project / ".cache")
+    assert measure(project)[0] == 0
+    here = json.loads(held.read_text())["runs"]
+    assert [run["result"] for run in by_cluster] == [run["result"] for run in here]
+
+
+def test_a_worker_that_is_killed_midway_loses_and_doubles_nothing(project, scheduler):
+    page(project, "one", "ask(*range(12), sleep=0.2)")
+    address, workers = scheduler
+    cache = project / ".cache" / "lrguide"
+    process = start(project, SCHEDULER=address)
+    wait(lambda: len(list(cache.glob("*.json"))) >= 4)
+    workers[0].kill()
+    process.communicate(timeout=240)
+    assert process.returncode == 0
+    assert sorted(seeds(project)) == list(range(12))
+
+
+def test_a_scheduler_that_does_not_answer_is_one_sentence(project):
+    page(project, "one", "ask(0)")
+    status, said, complained = measure(project, SCHEDULER="tcp://127.0.0.1:9")
+    assert (status, said) == (1, [])
+    assert complained[-1] == (
+        "SCHEDULER must be the address of a running Dask scheduler, as tcp://host:8786, but none "
+        "answered at 'tcp://127.0.0.1:9'"
+    )

@@ -2,7 +2,9 @@
 
 import functools
 import os
+import pickle
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -23,10 +25,6 @@ from lrguide.guide.experiments import budget_of
 Experiment = Callable[..., dict[str, Any]]
 # Completed settings, the result, and what made it.
 Outcome = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
-
-
-# TensorFlow's seeds are the process's, so a cluster's worker with threads runs one after another.
-_one_at_a_time = threading.Lock()
 
 
 def run_all(
@@ -150,14 +148,39 @@ def _progress(
 
 def _run(function: Experiment, settings: dict[str, Any]) -> Outcome:
     # Runs in a process of its own: the thread counts of the caller's TensorFlow must not matter.
-    if "distributed" not in sys.modules:  # a cluster's worker outlives whoever started it
-        _end_with_parent()
+    if threading.current_thread() is not threading.main_thread():
+        return _run_apart(function, settings)
+    _end_with_parent()
     # Both decide bits, so they do not depend on how the caller's computer is set up.
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
-    with _one_at_a_time:
-        started = time.process_time()
-        result = function(**settings)
-        return settings, result, _provenance(time.process_time() - started)
+    started = time.process_time()
+    result = function(**settings)
+    return settings, result, _provenance(time.process_time() - started)
+
+
+def _run_apart(function: Experiment, settings: dict[str, Any]) -> Outcome:
+    """Run in a new process: the other threads of a cluster's worker draw random numbers, too."""
+    code = "from lrguide.guide import processes; processes._answer()"
+    child = subprocess.run(
+        [sys.executable, "-c", code],
+        input=pickle.dumps((function, settings)),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    answer: Outcome | Exception = pickle.loads(child.stdout)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _answer() -> None:
+    """Run what stands pickled in the standard input, and write its outcome to the output."""
+    answer: Outcome | Exception
+    try:
+        answer = _run(*pickle.load(sys.stdin.buffer))
+    except Exception as error:
+        answer = error
+    sys.stdout.buffer.write(pickle.dumps(answer))
 
 
 @functools.cache

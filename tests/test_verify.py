@@ -1,0 +1,123 @@
+"""`make verify`: stored runs come out again, and a run that would not is found."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from lrguide.guide import experiments, records, verify
+from lrguide.guide.experiments import complete, train
+from lrguide.guide.processes import processor
+from lrguide.guide.records import RECORDS, Run, measured
+
+LITTLE = dict(budget="TINY", training=200, batch=40, epochs=1, validation=40, test=40)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    settings = [LITTLE | dict(optimizer="Adam", rate=0.001, seed=seed) for seed in (0, 1)]
+    settings += [LITTLE | dict(optimizer="SGD", rate=0.1, seed=0, schedule="cosine")]
+    return measured(train, settings, cache=tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """Store runs as records that `verify` then reads."""
+    monkeypatch.setattr(records, "RECORDS", tmp_path)
+
+    def store(runs):
+        records.write(tmp_path / "train_TINY.json", train, runs)
+
+    return store
+
+
+def altered(run, **result):
+    return replace(run, result=dict(run.result) | result)
+
+
+def elsewhere(run):
+    return replace(run, made=dict(run.made) | {"processor": "another"})
+
+
+def test_runs_that_come_out_again_agree(stored, made, monkeypatch, capsys):
+    stored(made)
+    monkeypatch.setenv("RUNS", "2")
+    assert verify.main() == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "first losses of 2 contenders, then 2 whole runs (SEED=0)"
+    assert said[-1] == "all agree"
+    assert len(said) == 6 and all(line.endswith(": equal") for line in said[1:-1])
+    assert "train TINY SGD, schedule cosine, rate 0.1, seed 0: equal" in said
+
+
+def test_a_run_that_differs_is_named_and_the_exit_status_is_1(stored, made, monkeypatch, capsys):
+    wrong = [made[0].result["first_losses"][0] * 1.01, *made[0].result["first_losses"][1:]]
+    stored([altered(made[0], first_losses=wrong), *made[1:]])
+    monkeypatch.setenv("RUNS", "0")
+    assert verify.main() == 1
+    said = capsys.readouterr().out
+    assert "train TINY Adam, rate 0.001, seed 0: DIFFERS on the same processor type" in said
+    assert said.endswith("1 runs DISAGREE\n")
+
+
+def test_a_whole_run_that_ends_otherwise_is_found_though_it_begins_alike(
+    stored, made, monkeypatch, capsys
+):
+    stored([altered(run, test_loss=run.result["test_loss"] + 1e-6) for run in made])
+    monkeypatch.setenv("RUNS", "9")
+    assert verify.main() == 1
+    said = capsys.readouterr().out
+    assert said.count(": equal") == 2 and said.endswith("3 runs DISAGREE\n")
+
+
+@pytest.mark.parametrize(
+    ("factor", "agrees", "words"),
+    [(1, True, "equal"), (1 + 5e-5, True, "agree to 1e-4"), (1.001, False, "by more than 1e-4")],
+)
+def test_on_another_processor_the_first_losses_may_differ_by_little(made, factor, agrees, words):
+    again = {"first_losses": [loss * factor for loss in made[0].result["first_losses"]]}
+    verdict, sentence = verify.agreement(elsewhere(made[0]), again, processor())
+    assert verdict is agrees and words in sentence
+
+
+def test_the_sample_follows_the_seed(stored, made, monkeypatch, capsys):
+    def sample(seed):
+        monkeypatch.setattr(verify, "check", lambda chosen, replayed: (chosen[:0] and 0) or 0)
+        seen = []
+        monkeypatch.setattr(
+            verify,
+            "check",
+            lambda chosen, replayed: seen.extend(r.settings for _, r in chosen) or 0,
+        )
+        verify.verify(1, seed)
+        return seen[2:]
+
+    stored(made)
+    assert sample(1) == sample(1)
+    assert len({str(sample(seed)) for seed in range(20)}) > 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("RUNS", "-1"), ("RUNS", "two"), ("SEED", "x")])
+def test_bad_numbers_are_one_sentence(monkeypatch, capsys, name, value):
+    monkeypatch.setenv(name, value)
+    assert verify.main() == 2
+    assert capsys.readouterr().err == "RUNS must be a whole number from 0, SEED a whole number\n"
+
+
+def test_a_damaged_record_is_one_sentence(stored, tmp_path, capsys):
+    (tmp_path / "train_TINY.json").write_text("{")
+    assert verify.main() == 1
+    assert "damaged and is not used" in capsys.readouterr().err
+
+
+def test_every_stored_run_is_one_that_would_be_used():
+    """No record holds runs of an older protocol or other data, which nobody would see again."""
+    for path in RECORDS.glob("*.json"):
+        function = getattr(experiments, path.stem.rpartition("_")[0])
+        lines = json.loads(path.read_text())["runs"]
+        used = records.read(path, function)
+        assert len(used) == len(lines), path.name
+        assert all(
+            isinstance(run, Run) and run.settings == complete(function, run.settings)
+            for run in used.values()
+        )
