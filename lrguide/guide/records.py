@@ -80,6 +80,25 @@ class Runs(tuple[Run, ...]):
         """One result of each run: shape (runs,) or (runs, epochs); what was not finite is NaN."""
         return np.array([run.result[name] for run in self], dtype=np.float64)
 
+    def final(self, name: str = "validation_loss") -> NDArray[np.float64]:
+        """What `values` gives, after the last epoch: shape (runs,)."""
+        values = self.values(name)
+        return values[:, -1] if values.ndim > 1 else values
+
+    def best(self, setting: str = "rate") -> Any:
+        """The value of a setting with the lowest mean validation loss after the last epoch.
+
+        A value at which a run's loss was not finite is never the best.
+
+        Raises:
+            LookupError: if each value has such a run.
+        """
+        means = {value: runs.final().mean() for value, runs in self.by(setting).items()}
+        finite = {value: mean for value, mean in means.items() if np.isfinite(mean)}
+        if not finite:
+            raise LookupError(f"every {setting} of these runs has a loss that is not finite")
+        return min(finite, key=finite.__getitem__)
+
 
 def measured(
     function: Experiment,
