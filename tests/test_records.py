@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrguide.guide import experiments
+from lrguide.guide import experiments, records
 from lrguide.guide.experiments import complete, train
 from lrguide.guide.records import NotMeasured, Run, Runs, key_of, measured, only_one, read, write
 
@@ -506,3 +506,42 @@ def test_settings_without_their_list_are_refused_in_one_sentence(tmp_path) -> No
         measured(probe, {"seed": 0}, cache=tmp_path, records=tmp_path)
     with pytest.raises(TypeError, match=r"settings of a run must be a mapping, received 'seed'"):
         measured(probe, ["seed"], cache=tmp_path, records=tmp_path)
+
+
+# What pages ask of runs
+
+
+def runs_of(**losses):
+    """Runs of contenders by name, one a seed, each with two epochs."""
+    return records.Runs(
+        records.Run("probe", {"name": name, "seed": seed}, {"validation_loss": [9, loss]}, {})
+        for name, values in losses.items()
+        for seed, loss in enumerate(values)
+    )
+
+
+def test_the_final_value_is_that_of_the_last_epoch_or_the_only_one():
+    runs = runs_of(a=[1.0, 2.0])
+    assert runs.final().tolist() == [1, 2]
+    alone = records.Runs([records.Run("probe", {}, {"test_loss": 0.5}, {})])
+    assert alone.final("test_loss").tolist() == [0.5]
+
+
+def test_the_best_value_has_the_lowest_mean_and_no_run_that_was_lost():
+    assert runs_of(a=[1.0, 2.0], b=[1.4, 1.5], c=[0.1, None]).best("name") == "b"
+    with pytest.raises(LookupError, match="every name of these runs has a loss that is not finite"):
+        runs_of(a=[None, 1.0]).best("name")
+
+
+def test_differences_are_paired_by_seed_whatever_the_order():
+    runs = runs_of(a=[1.0, 2.0, 3.0], b=[0.5, 2.5, 1.0])
+    a, b = runs.where(name="a"), runs.where(name="b")
+    assert a.minus(b).tolist() == [0.5, -0.5, 2.0]
+    assert a.minus(records.Runs(reversed(b))).tolist() == [0.5, -0.5, 2.0]
+
+
+@pytest.mark.parametrize("other", [lambda b: b[:2], lambda b: (*b, b[0])])
+def test_differences_need_the_same_seeds(other):
+    runs = runs_of(a=[1.0, 2.0, 3.0], b=[0.5, 2.5, 1.0])
+    with pytest.raises(ValueError, match="must have the same seeds, each once, received"):
+        runs.where(name="a").minus(records.Runs(other(runs.where(name="b"))))

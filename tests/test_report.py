@@ -136,3 +136,27 @@ def test_a_table_without_rows_is_refused() -> None:
 )
 def test_several_states_mean_and_range_and_counts_what_is_not_finite(values, text) -> None:
     assert report.several(np.array(values)) == text
+
+
+@pytest.mark.parametrize(
+    ("differences", "says"),
+    [
+        # Student's t with 4 degrees of freedom: 0.95 of it lies within 2.776.
+        ([-0.1, -0.2, -0.15, -0.12, -0.18], "lower"),
+        ([0.1, 0.2, 0.15, 0.12, 0.18], "higher"),
+        ([-0.1, 0.2, -0.15, 0.12, -0.18], "tie"),
+        ([0.0, 0.0, 0.0], "tie"),
+        (2.775 / np.sqrt(5) + np.array([-1, 1, -1, 1, 0]), "tie"),
+        (2.777 / np.sqrt(5) + np.array([-1, 1, -1, 1, 0]), "higher"),
+        ([0.1, np.nan, 0.2], "fails"),
+        ([0.1, np.inf, 0.2], "fails"),
+    ],
+)
+def test_a_verdict_is_a_tie_where_the_interval_of_the_mean_holds_none(differences, says):
+    assert report.verdict(np.array(differences)) == says
+
+
+@pytest.mark.parametrize("count", [0, 1, 11])
+def test_a_verdict_needs_some_seeds(count):
+    with pytest.raises(ValueError, match=f"must be those of 2 to 10 seeds, received {count}"):
+        report.verdict(np.zeros(count))

@@ -85,6 +85,21 @@ class Runs(tuple[Run, ...]):
         values = self.values(name)
         return values[:, -1] if values.ndim > 1 else values
 
+    def minus(self, other: "Runs", name: str = "validation_loss") -> NDArray[np.float64]:
+        """By how much the final value lies above that of another contender, seed by seed.
+
+        Raises:
+            ValueError: if the two have not the same seeds, each once.
+        """
+        ours, theirs = ({run.settings["seed"]: run for run in runs} for runs in (self, other))
+        if len(ours) != len(self) or len(theirs) != len(other) or ours.keys() != theirs.keys():
+            raise ValueError(
+                "paired runs must have the same seeds, each once, received "
+                f"{[run.settings['seed'] for run in self]} and "
+                f"{[run.settings['seed'] for run in other]}"
+            )
+        return self.final(name) - Runs(theirs[seed] for seed in ours).final(name)
+
     def best(self, setting: str = "rate") -> Any:
         """The value of a setting with the lowest mean validation loss after the last epoch.
 

@@ -113,6 +113,30 @@ def several(values: NDArray[np.float64], digits: int = 3) -> str:
     return f"{text}, {lost} of {len(values)} not finite" if lost and len(finite) else text
 
 
+# 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom.
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
+
+def verdict(differences: NDArray[np.float64]) -> str:
+    """What paired differences, one a seed, say: "lower", "higher", "tie", or "fails".
+
+    A tie is what the 95 % interval of their mean (Student's t) cannot tell from none; "fails" means
+    that some were not finite.
+
+    Raises:
+        ValueError: for fewer than 2 or more than 10 seeds.
+    """
+    count = len(differences)
+    if not 2 <= count <= len(_STUDENT) + 1:
+        raise ValueError(f"differences must be those of 2 to 10 seeds, received {count}")
+    if not np.isfinite(differences).all():
+        return "fails"
+    half = _STUDENT[count - 2] * differences.std(ddof=1) / np.sqrt(count)
+    if abs(differences.mean()) <= half:
+        return "tie"
+    return "lower" if differences.mean() < 0 else "higher"
+
+
 def plain(rate: float) -> str:
     """A learning rate without exponent: `0.00001` rather than `1e-05`."""
     return np.format_float_positional(rate, trim="-")
