@@ -30,6 +30,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from page_markdown import to_markdown
 from page_results import Results, Run, explain, stop_of
+from runs_csv import table_of
 from watchdog.events import FileModifiedEvent
 
 log = logging.getLogger("mkdocs.pages")
@@ -129,7 +130,12 @@ def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> No
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Keep the cache from growing for ever."""
+    """Write the table of all runs beside their records; keep the cache from growing for ever."""
+    records = Path(config.docs_dir, "records")
+    if records.is_dir():
+        written = Path(config.site_dir, "records", "runs.csv")
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(table_of(records), encoding="utf-8")
     results_of(_root(config)).store.prune()
 
 
@@ -207,7 +213,11 @@ def _foot(notebook: dict[str, Any], page: Page, config: MkDocsConfig) -> str:
         if Path(config.docs_dir, "records", name).exists()
     ]
     if links:
-        lines.append(f"Every run behind it: {', '.join(links)}.")
+        meaning = get_relative_url("records/", page.url)
+        lines.append(
+            f"Every run behind it: {', '.join(links)} "
+            f'(<a href="{meaning}">what the fields mean</a>).'
+        )
     paragraphs = "".join(f"<p>{line}</p>" for line in lines)
     return f'<div class="lr-foot" data-search-exclude>{paragraphs}</div>'
 

@@ -1,0 +1,37 @@
+"""All measured runs as one table: a row a run, its settings, its final results, what made it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+EACH_EPOCH = ("loss", "accuracy", "validation_loss", "validation_accuracy")
+
+
+def table_of(records: Path) -> str:
+    """The runs of all records in a folder as CSV; what a run has not is left empty."""
+    rows = [row(line, path) for path in sorted(records.glob("*.json")) for line in lines(path)]
+    columns = list(dict.fromkeys(name for each in rows for name in each))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The runs in a record, as they are written there."""
+    runs: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    return runs
+
+
+def row(line: dict[str, Any], path: Path) -> dict[str, Any]:
+    """One run; of a list with a number an epoch the last one."""
+    result = line["result"]
+    final = {f"final_{name}": result[name][-1] for name in EACH_EPOCH if name in result}
+    single = {name: value for name, value in result.items() if not isinstance(value, list)}
+    experiment = path.stem.rpartition("_")[0]
+    return {"experiment": experiment, **line["settings"], **final, **single, **line["made"]}
