@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lrguide.checks import rates_at
 from lrguide.guide import contenders, experiments
-from lrguide.guide.experiments import complete, sweep, train
+from lrguide.guide.experiments import complete, sweep, train, updates
 
 STEPS = 100
 LITTLE = dict(budget="TINY", training=200, batch=40, epochs=4, validation=50, test=50, seed=3)
@@ -170,6 +171,26 @@ def test_a_sweep_is_a_range_test_from_new_weights(monitored):
     np.testing.assert_allclose(once["sweep_rates"], np.geomspace(1e-3, 1, 12), rtol=1e-6)
     assert len(once["sweep_losses"]) == 12 and once["first_losses"] == once["sweep_losses"][:5]
     assert once["sweep_losses"] != sweep(**complete(sweep, asked | dict(seed=3)))["sweep_losses"]
+
+
+def test_updates_are_how_far_the_weights_moved_in_units_of_the_rate():
+    asked = dict(budget="TINY", optimizer="SGD", rate=0.01, seed=2, training=400, batch=40, steps=3)
+    once = updates(**complete(updates, asked))
+    weighted = updates(**complete(updates, asked | dict(loss_weight=4)))
+    assert len(once["mean_update"]) == len(once["first_losses"]) == 3
+    assert weighted["first_losses"][0] == pytest.approx(once["first_losses"][0])
+    assert weighted["mean_update"][0] == pytest.approx(4 * once["mean_update"][0], rel=1e-4)
+    # Independent: the gradient of the first batch, by hand.
+    keras.utils.set_random_seed(2)
+    model = experiments.contenders.article_cnn()
+    digits = experiments.mnist_subset().first(400, 1, 1)
+    x, y = next(iter(experiments._batches(digits, 40, 2)))
+    with tf.GradientTape() as tape:
+        loss = keras.ops.mean(keras.losses.categorical_crossentropy(y, model(x, training=True)))
+    gradients = [np.abs(g).ravel() for g in tape.gradient(loss, model.trainable_variables)]
+    assert once["mean_update"][0] == pytest.approx(np.concatenate(gradients).mean(), rel=1e-3)
+    assert once["largest_update"][0] == pytest.approx(np.concatenate(gradients).max(), rel=1e-3)
+    assert once["first_losses"][0] == pytest.approx(float(loss), rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 # Raise a function's number when its results change on purpose: its stored runs are then void.
-PROTOCOL = {"train": 1, "sweep": 1}
+PROTOCOL = {"train": 1, "sweep": 1, "updates": 1}
 
 # Keras holds a rate in float32: what is infinite or 0 there is so in the training.
 LOWEST_RATE, HIGHEST_RATE = (float(limit) for limit in (np.finfo("f4").tiny, np.finfo("f4").max))
@@ -325,11 +325,70 @@ def sweep(
     }
 
 
+def updates(
+    *,
+    budget: str,
+    optimizer: str,
+    rate: float,
+    seed: int,
+    training: int,
+    batch: int,
+    full: bool,
+    steps: int = 50,
+    loss_weight: float = 1.0,
+) -> dict[str, Any]:
+    """How far an optimizer moves the weights of the article's network, in units of the rate.
+
+    Args:
+        budget: its name; the numbers in it are settings of their own.
+        optimizer: a name in `contenders.OPTIMIZERS`.
+        rate: the learning rate.
+        seed: sets the initial weights, the dropout and the order of the images.
+        training: images.
+        batch: images in a batch.
+        full: all of MNIST instead of the subset.
+        steps: to train.
+        loss_weight: what the loss, and with it every gradient, is multiplied by.
+
+    Returns:
+        `mean_update` and `largest_update`, one number a step: over all weights, how far each moved,
+        divided by the rate; `first_losses`, unweighted.
+    """
+    _use_one_thread()
+    import keras
+
+    digits = (mnist_full() if full else mnist_subset()).first(training, 1, 1)
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    model = contenders.NETWORKS["article_cnn"]()
+    made = contenders.optimizer(optimizer, rate)
+    model.compile(made, loss="categorical_crossentropy", loss_weights=[loss_weight])
+    seen: dict[str, list[float]] = {"mean_update": [], "largest_update": [], "first_losses": []}
+    before = [weight.numpy() for weight in model.trainable_variables]
+
+    def note(step: int, logs: Mapping[str, float]) -> None:
+        nonlocal before
+        after = [weight.numpy() for weight in model.trainable_variables]
+        pairs = zip(after, before, strict=True)
+        moved = np.concatenate([np.abs(a - b).ravel() for a, b in pairs]) / rate
+        seen["mean_update"].append(float(moved.mean()))
+        seen["largest_update"].append(float(moved.max()))
+        if step < 5:
+            seen["first_losses"].append(logs["loss"] / loss_weight)
+        before = after
+        model.reset_metrics()  # or the next loss would be a running mean
+
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=note)
+    batches = _batches(digits, batch, seed).repeat().take(steps)
+    model.fit(batches, callbacks=[callback], shuffle=False, verbose=0)
+    return {name: _plain(values) for name, values in seen.items()}
+
+
 def first_losses(function: Callable[..., Any], settings: Mapping[str, Any]) -> list[float | None]:
     """The losses of the first five batches, trained anew: what the run must have seen as well."""
     s = settings
-    if function is sweep:
-        first: list[float | None] = sweep(**s)["first_losses"]
+    if function is not train:
+        first: list[float | None] = function(**s)["first_losses"]
         return first
     digits = (mnist_full() if s["full"] else mnist_subset()).first(s["training"], 1, 1)
     model, metric, _ = _compiled(s, steps_per_execution=1)
@@ -482,7 +541,7 @@ def _checked(setting: str, value: Any) -> Any:
         return _whole(setting, value, 2 if setting == "steps" else 1)
     elif setting == "seed":
         return _whole(setting, value, 0, 2**32 - 1)
-    elif setting in ("rate", "min_rate", "max_rate"):
+    elif setting in ("rate", "min_rate", "max_rate", "loss_weight"):
         return _positive(setting, value)
     elif setting == "low":
         return _positive(setting, value) if value != 0 else 0.0

@@ -72,8 +72,7 @@ def agreement(run: Run, again: Mapping[str, Any], here: str) -> tuple[bool, str]
 def describe(run: Run) -> str:
     """The run in a few words: what its settings say beyond its budget's numbers."""
     numbers = (*experiments.Budget.__dataclass_fields__, "budget", "optimizer", "seed")
-    function = next(f for f in (experiments.train, experiments.sweep) if f.__name__ == run.function)
-    usual = experiments.defaults(function)
+    usual = experiments.defaults(getattr(experiments, run.function))
     more = [
         f"{name} {value}"
         for name, value in run.settings.items()
