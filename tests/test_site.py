@@ -53,15 +53,9 @@ warnings.warn("only for " + "the terminal")
 print(f"printed {number}")
 print("<b>not bold</b>")
 
-# %% alt="A line that rises" tags=["fold-input"]
+# %% alt="A line that rises"
 plt.plot([1, 2, 4])
 plt.xlabel("steps");
-
-# %% tags=["raises-exception"]
-1 / 0
-
-# %% tags=["remove-cell"]
-print("kept from the page")
 
 # %% tags=["hide-input"]
 from IPython.display import display
@@ -213,8 +207,6 @@ class TestAPage:
             pytest.param(
                 '<svg role="img" aria-label="A line that rises"', id="a plot with its alt"
             ),
-            pytest.param('<details class="code">', id="code that is folded away"),
-            pytest.param("ZeroDivisionError: division by zero", id="an error that is meant"),
             pytest.param("A <strong>claim</strong>.", id="Markdown that the code publishes"),
             pytest.param(
                 "Measured from 1 March 2026 to 4 March 2026 on A processor, "
@@ -228,9 +220,7 @@ class TestAPage:
     def test_shows(self, built: Site, shown: str) -> None:
         assert shown in built.html("plots")
 
-    @pytest.mark.parametrize(
-        "hidden", ["only for the terminal", "kept from the page", "only_cached", "&lt;Figure", "%%"]
-    )
+    @pytest.mark.parametrize("hidden", ["only for the terminal", "only_cached", "&lt;Figure", "%%"])
     def test_does_not_show(self, built: Site, hidden: str) -> None:
         assert hidden not in built.html("plots")
 
@@ -601,11 +591,7 @@ class TestMarkdown:
         [
             ("snippet", ["```python\nx", "shown"]),
             ("hide-input", ["shown"]),
-            ("hide-output", ["```python\nx"]),
-            ("fold-input", ["??? code", "    ```python\n    x", "shown"]),
             ("output-first", ["shown", "```python\nx"]),
-            ('output-first", "fold-input', ["shown", "??? code", "    ```python\n    x"]),
-            ("remove-cell", []),
         ],
     )
     def test_tags_say_what_is_shown_and_in_which_order(self, tags: str, order: list[str]) -> None:

@@ -82,7 +82,7 @@ class Run:
 
     @property
     def failed(self) -> bool:
-        """Whether the page stopped with an error that it does not announce."""
+        """Whether the page stopped with an error."""
         return self.tried.is_set() and (self.notebook is None or stop_of(self.notebook) is not None)
 
     def give_up(self) -> None:
@@ -196,12 +196,9 @@ class Results:
 def stop_of(notebook: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """The cell at which the page stopped and its error, or None if the page ran to its end."""
     for cell in notebook["cells"]:
-        if cell["cell_type"] == "code" and "raises-exception" not in cell["metadata"].get(
-            "tags", []
-        ):
-            for output in cell["outputs"]:
-                if output["output_type"] == "error":
-                    return cell, output
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                return cell, output
     return None
 
 
