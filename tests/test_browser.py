@@ -120,6 +120,17 @@ def test_is_no_wider_than_the_screen(view: View) -> None:
     )
 
 
+def test_code_fits_its_column_and_where_it_cannot_shows_that_it_goes_on(view: View) -> None:
+    wide = view.page.evaluate(
+        """[...document.querySelectorAll("pre > code")]
+        .filter((code) => code.scrollWidth > code.clientWidth)
+        .map((code) => [code.innerText.slice(0, 60), getComputedStyle(code).backgroundImage])"""
+    )
+    if view.page.viewport_size == {"width": 1280, "height": 900}:
+        assert wide == []
+    assert [code for code, background in wide if "gradient" not in background] == []
+
+
 def test_can_be_used_by_everybody(view: View) -> None:
     report = Axe().run(view.page)
     assert report.violations_count == 0, report.generate_report()

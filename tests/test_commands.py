@@ -261,7 +261,7 @@ def test_set_up_announces_the_one_installation_that_takes_long(folder: Path) -> 
     python = real.rename(real.with_name("real"))
     packages = 'case "$*" in *pip*--editable*) echo "numpy" ;; *) echo "pip" ;; esac'
     real.write_text(
-        f"#!/bin/sh\n[ \"$2\" = pip ] || exec '{python}' \"$@\"\n"
+        f'#!/bin/sh\n[ "$2" = pip ] || exec \'{python}\' "$@"\n'
         f'echo "Installing collected packages: $({packages})"\n',
         encoding="utf-8",
     )
