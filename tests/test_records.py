@@ -208,8 +208,10 @@ def test_runs_are_chosen_and_grouped_by_their_settings():
     assert [run.settings["seed"] for run in runs.where(budget="SHORT")] == [1, 0]
     assert {k: len(v) for k, v in runs.by("budget").items()} == {"SMALL": 2, "SHORT": 2}
     assert list(runs.by("seed")) == [1, 0]
-    with pytest.raises(LookupError, match=r"no run has \{'seed': 7\}; .* \{'seed': \[0, 1\]\}"):
+    with pytest.raises(LookupError, match=r"^no run has seed 7; these runs have seed 1, 0$"):
         runs.where(seed=7)
+    with pytest.raises(LookupError, match=r"has budget FULL and seed 0; .* SMALL, SHORT and seed"):
+        runs.where(budget="FULL", seed=0)
 
 
 # The memo

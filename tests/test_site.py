@@ -119,6 +119,14 @@ print("losses", runs.values("loss").ravel())
 """
 
 
+# Two sentences that its run does not bear out.
+UNTRUE = """
+from lrguide.guide.report import claim
+claim(runs, lambda runs: False, lambda runs: f"{len(runs)} run is enough")
+claim(runs, lambda runs: False, lambda runs: f"seed `7` has {len(runs.where(seed=7))} run")
+"""
+
+
 class Site:
     """A guide of a few tiny pages with the real theme, hook and settings."""
 
@@ -347,13 +355,13 @@ class TestABuild:
         assert not list((tmp_path / ".cache/lrguide").glob("*.json"))
 
     def test_fails_on_a_claim_that_its_runs_do_not_bear_out(self, tmp_path: Path) -> None:
-        claim = (
-            "from lrguide.guide.report import claim\n\n"
-            "claim(runs, lambda runs: False, lambda runs: f'{len(runs)} run is enough')\n"
-        )
-        result = Site(tmp_path, {"index.py": f"# %%{ASK}{claim}"}, REAL_PACKAGE).build()
+        result = Site(tmp_path, {"index.py": f"# %%{ASK}{UNTRUE}"}, REAL_PACKAGE).build()
         assert result.returncode != 0
-        assert "index.py: The runs do not bear out this sentence: 1 run is enough" in result.stderr
+        first, second = result.stderr.splitlines()[-2:]
+        assert first.endswith("line 15: The runs do not bear out this sentence: 1 run is enough")
+        assert second.startswith(
+            "docs/index.py, line 16: No run has seed 7; these runs have seed 1."
+        )
 
     def test_says_so_when_a_kernel_dies(self, tmp_path: Path) -> None:
         site = Site(tmp_path, {"index.py": "# %%\nimport os\n\nos._exit(3)\n"})
@@ -391,9 +399,13 @@ class Served(Site):
 
     def page(self) -> str:
         """The page's text."""
+        return html.unescape(re.sub(r"<[^>]*>", "", self.html()))
+
+    def html(self, page: str = "index") -> str:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=30) as answer:
-                return html.unescape(re.sub(r"<[^>]*>", "", answer.read().decode()))
+                text: str = answer.read().decode()
+                return text
         except OSError:
             return ""
 
@@ -448,6 +460,26 @@ class TestServing:
     def test_trains_what_takes_less_time(self, served: Served) -> None:
         served.edit("docs/index.py", "FULL", "TINY")
         served.shows("losses [0.5]", "result 3")
+
+    def test_names_above_the_page_and_in_the_terminal_the_sentences_that_no_longer_hold(
+        self, served: Served
+    ) -> None:
+        served.edit("docs/index.py", "print('result", UNTRUE + "print('result")
+        served.shows(
+            "2 sentences of this page no longer hold", "has seed 7; these runs have seed 1"
+        )
+        page = served.html()
+        lines = served.folder.joinpath("docs/index.py").read_text().splitlines()
+        links = re.findall(r'<a href="#([\w-]+)">line (\d+)</a>', page)
+        assert len(links) == 2
+        for anchor, line in links:
+            assert lines[int(line) - 1].startswith("claim(")
+            assert page.count(f'id="{anchor}"') == 1
+        assert page.index("no longer hold") < page.index(f'id="{links[0][0]}"')
+        said = (served.folder / "log").read_text()
+        numbers = " and ".join(line for _, line in links)
+        assert f"docs/index.py: 2 sentences no longer hold, at lines {numbers}" in said
+        assert "does not contain an anchor" not in said
 
 
 class TestWhatIsTouchedOfMkdocsJupyter:

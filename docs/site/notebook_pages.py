@@ -29,7 +29,7 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from page_markdown import to_markdown
-from page_results import Results, Run, explain, stop_of
+from page_results import Results, Run, explain, first_line, stop_of
 from watchdog.events import FileModifiedEvent
 
 log = logging.getLogger("mkdocs.pages")
@@ -92,9 +92,8 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
         note = _stopped(executed, path, _root(config))
     notebook = jupytext.read(path)  # prose is always the file's; only results are kept
     if executed is not None:
-        if not serving and (untrue := _untrue(executed)):  # a reader sees it in the page
-            raise PluginError(f"{path.name}: {untrue[0]}")
         _copy_outputs(executed, notebook)
+        note += _untrue(notebook, path, _root(config))
         foot = _foot(executed, page, config)
     markdown, meta = to_markdown(notebook)
     header = f"---\n{yaml.safe_dump(meta)}---\n\n" if meta else ""
@@ -149,11 +148,33 @@ def _copy_outputs(executed: dict[str, Any], notebook: nbformat.NotebookNode) -> 
         cell.outputs = [nbformat.from_dict(output) for output in other["outputs"]]
 
 
-def _untrue(executed: dict[str, Any]) -> list[str]:
-    """Claims that their runs do not bear out."""
-    outputs = [output for cell in executed["cells"] for output in cell.get("outputs", [])]
-    published = [output.get("metadata", {}).get("lrguide", {}) for output in outputs]
-    return [metadata["failed"] for metadata in published if "failed" in metadata]
+def _untrue(notebook: nbformat.NotebookNode, path: Path, root: Path) -> str:
+    """Claims that their runs do not bear out: the end of a build, a note with links to a reader."""
+    failed: dict[int, str] = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            marks = output.get("metadata", {}).get("lrguide", {})
+            if "failed" in marks:
+                line = first_line(cell.source, path) + marks["line"] - 1
+                failed[line] = marks["failed"]
+                text = "".join(output.data["text/markdown"])
+                output.data["text/markdown"] = f'<div id="line-{line}"></div>\n\n{text}'
+    name = os.path.relpath(path, root)
+    if not failed:
+        return ""
+    if not serving:
+        raise PluginError(
+            "\n".join(f"{name}, line {line}: {words}" for line, words in failed.items())
+        )
+    many = len(failed) > 1
+    what = f"{len(failed)} sentence{'s'[:many]}{{}} no longer hold{'s'[many:]}"
+    lines = " and ".join(map(str, failed))
+    log.warning(f"{name}: {what.format('')}, at line{'s'[:many]} {lines}")
+    links = ", ".join(f"[line {line}](#line-{line})" for line in failed)
+    return (
+        f'!!! warning "{what.format(" of this page")}"\n\n'
+        f"    The runs do not bear out what is said at {links} of `{name}`.\n\n"
+    )
 
 
 def _running(run: Run) -> str:

@@ -202,6 +202,12 @@ def stop_of(notebook: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] |
     return None
 
 
+def first_line(source: str, page: Path) -> int:
+    """The line of the page at which the code cell with this source begins."""
+    above, found, _ = page.read_text(encoding="utf-8").partition(source)
+    return above.count("\n") + 1 if found else 1
+
+
 def explain(notebook: dict[str, Any], page: Path, root: Path) -> str:
     """The dozen lines that matter: page, cell, line, error, and where it was raised."""
     stop = stop_of(notebook)
@@ -212,8 +218,7 @@ def explain(notebook: dict[str, Any], page: Path, root: Path) -> str:
     source = "".join(cell["source"])
     inside = re.search(r"Cell In\[\d+\], line (\d+)", trace)
     at = int(inside[1]) if inside else 1
-    above, found, _ = page.read_text(encoding="utf-8").partition(source)
-    first = above.count("\n") + 1 if found else 1
+    first = first_line(source, page)
     lines = source.splitlines()
     name = os.path.relpath(page, root)
     shown = [

@@ -60,8 +60,10 @@ class Runs(tuple[Run, ...]):
             run for run in self if all(run.settings.get(k) == v for k, v in settings.items())
         )
         if not chosen:
-            present = {k: sorted({run.settings.get(k) for run in self}, key=str) for k in settings}
-            raise LookupError(f"no run has {settings}; these runs have {present}")
+            asked = " and ".join(f"{k} {v}" for k, v in settings.items())
+            values = {k: dict.fromkeys(str(run.settings.get(k)) for run in self) for k in settings}
+            present = " and ".join(f"{k} {', '.join(v)}" for k, v in values.items())
+            raise LookupError(f"no run has {asked}; these runs have {present}")
         return chosen
 
     def by(self, setting: str) -> dict[Any, "Runs"]:
