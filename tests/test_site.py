@@ -425,7 +425,8 @@ class Served(Site):
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     page = "# %%\nimport time\n\ntime.sleep(2)\nprint('result', 1 + 1)\n"
     folder = tmp_path_factory.mktemp("serve")
-    yield from Served(folder, {"index.py": page}, REAL_PACKAGE).serve()
+    other = "# %%\nprint('finished before the front page')\n"
+    yield from Served(folder, {"index.py": page, "other.py": other}, REAL_PACKAGE).serve()
 
 
 class TestServing:
@@ -438,6 +439,7 @@ class TestServing:
 
     def test_shows_the_result_by_itself_when_it_is_there(self, served: Served) -> None:
         served.shows("result 2")
+        assert (served.folder / "log").read_text().count("Running index.py") == 1
 
     def test_shows_an_error_in_the_page_and_lives_on(self, served: Served) -> None:
         served.edit("docs/index.py", "1 + 1", "1 + one")

@@ -63,10 +63,13 @@ def on_config(config: MkDocsConfig) -> None:
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
     """Start the runs of all pages that need one, so that they go side by side."""
+    results = results_of(_root(config))
     for file in files.documentation_pages():
         if _is_script(file.src_uri):
-            run = results_of(_root(config)).of(Path(str(file.abs_src_path)))
-            if isinstance(run, Run) and not run.done.is_set():
+            path = Path(str(file.abs_src_path))
+            before = results.runs.get(path)
+            run = results.of(path)
+            if isinstance(run, Run) and run is not before:
                 log.info(f"Running {file.src_uri}: its code or what it imports is new")
 
 
@@ -180,10 +183,10 @@ def _untrue(notebook: nbformat.NotebookNode, path: Path, root: Path) -> str:
 def _running(run: Run) -> str:
     began = time.strftime("%H:%M:%S", time.localtime(run.started))
     return (
-        '!!! info "This page is being run"\n\n'
-        "    Its code has been running on this machine since "
-        f"{began}. Its results will appear here by themselves;\n"
-        "    the terminal shows how far they are."
+        '<div class="admonition info lr-running" role="status">'
+        '<p class="admonition-title">This page is being run</p>'
+        f"<p>Its code has been running on this machine since {began}. Its results will appear here "
+        "by themselves; the terminal shows how far they are.</p></div>"
     )
 
 
