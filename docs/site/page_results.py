@@ -167,6 +167,7 @@ class Results:
         environment = {
             "LRGUIDE_MAX_SECONDS": LONGEST,
             **os.environ,
+            "LRGUIDE_PAGE": run.page.name,
             "IPYTHONDIR": str(self.root / ".cache" / "ipython"),
             "JUPYTER_PREFER_ENV_PATH": "1",
             "MATPLOTLIBRC": str(HERE / "matplotlibrc"),
