@@ -210,7 +210,9 @@ def test_runs_are_chosen_and_grouped_by_their_settings():
     assert list(runs.by("seed")) == [1, 0]
     with pytest.raises(LookupError, match=r"^no run has seed 7; these runs have seed 1, 0$"):
         runs.where(seed=7)
-    with pytest.raises(LookupError, match=r"has budget FULL and seed 0; .* SMALL, SHORT and seed"):
+    with pytest.raises(
+        LookupError, match=r"has budget FULL and seed 0; .* budget SMALL and seed 1, SMALL and"
+    ):
         runs.where(budget="FULL", seed=0)
 
 

@@ -479,7 +479,7 @@ class TestServing:
             assert page.count(f'id="{anchor}"') == 1
         assert page.index("no longer hold") < page.index(f'id="{links[0][0]}"')
         said = (served.folder / "log").read_text()
-        numbers = " and ".join(line for _, line in links)
+        numbers = ", ".join(line for _, line in links)
         assert f"docs/index.py: 2 sentences no longer hold, at lines {numbers}" in said
         assert "does not contain an anchor" not in said
 

@@ -171,7 +171,7 @@ def _untrue(notebook: nbformat.NotebookNode, path: Path, root: Path) -> str:
         )
     many = len(failed) > 1
     what = f"{len(failed)} sentence{'s'[:many]}{{}} no longer hold{'s'[many:]}"
-    lines = " and ".join(map(str, failed))
+    lines = ", ".join(map(str, failed))
     log.warning(f"{name}: {what.format('')}, at line{'s'[:many]} {lines}")
     links = ", ".join(f"[line {line}](#line-{line})" for line in failed)
     return (

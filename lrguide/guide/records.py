@@ -60,10 +60,15 @@ class Runs(tuple[Run, ...]):
             run for run in self if all(run.settings.get(k) == v for k, v in settings.items())
         )
         if not chosen:
-            asked = " and ".join(f"{k} {v}" for k, v in settings.items())
-            values = {k: dict.fromkeys(str(run.settings.get(k)) for run in self) for k in settings}
-            present = " and ".join(f"{k} {', '.join(v)}" for k, v in values.items())
-            raise LookupError(f"no run has {asked}; these runs have {present}")
+            first, *others = settings
+
+            def told(given: Mapping[str, Any]) -> str:
+                return f"{given.get(first)}" + "".join(f" and {k} {given.get(k)}" for k in others)
+
+            present = ", ".join(dict.fromkeys(told(run.settings) for run in self))
+            raise LookupError(
+                f"no run has {first} {told(settings)}; these runs have {first} {present}"
+            )
         return chosen
 
     def by(self, setting: str) -> dict[Any, "Runs"]:
