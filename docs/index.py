@@ -47,12 +47,14 @@ def valleys_in_words(runs):
 
 
 # %% tags=["output-first"]
+RATES = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4]
+RATES += [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
 sweep = measured(
     train,
     [
         dict(optimizer=optimizer, rate=rate, seed=seed, budget="SMALL")
         for optimizer in ("Adam", "SGD")
-        for rate in (1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+        for rate in RATES
         for seed in range(3)
     ],
 )
@@ -112,7 +114,8 @@ claim(
 # === "Copy"
 #
 #     Each page has a snippet that needs nothing but Keras and lrguide. All of them run in
-#     the tests. They are free to use (MIT licence).
+#     the tests. They are free to use (MIT licence). TensorFlow prints notes about CUDA and oneDNN
+#     at its start; what the snippet prints comes after them.
 #
 # ## Try it
 #
@@ -127,13 +130,13 @@ from lrguide.model import article_cnn
 
 rate = 0.1  # <- change this number
 
-digits = mnist_subset().first(training=2000, validation=1000, test=1000)
+data = mnist_subset().first(training=2000, validation=1000, test=1000)
 for optimizer in (keras.optimizers.Adam(rate), keras.optimizers.SGD(rate)):
     keras.utils.set_random_seed(0)
     model = article_cnn()
     model.compile(optimizer, loss="categorical_crossentropy")
-    model.fit(digits.x_train, digits.y_train, batch_size=50, epochs=2, verbose=0)
-    loss = model.evaluate(digits.x_validation, digits.y_validation, verbose=0)
+    model.fit(data.x_train, data.y_train, batch_size=50, epochs=2, verbose=0)
+    loss = model.evaluate(data.x_validation, data.y_validation, verbose=0)
     print(f"{optimizer.name}: {loss:.2f}")
 
 # %% [markdown]

@@ -20,6 +20,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 REPOSITORY = Path(__file__).parents[1]
+sys.path.insert(0, str(REPOSITORY / "docs" / "site"))
+from notebook_pages import _running  # noqa: E402
+from page_results import Run  # noqa: E402
+
 SCRIPTS = sorted(path.stem for path in (REPOSITORY / "docs").glob("*.py"))
 PAGES = [*SCRIPTS, "changelog"]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -120,9 +124,40 @@ def test_is_no_wider_than_the_screen(view: View) -> None:
     )
 
 
+def test_code_fits_its_column_and_where_it_cannot_shows_that_it_goes_on(view: View) -> None:
+    wide = view.page.evaluate(
+        """[...document.querySelectorAll("pre > code")]
+        .filter((code) => code.scrollWidth > code.clientWidth)
+        .map((code) => [code.innerText.slice(0, 60), getComputedStyle(code).backgroundImage])"""
+    )
+    if view.page.viewport_size == {"width": 1280, "height": 900}:
+        assert wide == []
+    assert [code for code, background in wide if "gradient" not in background] == []
+
+
 def test_can_be_used_by_everybody(view: View) -> None:
     report = Axe().run(view.page)
     assert report.violations_count == 0, report.generate_report()
+
+
+def test_that_a_page_is_being_run_is_said_wherever_its_reader_is(view: View) -> None:
+    notice = _running(Run(Path("page.py"), "its key"))
+    view.page.evaluate(
+        "notice => document.querySelector('article').insertAdjacentHTML('afterbegin', notice)",
+        notice,
+    )
+    view.page.evaluate("scrollTo(0, 0.6 * document.documentElement.scrollHeight)")
+    status = view.page.get_by_role("status").filter(has_text="This page is being run")
+    box, header = status.bounding_box(), view.page.locator(".md-header").bounding_box()
+    assert box and header
+    assert header["height"] <= box["y"] and box["y"] + box["height"] < 300
+    assert status.evaluate(
+        "(s, [x, y]) => s.contains(document.elementFromPoint(x, y))",
+        [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2],
+    ), "something lies upon it"
+    assert status.evaluate("s => getComputedStyle(s).backgroundColor").startswith("rgb(")
+    assert Axe().run(view.page).violations_count == 0
+    status.evaluate("s => s.remove()")
 
 
 def test_the_colours_are_those_asked_for(view: View) -> None:

@@ -252,6 +252,24 @@ def test_a_changed_list_is_installed_into_the_environment_that_is_there(
     assert not (folder / ".venv/set-up-done").exists(), "the next call has to try again"
 
 
+def test_set_up_announces_the_one_installation_that_takes_long(folder: Path) -> None:
+    set_up(folder)
+    with (folder / "constraints.txt").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    # In place of pip: it says what pip says of itself first, then of all the packages.
+    real = folder / ".venv/bin/python"
+    python = real.rename(real.with_name("real"))
+    packages = 'case "$*" in *pip*--editable*) echo "numpy" ;; *) echo "pip" ;; esac'
+    real.write_text(
+        f'#!/bin/sh\n[ "$2" = pip ] || exec \'{python}\' "$@"\n'
+        f'echo "Installing collected packages: $({packages})"\n',
+        encoding="utf-8",
+    )
+    real.chmod(0o755)
+    said = make(folder, "set-up").stdout.splitlines()
+    assert said == ["  Installing (a minute or two)", "lrguide: .venv is ready"]
+
+
 def test_a_touched_list_changes_nothing(folder: Path) -> None:
     set_up(folder)
     (folder / "pyproject.toml").touch()

@@ -3,10 +3,12 @@
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from keras import ops
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from lrguide import plots
 
@@ -80,6 +82,19 @@ def test_losses_beyond_the_top_are_triangles_at_it() -> None:
     )
     triangles = [line for line in figure.axes[0].lines if line.get_marker() == "^"]
     assert list(triangles[0].get_ydata()) == [5.0, 5.0]
+
+
+def test_the_line_of_guessing_is_named_where_no_curve_lies() -> None:
+    rates = np.geomspace(1e-6, 1, 13)
+    losses = np.where((rates > 1e-4) & (rates < 0.1), 0.1, 2.303)[:, np.newaxis]
+    figure = plots.loss_by_rate({"Adam": (rates, losses)}, chance=2.3, top=5, ylabel="loss")
+    figure.draw_without_rendering()
+    (name,) = figure.findobj(lambda a: isinstance(a, Text) and a.get_text() == "guessing")
+    axes = figure.axes[0]
+    curve = np.interp(np.linspace(-6, 0, 500), np.log10(rates), np.log(losses[:, 0]))
+    points = np.column_stack([np.logspace(-6, 0, 500), np.exp(curve)])
+    box = name.get_window_extent().padded(3)
+    assert not any(box.contains(x, y) for x, y in axes.transData.transform(points))
 
 
 class OneStepAtATime(LearningRateSchedule):

@@ -208,8 +208,12 @@ def test_runs_are_chosen_and_grouped_by_their_settings():
     assert [run.settings["seed"] for run in runs.where(budget="SHORT")] == [1, 0]
     assert {k: len(v) for k, v in runs.by("budget").items()} == {"SMALL": 2, "SHORT": 2}
     assert list(runs.by("seed")) == [1, 0]
-    with pytest.raises(LookupError, match=r"no run has \{'seed': 7\}; .* \{'seed': \[0, 1\]\}"):
+    with pytest.raises(LookupError, match=r"^no run has seed 7; these runs have seed 1, 0$"):
         runs.where(seed=7)
+    with pytest.raises(
+        LookupError, match=r"has budget FULL and seed 0; .* budget SMALL and seed 1, SMALL and"
+    ):
+        runs.where(budget="FULL", seed=0)
 
 
 # The memo
@@ -454,9 +458,20 @@ def test_ctrl_c_stops_at_once_with_its_workers_and_keeps_what_is_done(tmp_path):
 def test_the_bar_counts_runs_and_tells_the_time_left(tmp_path):
     _, said = python(MEASURE, tmp_path, 3, 0.0).communicate()
     states = said.replace("\r", "\n").splitlines()
-    assert any(state.startswith("0 of 3 runs, about 00:17 left") for state in states)
-    assert states[-1].startswith("3 of 3 runs |") and "gone" in states[-1]
+    assert any(state.startswith("probe: 0 of 3 runs, about 00:17 left") for state in states)
+    assert states[-1].startswith("probe: 3 of 3 runs |") and "gone" in states[-1]
     assert "Traceback" not in said and "Warning" not in said
+
+
+def test_the_bar_names_the_page_and_says_when_it_takes_longer_than_expected(tmp_path):
+    measure = MEASURE.replace(
+        "sleep=", "training=1, validation=1, test=1, epochs=1, batch=1, sleep="
+    )
+    process = python(measure, tmp_path, 1, 12.0, LRGUIDE_PAGE="fixed_rates.py")
+    _, said = process.communicate()
+    states = said.replace("\r", "\n").splitlines()
+    assert any(s.startswith("fixed_rates.py: 0 of 1 runs, longer than expected |") for s in states)
+    assert not any("about 00:00 left" in state for state in states)
 
 
 def entries(folder):

@@ -1,5 +1,8 @@
 """Claims, tables and figures: what they show, and what they refuse."""
 
+import functools
+import inspect
+
 import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -74,12 +77,35 @@ def test_a_claim_that_does_not_hold_is_a_marked_warning_in_a_notebook(outputs) -
     assert output.metadata["lrguide"]["failed"] == failure
 
 
-def test_a_claim_about_runs_that_were_taken_out_says_so(outputs) -> None:
-    report.claim(RUNS, lambda r: True, lambda r: f"{mean(r.where(seed=7)):.2f}")
-    assert (
-        "runs that are not there: no run has {'seed': 7}"
-        in (outputs.outputs[0].metadata["lrguide"]["failed"])
+def test_a_claim_about_runs_that_were_taken_out_says_which_sentence_and_which_runs(outputs) -> None:
+    report.claim(
+        RUNS,
+        lambda r: True,
+        lambda r: (
+            f"- **Seed `7`** reaches {mean(r.where(seed=7)):.2f}, the others {mean(r):.2f} at best."
+        ),
     )
+    assert outputs.outputs[0].metadata["lrguide"]["failed"] == (
+        "No run has seed 7; these runs have seed 0, 1, 2. So this sentence cannot be checked: "
+        "**Seed `7`** reaches …, the others … at best."
+    )
+
+
+@pytest.mark.parametrize(
+    "sentence", [functools.partial(mean), lambda r: str(r.where(seed=7))], ids=["built", "no text"]
+)
+def test_a_sentence_that_is_not_one_text_in_its_source_is_told_by_its_line_alone(
+    outputs, sentence
+) -> None:
+    report.claim(RUNS.where(seed=0), lambda r: bool(r.where(seed=7)), sentence)
+    failed = outputs.outputs[0].metadata["lrguide"]["failed"]
+    assert failed == "No run has seed 7; these runs have seed 0. So a sentence cannot be checked."
+
+
+def test_a_claim_that_does_not_hold_tells_the_line_on_which_it_stands(outputs) -> None:
+    report.claim(RUNS, lambda r: mean(r) > 1, lambda r: f"the mean is {mean(r):.2f}")
+    line = inspect.currentframe().f_lineno - 1
+    assert outputs.outputs[0].metadata["lrguide"]["line"] == line
 
 
 def test_a_claim_that_does_not_hold_stops_a_plain_script() -> None:
@@ -123,6 +149,15 @@ def test_a_table_is_markdown_with_a_caption(capsys: pytest.CaptureFixture[str]) 
 def test_a_table_without_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one row"):
         report.table(RUNS, lambda runs: [], lambda runs: "empty")
+
+
+def test_a_table_with_unequal_rows_is_refused() -> None:
+    rows = [{"seed": "0", "loss": "0.1"}, {"seed": "1", "los": "0.2"}]
+    with pytest.raises(
+        ValueError,
+        match=r"columns \['seed', 'loss'\] of the first, row 1 has \['seed', 'los'\]",
+    ):
+        report.table(RUNS, lambda runs: rows, lambda runs: "unequal")
 
 
 @pytest.mark.parametrize(

@@ -53,15 +53,9 @@ warnings.warn("only for " + "the terminal")
 print(f"printed {number}")
 print("<b>not bold</b>")
 
-# %% alt="A line that rises" tags=["fold-input"]
+# %% alt="A line that rises"
 plt.plot([1, 2, 4])
 plt.xlabel("steps");
-
-# %% tags=["raises-exception"]
-1 / 0
-
-# %% tags=["remove-cell"]
-print("kept from the page")
 
 # %% tags=["hide-input"]
 from IPython.display import display
@@ -122,6 +116,14 @@ def probe(*, budget, seed, training, batch, epochs, validation, test, full):
 
 runs = measured(probe, [dict(budget="TINY", seed=seed) for seed in (1,)])
 print("losses", runs.values("loss").ravel())
+"""
+
+
+# Two sentences that its run does not bear out.
+UNTRUE = """
+from lrguide.guide.report import claim
+claim(runs, lambda runs: False, lambda runs: f"{len(runs)} run is enough")
+claim(runs, lambda runs: False, lambda runs: f"seed `7` has {len(runs.where(seed=7))} run")
 """
 
 
@@ -213,8 +215,6 @@ class TestAPage:
             pytest.param(
                 '<svg role="img" aria-label="A line that rises"', id="a plot with its alt"
             ),
-            pytest.param('<details class="code">', id="code that is folded away"),
-            pytest.param("ZeroDivisionError: division by zero", id="an error that is meant"),
             pytest.param("A <strong>claim</strong>.", id="Markdown that the code publishes"),
             pytest.param(
                 "Measured from 1 March 2026 to 4 March 2026 on A processor, "
@@ -228,9 +228,7 @@ class TestAPage:
     def test_shows(self, built: Site, shown: str) -> None:
         assert shown in built.html("plots")
 
-    @pytest.mark.parametrize(
-        "hidden", ["only for the terminal", "kept from the page", "only_cached", "&lt;Figure", "%%"]
-    )
+    @pytest.mark.parametrize("hidden", ["only for the terminal", "only_cached", "&lt;Figure", "%%"])
     def test_does_not_show(self, built: Site, hidden: str) -> None:
         assert hidden not in built.html("plots")
 
@@ -357,13 +355,13 @@ class TestABuild:
         assert not list((tmp_path / ".cache/lrguide").glob("*.json"))
 
     def test_fails_on_a_claim_that_its_runs_do_not_bear_out(self, tmp_path: Path) -> None:
-        claim = (
-            "from lrguide.guide.report import claim\n\n"
-            "claim(runs, lambda runs: False, lambda runs: f'{len(runs)} run is enough')\n"
-        )
-        result = Site(tmp_path, {"index.py": f"# %%{ASK}{claim}"}, REAL_PACKAGE).build()
+        result = Site(tmp_path, {"index.py": f"# %%{ASK}{UNTRUE}"}, REAL_PACKAGE).build()
         assert result.returncode != 0
-        assert "index.py: The runs do not bear out this sentence: 1 run is enough" in result.stderr
+        first, second = result.stderr.splitlines()[-2:]
+        assert first.endswith("line 15: The runs do not bear out this sentence: 1 run is enough")
+        assert second.startswith(
+            "docs/index.py, line 16: No run has seed 7; these runs have seed 1."
+        )
 
     def test_says_so_when_a_kernel_dies(self, tmp_path: Path) -> None:
         site = Site(tmp_path, {"index.py": "# %%\nimport os\n\nos._exit(3)\n"})
@@ -401,9 +399,13 @@ class Served(Site):
 
     def page(self) -> str:
         """The page's text."""
+        return html.unescape(re.sub(r"<[^>]*>", "", self.html()))
+
+    def html(self, page: str = "index") -> str:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=30) as answer:
-                return html.unescape(re.sub(r"<[^>]*>", "", answer.read().decode()))
+                text: str = answer.read().decode()
+                return text
         except OSError:
             return ""
 
@@ -423,7 +425,8 @@ class Served(Site):
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     page = "# %%\nimport time\n\ntime.sleep(2)\nprint('result', 1 + 1)\n"
     folder = tmp_path_factory.mktemp("serve")
-    yield from Served(folder, {"index.py": page}, REAL_PACKAGE).serve()
+    other = "# %%\nprint('finished before the front page')\n"
+    yield from Served(folder, {"index.py": page, "other.py": other}, REAL_PACKAGE).serve()
 
 
 class TestServing:
@@ -436,6 +439,7 @@ class TestServing:
 
     def test_shows_the_result_by_itself_when_it_is_there(self, served: Served) -> None:
         served.shows("result 2")
+        assert (served.folder / "log").read_text().count("Running index.py") == 1
 
     def test_shows_an_error_in_the_page_and_lives_on(self, served: Served) -> None:
         served.edit("docs/index.py", "1 + 1", "1 + one")
@@ -458,6 +462,26 @@ class TestServing:
     def test_trains_what_takes_less_time(self, served: Served) -> None:
         served.edit("docs/index.py", "FULL", "TINY")
         served.shows("losses [0.5]", "result 3")
+
+    def test_names_above_the_page_and_in_the_terminal_the_sentences_that_no_longer_hold(
+        self, served: Served
+    ) -> None:
+        served.edit("docs/index.py", "print('result", UNTRUE + "print('result")
+        served.shows(
+            "2 sentences of this page no longer hold", "has seed 7; these runs have seed 1"
+        )
+        page = served.html()
+        lines = served.folder.joinpath("docs/index.py").read_text().splitlines()
+        links = re.findall(r'<a href="#([\w-]+)">line (\d+)</a>', page)
+        assert len(links) == 2
+        for anchor, line in links:
+            assert lines[int(line) - 1].startswith("claim(")
+            assert page.count(f'id="{anchor}"') == 1
+        assert page.index("no longer hold") < page.index(f'id="{links[0][0]}"')
+        said = (served.folder / "log").read_text()
+        numbers = ", ".join(line for _, line in links)
+        assert f"docs/index.py: 2 sentences no longer hold, at lines {numbers}" in said
+        assert "does not contain an anchor" not in said
 
 
 class TestWhatIsTouchedOfMkdocsJupyter:
@@ -601,11 +625,7 @@ class TestMarkdown:
         [
             ("snippet", ["```python\nx", "shown"]),
             ("hide-input", ["shown"]),
-            ("hide-output", ["```python\nx"]),
-            ("fold-input", ["??? code", "    ```python\n    x", "shown"]),
             ("output-first", ["shown", "```python\nx"]),
-            ('output-first", "fold-input', ["shown", "??? code", "    ```python\n    x"]),
-            ("remove-cell", []),
         ],
     )
     def test_tags_say_what_is_shown_and_in_which_order(self, tags: str, order: list[str]) -> None:

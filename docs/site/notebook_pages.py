@@ -29,7 +29,7 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from page_markdown import to_markdown
-from page_results import Results, Run, explain, stop_of
+from page_results import Results, Run, explain, first_line, stop_of
 from runs_csv import table_of
 from watchdog.events import FileModifiedEvent
 
@@ -64,10 +64,13 @@ def on_config(config: MkDocsConfig) -> None:
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
     """Start the runs of all pages that need one, so that they go side by side."""
+    results = results_of(_root(config))
     for file in files.documentation_pages():
         if _is_script(file.src_uri):
-            run = results_of(_root(config)).of(Path(str(file.abs_src_path)))
-            if isinstance(run, Run) and not run.done.is_set():
+            path = Path(str(file.abs_src_path))
+            before = results.runs.get(path)
+            run = results.of(path)
+            if isinstance(run, Run) and run is not before:
                 log.info(f"Running {file.src_uri}: its code or what it imports is new")
 
 
@@ -93,9 +96,8 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
         note = _stopped(executed, path, _root(config))
     notebook = jupytext.read(path)  # prose is always the file's; only results are kept
     if executed is not None:
-        if not serving and (untrue := _untrue(executed)):  # a reader sees it in the page
-            raise PluginError(f"{path.name}: {untrue[0]}")
         _copy_outputs(executed, notebook)
+        note += _untrue(notebook, path, _root(config))
         foot = _foot(executed, page, config)
     markdown, meta = to_markdown(notebook)
     header = f"---\n{yaml.safe_dump(meta)}---\n\n" if meta else ""
@@ -155,20 +157,42 @@ def _copy_outputs(executed: dict[str, Any], notebook: nbformat.NotebookNode) -> 
         cell.outputs = [nbformat.from_dict(output) for output in other["outputs"]]
 
 
-def _untrue(executed: dict[str, Any]) -> list[str]:
-    """Claims that their runs do not bear out."""
-    outputs = [output for cell in executed["cells"] for output in cell.get("outputs", [])]
-    published = [output.get("metadata", {}).get("lrguide", {}) for output in outputs]
-    return [metadata["failed"] for metadata in published if "failed" in metadata]
+def _untrue(notebook: nbformat.NotebookNode, path: Path, root: Path) -> str:
+    """Claims that their runs do not bear out: the end of a build, a note with links to a reader."""
+    failed: dict[int, str] = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            marks = output.get("metadata", {}).get("lrguide", {})
+            if "failed" in marks:
+                line = first_line(cell.source, path) + marks["line"] - 1
+                failed[line] = marks["failed"]
+                text = "".join(output.data["text/markdown"])
+                output.data["text/markdown"] = f'<div id="line-{line}"></div>\n\n{text}'
+    name = os.path.relpath(path, root)
+    if not failed:
+        return ""
+    if not serving:
+        raise PluginError(
+            "\n".join(f"{name}, line {line}: {words}" for line, words in failed.items())
+        )
+    many = len(failed) > 1
+    what = f"{len(failed)} sentence{'s'[:many]}{{}} no longer hold{'s'[many:]}"
+    lines = ", ".join(map(str, failed))
+    log.warning(f"{name}: {what.format('')}, at line{'s'[:many]} {lines}")
+    links = ", ".join(f"[line {line}](#line-{line})" for line in failed)
+    return (
+        f'!!! warning "{what.format(" of this page")}"\n\n'
+        f"    The runs do not bear out what is said at {links} of `{name}`.\n\n"
+    )
 
 
 def _running(run: Run) -> str:
     began = time.strftime("%H:%M:%S", time.localtime(run.started))
     return (
-        '!!! info "This page is being run"\n\n'
-        "    Its code has been running on this machine since "
-        f"{began}. Its results will appear here by themselves;\n"
-        "    the terminal shows how far they are."
+        '<div class="admonition info lr-running" role="status">'
+        '<p class="admonition-title">This page is being run</p>'
+        f"<p>Its code has been running on this machine since {began}. Its results will appear here "
+        "by themselves; the terminal shows how far they are.</p></div>"
     )
 
 

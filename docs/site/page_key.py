@@ -30,13 +30,9 @@ def key_of(page: Path, root: Path) -> str:
     package's data, the stored records where the page can read them, the libraries' versions and
     the kernel's settings. It does not follow prose.
     """
-    cells = [
-        (cell.source, "raises-exception" in cell.metadata.get("tags", []))
-        for cell in jupytext.read(page).cells
-        if cell.cell_type == "code"
-    ]
+    cells = [cell.source for cell in jupytext.read(page).cells if cell.cell_type == "code"]
     package = root / PACKAGE
-    files = modules_used("\n".join(source for source, _ in cells), root)
+    files = modules_used("\n".join(cells), root)
     if files:
         files |= set(package.rglob("*.npz"))
     if package / "guide" / "records.py" in files:

@@ -20,10 +20,9 @@ def to_markdown(notebook: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Render a notebook's cells as Markdown, in order, and return it with the page's metadata.
 
     A raw first cell between two lines of dashes is the page's header (YAML). Tags of a code cell:
-    `remove-cell`, `hide-input`, `fold-input` (the code folded away), `output-first` (the results,
-    then the code), `hide-output`, `raises-exception` (the error is meant). Of each
-    output the richest form is taken; objects' bare representations are left out. An `alt` in the
-    cell's header describes a plain plot.
+    `hide-input` (only its results), `output-first` (the results, then the code). Of each output the
+    richest form is taken; objects' bare representations are left out. An `alt` in the cell's header
+    describes a plain plot.
     """
     meta: dict[str, Any] = {}
     blocks: list[str] = []
@@ -50,7 +49,11 @@ def clean_text(text: str) -> str:
 
 
 def inline_svg(svg: str, alt: str, number: int) -> str:
-    """A plain matplotlib plot as one line of HTML that takes the page's text colour."""
+    """A plain matplotlib plot as one line of HTML that takes the page's text colour.
+
+    Such as the one that `plot()` of a range test leaves in a live snippet, which may not use more
+    than Keras and lrguide. What the guide measured is shown by `figure`, with `plots.svg`.
+    """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r'^(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg)
@@ -65,18 +68,12 @@ def inline_svg(svg: str, alt: str, number: int) -> str:
 
 def _code_cell(cell: Mapping[str, Any], source: str, number: int) -> list[str]:
     tags = cell["metadata"].get("tags", [])
-    if "remove-cell" in tags:
-        return []
-    code = [_fence(source, "python")]
-    if "hide-input" in tags:
-        code = []
-    elif "fold-input" in tags:
-        code = ['??? code "The code"\n\n' + _indent(code[0])]
-    results = []
-    if "hide-output" not in tags:
-        alt = cell["metadata"].get("alt", "")
-        for count, output in enumerate(_joined(cell.get("outputs", []))):
-            results.append(_output(output, alt, number * 100 + count))
+    code = [] if "hide-input" in tags else [_fence(source, "python")]
+    alt = cell["metadata"].get("alt", "")
+    results = [
+        _output(output, alt, number * 100 + count)
+        for count, output in enumerate(_joined(cell.get("outputs", [])))
+    ]
     return results + code if "output-first" in tags else code + results
 
 
@@ -123,10 +120,6 @@ def _fence(text: str, language: str) -> str:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     ticks = "`" * max(3, longest + 1)
     return f"{ticks}{language}\n{text}\n{ticks}"
-
-
-def _indent(text: str) -> str:
-    return re.sub(r"^(?=.)", "    ", text, flags=re.MULTILINE)
 
 
 def _text(value: str | list[str]) -> str:

@@ -82,7 +82,7 @@ class Run:
 
     @property
     def failed(self) -> bool:
-        """Whether the page stopped with an error that it does not announce."""
+        """Whether the page stopped with an error."""
         return self.tried.is_set() and (self.notebook is None or stop_of(self.notebook) is not None)
 
     def give_up(self) -> None:
@@ -167,6 +167,7 @@ class Results:
         environment = {
             "LRGUIDE_MAX_SECONDS": LONGEST,
             **os.environ,
+            "LRGUIDE_PAGE": run.page.name,
             "IPYTHONDIR": str(self.root / ".cache" / "ipython"),
             "JUPYTER_PREFER_ENV_PATH": "1",
             "MATPLOTLIBRC": str(HERE / "matplotlibrc"),
@@ -196,13 +197,16 @@ class Results:
 def stop_of(notebook: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """The cell at which the page stopped and its error, or None if the page ran to its end."""
     for cell in notebook["cells"]:
-        if cell["cell_type"] == "code" and "raises-exception" not in cell["metadata"].get(
-            "tags", []
-        ):
-            for output in cell["outputs"]:
-                if output["output_type"] == "error":
-                    return cell, output
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                return cell, output
     return None
+
+
+def first_line(source: str, page: Path) -> int:
+    """The line of the page at which the code cell with this source begins."""
+    above, found, _ = page.read_text(encoding="utf-8").partition(source)
+    return above.count("\n") + 1 if found else 1
 
 
 def explain(notebook: dict[str, Any], page: Path, root: Path) -> str:
@@ -215,8 +219,7 @@ def explain(notebook: dict[str, Any], page: Path, root: Path) -> str:
     source = "".join(cell["source"])
     inside = re.search(r"Cell In\[\d+\], line (\d+)", trace)
     at = int(inside[1]) if inside else 1
-    above, found, _ = page.read_text(encoding="utf-8").partition(source)
-    first = above.count("\n") + 1 if found else 1
+    first = first_line(source, page)
     lines = source.splitlines()
     name = os.path.relpath(page, root)
     shown = [

@@ -47,7 +47,8 @@ def run_all(
         batch_size=1,
         return_as="generator_unordered",
     )
-    with warnings.catch_warnings(), _progress(missing, jobs) as advance:
+    what = os.environ.get("LRGUIDE_PAGE") or function.__name__  # two pages may share a terminal
+    with warnings.catch_warnings(), _progress(what, missing, jobs) as advance:
         # What joblib tells of replaced or stopped workers helps nobody: the runs are all there.
         warnings.filterwarnings("ignore", "A worker stopped|.*tasks", UserWarning)
         with _uninterrupted():
@@ -109,7 +110,7 @@ def _uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def _progress(
-    missing: Sequence[Mapping[str, Any]], jobs: int
+    what: str, missing: Sequence[Mapping[str, Any]], jobs: int
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """A bar that moves on while the runs last: its time left is an estimate from the first on."""
     from tqdm import tqdm
@@ -123,8 +124,11 @@ def _progress(
         while True:
             gone = time.monotonic() - started
             bar.n = total if ended == len(missing) else min(gone * speed, 0.99 * total)
-            left = tqdm.format_interval(max(total / speed - gone, 0))
-            bar.set_description_str(f"{ended} of {len(missing)} runs, about {left} left")
+            left = total / speed - gone
+            rest = "longer than expected"
+            if left > 0:
+                rest = f"about {tqdm.format_interval(max(left, 1))} left"
+            bar.set_description_str(f"{what}: {ended} of {len(missing)} runs, {rest}")
             if over.wait(1 if sys.stderr.isatty() else 10):
                 return
 
@@ -142,7 +146,7 @@ def _progress(
         over.set()
         ticking.join()
         bar.n = total if ended == len(missing) else done
-        bar.set_description_str(f"{ended} of {len(missing)} runs")
+        bar.set_description_str(f"{what}: {ended} of {len(missing)} runs")
         bar.close()
 
 

@@ -65,8 +65,15 @@ class Runs(tuple[Run, ...]):
             run for run in self if all(run.settings.get(k) == v for k, v in settings.items())
         )
         if not chosen:
-            present = {k: sorted({run.settings.get(k) for run in self}, key=str) for k in settings}
-            raise LookupError(f"no run has {settings}; these runs have {present}")
+            first, *others = settings
+
+            def told(given: Mapping[str, Any]) -> str:
+                return f"{given.get(first)}" + "".join(f" and {k} {given.get(k)}" for k in others)
+
+            present = ", ".join(dict.fromkeys(told(run.settings) for run in self))
+            raise LookupError(
+                f"no run has {first} {told(settings)}; these runs have {first} {present}"
+            )
         return chosen
 
     def by(self, setting: str) -> dict[Any, "Runs"]:

@@ -4,6 +4,8 @@ In a notebook (so in the site's build) they are published as Markdown and SVG; i
 `python docs/page.py` they are printed.
 """
 
+import ast
+import linecache
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,15 +61,21 @@ def claim(
         if holds(runs):
             _publish("text/markdown", text, text, runs)
             return
-        title, failure = "No longer true", f"The runs do not bear out this sentence: {text}"
+        title = "No longer true"
+        failure = f"The runs do not bear out this sentence: {text.removeprefix('- ')}"
     except LookupError as error:  # it speaks of a contender that was taken out
-        title = "Can no longer be checked"
-        failure = f"A sentence speaks of runs that are not there: {error.args[0]}."
+        title, why, written = "Can no longer be checked", str(error.args[0]), _as_written(sentence)
+        failure = f"{why[:1].upper()}{why[1:]}. So " + (
+            f"this sentence cannot be checked: {written}"
+            if written
+            else "a sentence cannot be checked."
+        )
     if not _in_notebook():
         raise AssertionError(failure)
     lines = failure.strip().replace("\n", "\n    ")
     warning = f'!!! warning "{title}"\n\n    {lines}'
-    _publish("text/markdown", warning, failure, runs, failed=failure)
+    line = sys._getframe(1).f_lineno
+    _publish("text/markdown", warning, failure, runs, failed=failure, line=line)
 
 
 def table(
@@ -78,6 +86,12 @@ def table(
     if not lines:
         raise ValueError("a table needs at least one row, received none")
     heads = list(lines[0])
+    for number, line in enumerate(lines):
+        if line.keys() != set(heads):
+            raise ValueError(
+                f"each row of a table must have the columns {heads} of the first, "
+                f"row {number} has {list(line)}"
+            )
     text = "\n".join(
         "| " + " | ".join(cells) + " |"
         for cells in (
@@ -142,6 +156,22 @@ def plain(rate: float) -> str:
     return np.format_float_positional(rate, trim="-")
 
 
+def _as_written(sentence: Callable[[Runs], str]) -> str:
+    """The text of a lambda, an ellipsis for each number; empty where its source is not one text."""
+    code = getattr(sentence, "__code__", None)
+    if code is None:
+        return ""
+    texts = [
+        node.body
+        for node in ast.walk(ast.parse("".join(linecache.getlines(code.co_filename))))
+        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
+    ]
+    if not texts or not isinstance(text := texts[-1], ast.JoinedStr):
+        return ""
+    parts = (part.value if isinstance(part, ast.Constant) else "…" for part in text.values)
+    return "".join(map(str, parts)).removeprefix("- ")
+
+
 def _number(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}" if abs(value) < 1000 else f"{value:,.0f}"
 
@@ -151,7 +181,7 @@ def _in_notebook() -> bool:
     return get_ipython() is not None
 
 
-def _publish(kind: str, content: str, plain: str, runs: Runs, **marks: str) -> None:
+def _publish(kind: str, content: str, plain: str, runs: Runs, **marks: str | int) -> None:
     if not _in_notebook():
         print(plain)
         return

@@ -86,8 +86,8 @@ def edits(clone: "Clone") -> None:
                 "docs/index.py",
                 lambda text: text + "\n# %% [markdown]\n# More.\n",
             ),
-            ("a number in a script", "docs/fixed_rates.py", exchange("(1e-6,", "(2e-6,")),
-            ("the number back", "docs/fixed_rates.py", exchange("(2e-6,", "(1e-6,")),
+            ("a number in a script", "docs/fixed_rates.py", exchange("[1e-6,", "[2e-6,")),
+            ("the number back", "docs/fixed_rates.py", exchange("[2e-6,", "[1e-6,")),
             ("a module of the package", "lrguide/plots.py", lambda text: text + EDITED),
             ("the module back", "lrguide/plots.py", exchange(EDITED, "")),
         ):
