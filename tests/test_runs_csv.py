@@ -60,3 +60,10 @@ def test_a_run_without_a_number_leaves_its_cell_empty(tmp_path, runs):
     (tmp_path / "train_TINY.json").write_text(json.dumps({"runs": runs}))
     lines = table_of(tmp_path).splitlines()
     assert lines[1:] == ["train,1,"] * len(runs)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"runs"', "{}"])
+def test_a_file_that_is_no_record_is_named(tmp_path, text):
+    (tmp_path / "train_TINY.json").write_text(text)
+    with pytest.raises(ValueError, match=r"^train_TINY\.json is damaged, so there is no table"):
+        table_of(tmp_path)

@@ -196,7 +196,7 @@ def until(holds: Callable[[], Any], what: str, seconds: float = 60) -> Any:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site = Site(tmp_path_factory.mktemp("site"), {"plots.py": PLOTS, "tables.py": TABLES})
-    site.write("docs/records/train_SMALL.json", "{}")
+    site.write("docs/records/train_SMALL.json", '{"runs": []}')
     result = site.build()
     assert result.returncode == 0, result.stderr
     site.write("build.log", result.stderr)

@@ -137,7 +137,10 @@ def on_post_build(config: MkDocsConfig) -> None:
     if records.is_dir():
         written = Path(config.site_dir, "records", "runs.csv")
         written.parent.mkdir(parents=True, exist_ok=True)
-        written.write_text(table_of(records), encoding="utf-8")
+        try:
+            written.write_text(table_of(records), encoding="utf-8")
+        except ValueError as error:
+            log.warning(str(error))
     results_of(_root(config)).store.prune()
 
 

@@ -12,7 +12,11 @@ EACH_EPOCH = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 
 
 def table_of(records: Path) -> str:
-    """The runs of all records in a folder as CSV; what a run has not is left empty."""
+    """The runs of all records in a folder as CSV; what a run has not is left empty.
+
+    Raises:
+        ValueError: if a file in it is no record.
+    """
     rows = [row(line, path) for path in sorted(records.glob("*.json")) for line in lines(path)]
     columns = list(dict.fromkeys(name for each in rows for name in each))
     text = io.StringIO(newline="")
@@ -23,8 +27,15 @@ def table_of(records: Path) -> str:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """The runs in a record, as they are written there."""
-    runs: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    """The runs in a record, as they are written there.
+
+    Raises:
+        ValueError: if the file is no record.
+    """
+    try:
+        runs: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path.name} is damaged, so there is no table of all runs") from error
     return runs
 
 
