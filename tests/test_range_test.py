@@ -1011,15 +1011,9 @@ print("tensorflow" in sys.modules)
 
 
 def test_another_backend_is_refused_in_one_sentence_before_anything_begins():
-    run = subprocess.run(
-        [sys.executable, "-c", ON_NUMPY],
-        env={**os.environ, "KERAS_BACKEND": "numpy"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    run = python(ON_NUMPY, KERAS_BACKEND="numpy")
     refusal = "the range test needs Keras on TensorFlow, received 'numpy'"
-    assert run.stdout.splitlines() == 4 * [refusal] + ["False"]
+    assert run.stdout.splitlines() == [*4 * [refusal], "False"], run.stderr
 
 
 # Planted faults: each must be caught by the check beside it.
