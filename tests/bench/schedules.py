@@ -4,7 +4,7 @@
 
 Contenders take turns, each repetition in another order, on models of their own that were compiled
 before; what is compared are repetitions, so a machine that slows down slows all. Each ratio is the
-mean over the repetitions with its 95 % interval. The target: upper end below 1.05 of CPU-seconds.
+median over the repetitions with its 95 % interval. The target: upper end below 1.05 of CPU-seconds.
 """
 
 import statistics
