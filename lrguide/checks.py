@@ -123,8 +123,7 @@ def check(
         >>> print(*check(CosineDecay(0.1, 480), steps_per_epoch=48, epochs=20))
         end: the rate stays at 0 from step 480 (epoch 10) on, for 50 % of the run. Give ...
     """
-    if not isinstance(schedule, LearningRateSchedule) and not _is_number(schedule):
-        raise TypeError(f"schedule must be a Keras schedule or a number, received {schedule!r}")
+    _refuse_unless_schedule(schedule)
     length = _whole("steps_per_epoch", steps_per_epoch) * _whole("epochs", epochs)
     if model is not None:
         optimizer = _optimizer_of(model, optimizer)
@@ -171,8 +170,7 @@ def rates_at(schedule: LearningRateSchedule | float, steps: ArrayLike) -> NDArra
         >>> rates_at(CosineDecay(0.1, 4), range(6)).round(4).tolist()
         [0.1, 0.0854, 0.05, 0.0146, 0.0, 0.0]
     """
-    if not isinstance(schedule, LearningRateSchedule) and not _is_number(schedule):
-        raise TypeError(f"schedule must be a Keras schedule or a number, received {schedule!r}")
+    _refuse_unless_schedule(schedule)
     row = np.asarray(steps)
     if row.size and row.dtype.kind not in "iu":
         raise TypeError(f"steps must be whole numbers, received {steps!r}")
@@ -236,10 +234,8 @@ class LearningRateLogger(keras.callbacks.Callback):
     def __init__(self, schedule: LearningRateSchedule | float | None = None) -> None:
         """Make the callback; the class says what the argument means."""
         super().__init__()
-        if not (
-            schedule is None or isinstance(schedule, LearningRateSchedule) or _is_number(schedule)
-        ):
-            raise TypeError(f"schedule must be a Keras schedule or a number, received {schedule!r}")
+        if schedule is not None:
+            _refuse_unless_schedule(schedule)
         self.schedule = schedule
         self.steps: NDArray[np.int64] = np.array([], dtype=np.int64)
         self.rates: NDArray[np.float64] = np.array([], dtype=np.float64)
@@ -544,18 +540,17 @@ def _course(run: _Run, schedule: LearningRateSchedule, read: Reader) -> list[Fin
     findings = _values(run, rates[: run.length])
     findings += _boundaries(run, marks)
     findings += _rising(run, marks, rates, bool(getattr(schedule, "cycle", False)))
-    rising = any(finding.name == "rising" for finding in findings)
+    names = {finding.name for finding in findings}
     changes = steps[1:][np.diff(rates) != 0.0]
     if not len(changes) or not np.isfinite(rates).all():
         return findings
     # The first step after the run may be the first to use the end rate.
     later = changes[changes > run.last + 1 + run.length // 1000]
-    if len(later) == len(changes) and not any(f.name == "boundary" for f in findings):
-        findings.append(_unreached(run, int(later[0])))
-        return findings
+    if len(later) == len(changes) and "boundary" not in names:
+        return [*findings, _unreached(run, int(later[0]))]
     # A rate that moves till the end of what was evaluated has no end: exponential, cyclical.
     settled = steps[-1] - changes[-1] > len(steps) // 10
-    if not settled or rising or any(finding.name == "boundary" for finding in findings):
+    if not settled or names & {"rising", "boundary"}:
         return findings
     if 0 < len(later) <= 3:
         findings += [_unreached(run, int(step)) for step in later]
@@ -847,6 +842,11 @@ def _single(optimizer: Any) -> Any:
     if isinstance(inner, keras.optimizers.MultiOptimizer):
         raise TypeError(f"optimizer must have one learning rate, received {inner!r} with several")
     return inner
+
+
+def _refuse_unless_schedule(value: Any) -> None:
+    if not isinstance(value, LearningRateSchedule) and not _is_number(value):
+        raise TypeError(f"schedule must be a Keras schedule or a number, received {value!r}")
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

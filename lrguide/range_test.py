@@ -430,6 +430,7 @@ def state_digest(model: Any) -> str:
         ValueError: It is not compiled with an optimizer.
         NotImplementedError: Keras runs on another backend than TensorFlow.
     """
+    _check_backend()
     _check_model("model", model)
     digest = hashlib.sha256()
     for variable in _variables(model):
@@ -475,11 +476,14 @@ def _checked_seeds(seeds: Any, x: Any) -> tuple[int, ...]:
     return checked
 
 
-def _check_model(name: str, model: Any) -> None:
+def _check_backend() -> None:
     if keras.backend.backend() != "tensorflow":
         raise NotImplementedError(
             f"the range test needs Keras on TensorFlow, received {keras.backend.backend()!r}"
         )
+
+
+def _check_model(name: str, model: Any) -> None:
     if not isinstance(model, keras.Model):
         raise TypeError(f"{name} must be a Keras model, received {model!r}")
     if not model.compiled or model.optimizer is None:
@@ -546,6 +550,7 @@ def _train_all(
 
     Returns runs by plan and seed.
     """
+    _check_backend()
     if verbose not in (0, 1):
         raise ValueError(f"verbose must be 0 or 1, received {verbose!r}")
     if build is None:

@@ -577,9 +577,8 @@ def _number(
     wrong = f"{name} must be {wanted}, received {value!r}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(wrong)
-    number = float(
-        value
-    )  # always: Keras computes in the type of the first rate, and integers truncate
+    # Always a float: Keras computes in the type of the first rate, and integers truncate.
+    number = float(value)
     if not holds(number):
         raise ValueError(wrong)
     return number

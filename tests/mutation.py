@@ -1,16 +1,19 @@
 """Change schedules.py and cyclical.py in small ways, and see whether their tests notice.
 
-Needs `cosmic-ray` (8.7) beside the packages of the tests, and takes about half an hour:
+Needs `cosmic-ray` (8.7) beside the packages of the tests, and takes about half an hour of one core:
 
     python tests/mutation.py schedules cyclical
 
-It prints each mutant that survived and the share that was killed. The mutations are Cosmic Ray's;
-the runs are not its own, for each would import TensorFlow again: here that is imported once, and
-each mutant is tested in a fork. Left out: type hints, which nothing evaluates; the two
-optimizers, which take a `fit` to test; and all but a few of the eleven replacements that Cosmic Ray
-knows for each arithmetic operator.
+It prints each mutant that survived and the share that was killed. Outcomes are kept in `.cache`:
+stopped and started again, it goes on where it was. The mutations are Cosmic Ray's; the runs are not
+its own, for each would import TensorFlow again: here that is imported once, and each mutant is
+tested in a fork. Left out: type hints, which nothing evaluates; the two optimizers, which take a
+`fit` to test; and all but a few of the eleven replacements that Cosmic Ray knows for each
+arithmetic operator.
 """
 
+import hashlib
+import json
 import os
 import shutil
 import signal
@@ -25,7 +28,8 @@ from cosmic_ray.mutating import apply_mutation
 from cosmic_ray.plugins import get_operator
 
 ROOT = Path(__file__).parents[1]
-SLOW = "fit saved compiled however number_as constant_rate accumulation set_after"
+OUTCOMES = ROOT / ".cache/mutation.jsonl"
+SLOW = "fit saved compiled however number_as constant_rate accumulation set_after strategy sparse"
 ARITHMETIC = ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Div_FloorDiv", "Pow_Mul")
 OPTIMIZERS = ("update_step", "build", "_at", "_refuse_if_built")
 SECONDS = 120
@@ -47,11 +51,15 @@ def survives(test):
         os.dup2(1, 2)
         signal.alarm(SECONDS)  # a mutant that never ends is noticed, too
         quick = " and ".join(f"not {word}" for word in SLOW.split())
-        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-k", quick, test]))
+        options = ["-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "-k", quick]
+        os._exit(pytest.main([*options, test]))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def main(names):
+    OUTCOMES.parent.mkdir(exist_ok=True)
+    OUTCOMES.touch()
+    known = dict(json.loads(line) for line in OUTCOMES.read_text().splitlines())
     with tempfile.TemporaryDirectory() as copy:
         shutil.copytree(ROOT / "lrguide", f"{copy}/lrguide")
         shutil.copytree(ROOT / "tests", f"{copy}/tests")
@@ -65,12 +73,17 @@ def main(names):
             module, test = Path(f"lrguide/{name}.py"), f"tests/test_{name}.py"
             assert survives(test), f"{test} must pass before anything is changed"
             source, found = module.read_text(), Counter()
+            both = hashlib.sha256((source + Path(test).read_text()).encode()).hexdigest()[:16]
             for mutation in mutants(module):
                 operator = get_operator(mutation.operator_name)(**mutation.operator_args)
                 _, changed = apply_mutation(module, operator, mutation.occurrence)
-                alive = survives(test)
-                found["survived" if alive else "killed"] += 1
-                if alive:
+                key = f"{both} {mutation.operator_name} {mutation.occurrence}"
+                if key not in known:
+                    known[key] = survives(test)
+                    with OUTCOMES.open("a") as file:
+                        print(json.dumps([key, known[key]]), file=file)
+                found["survived" if known[key] else "killed"] += 1
+                if known[key]:
                     (line, _), old = mutation.start_pos, source.splitlines()
                     print(f"{name}:{line} {mutation.operator_name}: {old[line - 1].strip()}")
                     print(f"    {changed.splitlines()[line - 1].strip()}", flush=True)

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -247,6 +248,42 @@ def test_the_wheel_works_outside_the_repository(archives: dict[str, Path], tmp_p
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert run.stdout.split() == [lrguide.__version__, str(tmp_path / "lrguide/__init__.py")]
+
+
+PASTED = """
+import doctest, importlib, runpy
+from pathlib import Path
+
+import lrguide
+
+print(lrguide.__file__)
+for path in sorted(Path(lrguide.__file__).parent.glob("[a-z]*.py")):
+    for text in doctest.DocTestFinder().find(importlib.import_module(f"lrguide.{path.stem}")):
+        lines = [each.source for each in text.examples if doctest.SKIP not in each.options]
+        Path(f"{text.name}.py").write_text("".join(lines))
+        runpy.run_path(f"{text.name}.py", run_name="__main__")
+        print(text.name if lines else "", flush=True)
+"""
+
+
+def test_each_example_pasted_into_a_script_runs_with_the_wheel(
+    archives: dict[str, Path], tmp_path: Path
+) -> None:
+    zipfile.ZipFile(archives["wheel"]).extractall(tmp_path)
+    run = subprocess.run(
+        [sys.executable, "-c", PASTED],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    said = run.stdout.splitlines()
+    assert said[0] == str(tmp_path / "lrguide/__init__.py")
+    # The others are shown in the examples of what makes or takes them; `mnist_full` downloads.
+    shown = [name for name in lrguide.__all__ if ">>> " in (getattr(lrguide, name).__doc__ or "")]
+    for name in {*shown} - {*lrguide._NAMES, "mnist_full"}:
+        assert any(re.fullmatch(rf"lrguide\.\w+\.{name}", line) for line in said), name
 
 
 # Workflows.

@@ -1,21 +1,19 @@
-"""A range test of 200 steps against the same 200 steps of plain `fit`, interleaved.
+"""A range test of 200 steps against the same 200 steps of plain `fit`, in pairs by turns.
 
     python -m tests.bench.range_test [repetitions]
 
 Copying and restoring the state are included; tracing (the first call of the newly made training
-function, less one step) is counted apart. Each ratio is a mean with its 95 % interval. The target
-is for the network of this guide: upper end at most 1.15. The small network shows the cost of a
-step itself, which its own training no longer hides.
+function, less one step) is counted apart. Each ratio is the median over the pairs with its 95 %
+interval. The target is for the network of this guide: upper end at most 1.15 of CPU-seconds. The
+small network shows the cost of a step itself, which its own training no longer hides.
 """
 
 from __future__ import annotations
 
-import math
 import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,22 +23,9 @@ from keras import layers
 
 from lrguide.model import article_cnn
 from lrguide.range_test import lr_range_test
+from tests.bench import Seconds, interval, seconds
 
 STEPS = 200
-# 97.5 % quantile of Student's t: the normal one and two terms of its expansion (from 4 degrees of
-# freedom on within 0.02 of the exact value).
-T = {1: 12.706, 2: 4.303, 3: 3.182}
-
-
-def interval(values: list[float]) -> tuple[float, float, float]:
-    """Mean and 95 % interval; not a number for a single value."""
-    mean, free = statistics.mean(values), len(values) - 1
-    if free < 1:
-        return mean, math.nan, math.nan
-    z = 1.959964
-    t = T.get(free, z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2))
-    half = t * statistics.stdev(values) / math.sqrt(len(values))
-    return mean, mean - half, mean + half
 
 
 def small() -> keras.Sequential:
@@ -55,10 +40,10 @@ def small() -> keras.Sequential:
 
 
 class Tracing:
-    """Notes how long the first call of a new training function takes longer than the second."""
+    """Notes how much longer the first call of a new training function takes than the second."""
 
     def __init__(self, model: Any) -> None:
-        self.seconds, self.make = 0.0, model.make_train_function
+        self.taken, self.make = Seconds(0, 0), model.make_train_function
         self.model, model.make_train_function = model, self
 
     def __call__(self, force: bool = False) -> None:
@@ -70,34 +55,30 @@ class Tracing:
         def timed(iterator: Any) -> Any:
             if len(calls) == 2:
                 return function(iterator)
-            begin = time.perf_counter()
+            begin = Seconds.now()
             logs = function(iterator)
             float(logs["loss"])
-            calls.append(time.perf_counter() - begin)
+            calls.append(Seconds.now() - begin)
             if len(calls) == 2:
-                self.seconds = calls[0] - calls[1]
+                self.taken = calls[0] - calls[1]
             return logs
 
         self.model.train_function = timed
 
 
-def seconds(action: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
-
-
 def compare(
     make: Callable[[], keras.Model], batch: int, repetitions: int
-) -> tuple[list[float], float, float]:
-    """Ratios of the repetitions, seconds of plain fit, seconds of tracing."""
+) -> dict[str, list[Seconds]]:
+    """What the parts of each repetition took: "fit", "test" without its tracing, "tracing"."""
     numbers = np.random.default_rng(0)
     x = numbers.normal(size=(STEPS * batch, 28, 28, 1)).astype("float32")
     y = numbers.integers(10, size=STEPS * batch)
     model = make()
     tracing = Tracing(model)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(x[: 4 * batch], y[: 4 * batch], batch_size=batch, verbose=0)  # traces
+
+    def fit() -> None:
+        model.fit(x, y, batch_size=batch, verbose=0)
 
     def test() -> None:
         result = lr_range_test(
@@ -106,13 +87,16 @@ def compare(
         )  # fmt: skip
         assert np.isfinite(result.losses).all()
 
-    ratios, plain, traced = [], [], []
-    for _ in range(repetitions):
-        plain.append(seconds(lambda: model.fit(x, y, batch_size=batch, verbose=0)))
-        whole = seconds(test)
-        traced.append(tracing.seconds)
-        ratios.append((whole - tracing.seconds) / plain[-1])
-    return ratios, statistics.median(plain), statistics.median(traced)
+    fit()  # traces
+    taken: dict[str, list[Seconds]] = {"fit": [], "test": [], "tracing": []}
+    for number in range(repetitions):
+        for name in ("fit", "test") if number % 2 else ("test", "fit"):
+            one = seconds(fit if name == "fit" else test)
+            if name == "test":
+                taken["tracing"].append(tracing.taken)
+                one -= tracing.taken
+            taken[name].append(one)
+    return taken
 
 
 def print_memory() -> None:
@@ -135,15 +119,17 @@ def print_memory() -> None:
 
 def main(repetitions: int = 20) -> None:
     """Print the table."""
-    print(f"Range test of {STEPS} steps against plain fit, {repetitions} interleaved repetitions")
-    print("| network | batch | fit, s | ratio | 95 % interval | tracing apart, s |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for make, batch in ((article_cnn, 250), (article_cnn, 50), (small, 50)):
-        ratios, plain, tracing = compare(make, batch, repetitions)
-        mean, low, high = interval(ratios)
+    print(f"Range test of {STEPS} steps against plain fit, {repetitions} pairs by turns")
+    print("| network | batch | CPU-s of fit | ratio of CPU (95 %) | of wall (95 %) | of tracing |")
+    print("| --- | ---: | ---: | --- | --- | ---: |")
+    for make, batch in ((article_cnn, 50), (article_cnn, 250), (small, 50)):
+        taken = compare(make, batch, repetitions)
+        fit, tracing = (statistics.median(s.cpu for s in taken[n]) for n in ("fit", "tracing"))
+        pairs = list(zip(taken["test"], taken["fit"], strict=True))
+        cpu = interval([test.cpu / fit.cpu for test, fit in pairs])
+        wall = interval([test.wall / fit.wall for test, fit in pairs])
         print(
-            f"| {make.__name__} | {batch} | {plain:.2f} | {mean:.3f} | {low:.3f} to {high:.3f} | "
-            f"{tracing:.2f} |",
+            f"| {make.__name__} | {batch} | {fit:.2f} | {cpu} | {wall} | {tracing:.2f} |",
             flush=True,
         )
     # In a process of its own, whose peak is not that of the trainings above.
