@@ -148,8 +148,10 @@ function complain(values, names) {
   if (unknown.length || !names.length) throw new Error(`data-schedules must name some of ${known}, received "${unknown}"`)
   for (const name of names) {
     const v = { ...values, name }
-    const wrong = Object.keys(FIELDS).map((field) => uses(name, field) && fault(field, String(v[field]), v)).find(Boolean)
-    if (wrong) throw new Error(wrong)
+    for (const field in FIELDS) {
+      const wrong = uses(name, field) && fault(field, String(v[field]), v)
+      if (wrong) throw new Error(`data-${field}, for ${name}: ${wrong}`)
+    }
   }
 }
 
@@ -197,7 +199,7 @@ function verticalAxis(curves, logarithmic) {
   if (!logarithmic) return { ticks: evenly(high, 5), height: (rate) => rate / (high * 1.06) }
   low = Math.max(low, high / 1e6) / 1.3 // what is lower still, as 0 is, runs along the bottom
   high *= 1.3
-  const ticks = series(high / low < 30 ? [1, 2, 5] : [1], Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)))
+  const ticks = series(high / low < 100 ? [1, 2, 5] : [1], Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)))
   const height = (rate) => Math.max(Math.log(rate / low) / Math.log(high / low), 0)
   return { ticks: ticks.filter((tick) => tick > low && tick < high), height }
 }
