@@ -423,7 +423,7 @@ class TestAField:
         choose(page, "warmup, stable, decay")
         field(page, "Epochs of warmup").fill("0.01")
         expect(field(page, "Epochs of warmup")).to_have_accessible_description(
-            "Epochs of warmup must be a number from one step, 0.1 to 3.8, received 0.01."
+            "Epochs of warmup must be a number from one step (0.1) to 3.8, received 0.01."
         )
         field(page, "Epochs of warmup").fill("1")
         field(page, "Steps in an epoch").fill("1")
@@ -609,7 +609,7 @@ class TestItsFiles:
 
     def test_are_small(self) -> None:
         scripts = [(ASSETS / name).read_bytes() for name in ("explorer.js", "schedules.js")]
-        assert sum(len(gzip.compress(script)) for script in scripts) < 9_000
+        assert sum(len(gzip.compress(script)) for script in scripts) < 10_000
         assert len(gzip.compress((ASSETS / "explorer.css").read_bytes())) < 2_000
 
     def test_have_the_colours_of_the_figures(self) -> None:

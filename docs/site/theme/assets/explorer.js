@@ -6,7 +6,9 @@
 // and lrguide.js then loads this file. The schedules are functions of lrguide; those in data-keep are
 // drawn for comparison; data-<field>, as data-steps-per-epoch, sets where a field of FIELDS begins.
 
-import { FIELDS, RUN, SCHEDULES, code, evenly, fault, inKeras, neat, numberOf, rates, series, show, uses } from "./schedules.js"
+import {
+  FIELDS, RUN, SCHEDULES, code, evenly, fault, inKeras, neat, numberOf, rates, series, show, uses,
+} from "./schedules.js"
 
 const KEPT = 4 // there are five colours
 let count = 0
@@ -14,7 +16,8 @@ let count = 0
 /** Put the instrument into an element. */
 export function mount(place) {
   if (place.querySelector(".lr-stage")) return
-  const [names, comparing] = ["schedules", "keep"].map((key) => (place.dataset[key] ?? "").split(/\s+/).filter(Boolean))
+  const listed = (text = "") => text.split(/\s+/).filter(Boolean)
+  const names = listed(place.dataset.schedules), comparing = listed(place.dataset.keep)
   let good = { name: names[0] } // the values of all fields, the last that made a schedule
   for (const name in FIELDS) good[name] = Number(place.dataset[name] ?? FIELDS[name].value)
   complain(good, names.concat(comparing))
@@ -22,15 +25,19 @@ export function mount(place) {
 
   const id = `lr-explorer-${++count}`
   const choices = names.map((name) => html("label", {},
-    html("input", { type: "radio", name: id, value: name, change: update }), html("span", {}, SCHEDULES[name].label)))
+    html("input", { type: "radio", name: id, value: name, change: update }),
+    html("span", {}, SCHEDULES[name].label)))
   choices[0].firstChild.checked = true
-  const fields = Object.keys(FIELDS).filter((name) => names.some((schedule) => uses(schedule, name))).map(controlOf)
+  const used = Object.keys(FIELDS).filter((field) => names.some((name) => uses(name, field)))
+  const fields = used.map(controlOf)
   const stage = html("div", { class: "lr-stage", pointermove: follow, pointerdown: follow })
-  const step = html("input", { type: "range", min: 0, value: 0, "aria-label": "Step at which to read the rate", input: read })
+  const step = html("input", { type: "range", min: 0, value: 0, input: read,
+    "aria-label": "Step at which to read the rate" })
   const where = html("p", { class: "lr-where" })
   const legend = html("ul", { class: "lr-legend" })
   const logarithmic = html("input", { type: "checkbox", change: draw })
-  const keep = html("button", { type: "button", click: () => draw(kept.push(current)) }, "Keep this curve to compare")
+  const keep = html("button", { type: "button", click: () => draw(kept.push(current)) },
+    "Keep this curve to compare")
   const alone = html("input", { type: "checkbox", change: draw }), aloneText = html("span")
   const listing = html("code", { tabindex: 0 })
   const copy = html("button", { type: "button", class: "md-code__button", title: "Copy to clipboard",
@@ -42,7 +49,8 @@ export function mount(place) {
     html("div", { class: "lr-options" }, html("label", {}, logarithmic, "logarithmic axis"), keep),
     html("div", { class: "lr-fields" }, ...fields.map(({ box }) => box)),
     html("div", { class: "lr-options" }, html("label", {}, alone, aloneText)),
-    html("div", { class: "highlight" }, html("pre", { id }, html("div", { class: "md-code__nav" }, copy), listing)),
+    html("div", { class: "highlight" },
+      html("pre", { id }, html("div", { class: "md-code__nav" }, copy), listing)),
     spoken))
   update()
   clearTimeout(timer) // nothing to tell yet
@@ -98,9 +106,9 @@ export function mount(place) {
     const curves = [current, ...kept]
     frame = frameOf(curves, good, stage.clientWidth, logarithmic.checked)
     stage.replaceChildren(frame.picture)
-    legend.replaceChildren(...curves.map((curve, i) => html("li", {}, sample(i),
-      html("span", {}, RUN.every((name) => curve.v[name] === good[name]) ? curve.text : `${curve.text}; ${curve.run}`),
-      html("strong"), ...(i ? [remover(curve)] : []))))
+    const named = ({ v, text, run }) => (RUN.every((name) => v[name] === good[name]) ? text : `${text}; ${run}`)
+    legend.replaceChildren(...curves.map((curve, i) => html("li", {},
+      sample(i), html("span", {}, named(curve)), html("strong"), ...(i ? [remover(curve)] : []))))
     for (const { name, text, slider } of fields.filter(({ box }) => !box.hidden)) {
       const all = stops(name), distances = all.map((stop) => Math.abs(stop - good[name]))
       slider.max = all.length - 1
@@ -131,13 +139,16 @@ export function mount(place) {
     const position = `step ${n} (epoch ${Math.floor(epoch)}, step ${n % good.stepsPerEpoch})`
     where.textContent = `Rate during ${position}`
     const found = [current, ...kept].map(({ rates, v }) => rates[Math.floor(neat(epoch * v.stepsPerEpoch))])
-    legend.querySelectorAll("strong").forEach((place, i) => (place.textContent = found[i] === undefined ? "ended" : show(found[i])))
+    for (const [i, rate] of found.entries()) {
+      legend.children[i].querySelector("strong").textContent = rate === undefined ? "ended" : show(rate)
+    }
     step.setAttribute("aria-valuetext", `${position}: rate ${show(found[0])}`)
     frame.mark(epoch, found)
   }
 
   function follow(event) {
-    step.value = Math.floor(frame.epochAt(event.clientX - stage.getBoundingClientRect().left) * good.stepsPerEpoch)
+    const epoch = frame.epochAt(event.clientX - stage.getBoundingClientRect().left)
+    step.value = Math.floor(epoch * good.stepsPerEpoch)
     read()
   }
 }
@@ -145,7 +156,9 @@ export function mount(place) {
 /** A page's own mistakes go to the console, and leave what is shown without JavaScript. */
 function complain(values, names) {
   const known = Object.keys(SCHEDULES), unknown = names.filter((name) => !known.includes(name))
-  if (unknown.length || !names.length) throw new Error(`data-schedules must name some of ${known}, received "${unknown}"`)
+  if (unknown.length || !names.length) {
+    throw new Error(`data-schedules must name some of ${known}, received "${unknown}"`)
+  }
   for (const name of names) {
     const v = { ...values, name }
     for (const field in FIELDS) {
@@ -156,9 +169,10 @@ function complain(values, names) {
 }
 
 function curveOf(v) {
-  const { label, fields } = SCHEDULES[v.name], all = rates(v), run = `${v.epochs} epochs of ${v.stepsPerEpoch} steps`
-  const settings = fields.filter((name) => name !== "warmup" || v.warmup).map((name) => `${FIELDS[name].short} ${show(v[name])}`)
-  const text = `${label}: ${settings.join(", ")}`
+  const { label, fields } = SCHEDULES[v.name], all = rates(v)
+  const told = fields.filter((name) => name !== "warmup" || v.warmup)
+  const text = `${label}: ${told.map((name) => `${FIELDS[name].short} ${show(v[name])}`).join(", ")}`
+  const run = `${v.epochs} epochs of ${v.stepsPerEpoch} steps`
   const highest = all.reduce((best, rate, n) => (rate > all[best] ? n : best), 0)
   const words = `${text}; ${run}. First rate ${show(all[0])}, last ${show(all.at(-1))}, ` +
     `highest ${show(all[highest])} in epoch ${Math.floor(highest / v.stepsPerEpoch)}.`
@@ -171,19 +185,25 @@ function frameOf(curves, { epochs }, space, logarithmic) {
   const left = 52, right = width - 8, top = 26, bottom = height - 34
   const shown = curves.map(({ rates, v }) => ({ rates: rates.subarray(0, epochs * v.stepsPerEpoch), v }))
   const axis = verticalAxis(shown, logarithmic)
-  const x = (epoch) => left + ((right - left) * epoch) / epochs, y = (rate) => bottom - (bottom - top) * axis.height(rate)
+  const x = (epoch) => left + ((right - left) * epoch) / epochs
+  const y = (rate) => bottom - (bottom - top) * axis.height(rate)
   const text = (x, y, anchor, words) => svg("text", { x, y, "text-anchor": anchor }, words)
   const marker = svg("g", { class: "lr-marker" })
   const words = curves.map((curve, i) => (i ? `For comparison, ${curve.words}` : curve.words)).join(" ")
-  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": words },
+  const size = { viewBox: `0 0 ${width} ${height}`, width, height }
+  const picture = svg("svg", { ...size, role: "img", "aria-label": words },
     ...axis.ticks.map((tick) => svg("path", { class: "lr-grid", d: `M${left} ${y(tick)}H${right}` })),
     ...axis.ticks.map((tick) => text(left - 6, y(tick) + 4, "end", show(tick))),
     ...evenly(epochs, width / 80, 1).map((tick) => text(x(tick), bottom + 17, "middle", show(tick))),
     text(0, 12, "start", "learning rate"), text(right, height - 2, "end", "epoch"),
     svg("path", { class: "lr-axes", d: `M${left} ${top}V${bottom}H${right}` }),
-    ...shown.map((curve, i) => svg("path", { class: `lr-curve lr-${i}`, d: pathOf(curve, x, y) })).reverse(), marker)
-  const mark = (epoch, found) => marker.replaceChildren(svg("path", { d: `M${x(epoch)} ${top}V${bottom}` }),
-    ...found.flatMap((rate, i) => (rate === undefined ? [] : svg("circle", { class: `lr-${i}`, cx: x(epoch), cy: y(rate), r: 4 }))).reverse())
+    ...shown.map((curve, i) => svg("path", { class: `lr-curve lr-${i}`, d: pathOf(curve, x, y) })).reverse(),
+    marker)
+  const mark = (epoch, found) => {
+    const dots = found.map((rate, i) => svg("circle", { class: `lr-${i}`, cx: x(epoch), cy: y(rate), r: 4 }))
+    marker.replaceChildren(svg("path", { d: `M${x(epoch)} ${top}V${bottom}` }),
+      ...dots.filter((_, i) => found[i] !== undefined).reverse())
+  }
   return { picture, mark, epochAt: (px) => ((px - left) / (right - left)) * epochs }
 }
 
@@ -199,7 +219,8 @@ function verticalAxis(curves, logarithmic) {
   if (!logarithmic) return { ticks: evenly(high, 5), height: (rate) => rate / (high * 1.06) }
   low = Math.max(low, high / 1e6) / 1.3 // what is lower still, as 0 is, runs along the bottom
   high *= 1.3
-  const ticks = series(high / low < 100 ? [1, 2, 5] : [1], Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)))
+  const digits = high / low < 100 ? [1, 2, 5] : [1]
+  const ticks = series(digits, Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)))
   const height = (rate) => Math.max(Math.log(rate / low) / Math.log(high / low), 0)
   return { ticks: ticks.filter((tick) => tick > low && tick < high), height }
 }
@@ -207,7 +228,9 @@ function verticalAxis(curves, logarithmic) {
 /** Stairs where there are few steps; where there are many, the outermost of each pixel's. */
 function pathOf({ rates, v }, x, y) {
   const across = (n) => x(n / v.stepsPerEpoch).toFixed(1), up = (n) => y(rates[n]).toFixed(1)
-  if (rates.length < 200) return `M${across(0)} ${up(0)}` + Array.from(rates, (_, n) => `V${up(n)}H${across(n + 1)}`).join("")
+  if (rates.length < 200) {
+    return `M${across(0)} ${up(0)}${Array.from(rates, (_, n) => `V${up(n)}H${across(n + 1)}`).join("")}`
+  }
   const points = [], pixel = (n) => Math.floor(x(n / v.stepsPerEpoch))
   for (let first = 0, next; first < rates.length; first = next) {
     let lowest = first, highest = first
