@@ -98,7 +98,7 @@ class Glossary(Extension):
         super().__init__()
         self.glossary = glossary
 
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802
+    def extendMarkdown(self, md: Markdown) -> None:
         md.treeprocessors.register(FirstUses(md, self.glossary), "glossary", 5)
 
 

@@ -1,6 +1,5 @@
-from keras.optimizers.schedules import CosineDecay, PiecewiseConstantDecay
-
 import lrguide
+from keras.optimizers.schedules import CosineDecay, PiecewiseConstantDecay
 
 # 48 batches an epoch, 10 epochs: 480 steps.
 right = CosineDecay(0.1, 480)

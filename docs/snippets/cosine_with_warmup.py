@@ -1,18 +1,17 @@
 import keras
-import numpy as np
-
 import lrguide
+import numpy as np
 
 x = np.random.default_rng(0).normal(size=(1000, 8)).astype("float32")
 y = x.sum(axis=1, keepdims=True)
 batch_size, epochs = 50, 10
-steps_per_epoch = -(-len(x) // batch_size)  # rounded up: the last batch may be smaller
+batches = -(-len(x) // batch_size)  # rounded up: the last may be smaller
 
-cosine = lrguide.cosine(0.1, epochs=epochs - 1, steps_per_epoch=steps_per_epoch)
-rate = lrguide.warmup(cosine, epochs=1, steps_per_epoch=steps_per_epoch)
+cosine = lrguide.cosine(0.1, epochs=epochs - 1, steps_per_epoch=batches)
+rate = lrguide.warmup(cosine, epochs=1, steps_per_epoch=batches)
 
 model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
 model.compile(keras.optimizers.SGD(rate), "mse")
-history = model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0).history
-print("rate at the start of each epoch:", [round(float(rate(20 * n)), 4) for n in range(epochs)])
-print(f"loss after the last: {history['loss'][-1]:.1e}")
+model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0)
+for epoch in range(epochs):
+    print(f"epoch {epoch} begins with a rate of {rate(epoch * batches):.4f}")

@@ -1,20 +1,17 @@
 import keras
-import numpy as np
-
 import lrguide
+import numpy as np
 
 x = np.random.default_rng(0).normal(size=(1000, 8)).astype("float32")
 y = x.sum(axis=1, keepdims=True)
-epochs, steps_per_epoch = 5, 20
 
-rate = lrguide.one_cycle(0.1, epochs=epochs, steps_per_epoch=steps_per_epoch)
-# Keras reads a momentum once, when it compiles; this optimizer computes it at each step.
-optimizer = lrguide.ScheduledSGD(rate, momentum=rate.momentum(0.85, 0.95))
+rate = lrguide.one_cycle(0.1, epochs=5, steps_per_epoch=20)
+momentum = rate.momentum(0.85, 0.95)
+# Keras reads a momentum once, when it compiles; this computes it each step.
+optimizer = lrguide.ScheduledSGD(rate, momentum)
 
 model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
 model.compile(optimizer, "mse")
-history = model.fit(x, y, batch_size=50, epochs=epochs, verbose=0).history
+model.fit(x, y, batch_size=50, epochs=5, verbose=0)
 for step in (0, 29, 99):
-    both = float(rate(step)), float(rate.momentum(0.85, 0.95)(step))
-    print(f"step {step}: rate {both[0]:.6f}, momentum {both[1]:.2f}")
-print("loss after the last epoch:", round(history["loss"][-1], 4))
+    print(f"step {step}: rate {rate(step):.6f}, momentum {momentum(step):.2f}")

@@ -1,6 +1,5 @@
-import matplotlib.pyplot as plt
-
 import lrguide
+import matplotlib.pyplot as plt
 
 steps = range(480)  # 10 epochs of 48 steps
 schedules = {

@@ -1,7 +1,6 @@
 import keras
-import numpy as np
-
 import lrguide
+import numpy as np
 
 x = np.random.default_rng(0).normal(size=(1000, 8)).astype("float32")
 y = x.sum(axis=1, keepdims=True)

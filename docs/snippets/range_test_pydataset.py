@@ -1,7 +1,6 @@
 import keras
-import numpy as np
-
 import lrguide
+import numpy as np
 
 
 class Batches(keras.utils.PyDataset):

@@ -1,7 +1,6 @@
 import keras
-import numpy as np
-
 import lrguide
+import numpy as np
 
 x = np.random.default_rng(0).normal(size=(1000, 8)).astype("float32")
 y = x.sum(axis=1, keepdims=True)
@@ -11,6 +10,7 @@ rate = lrguide.step_decay(0.1, decay_rate=0.5, epochs=3, steps_per_epoch=20)
 
 model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
 model.compile(keras.optimizers.SGD(rate), "mse")
-logger = lrguide.LearningRateLogger()
-history = model.fit(x, y, batch_size=50, epochs=9, verbose=0, callbacks=[logger]).history
-print("rate by epoch:", [round(each, 4) for each in history["learning_rate"]])
+log = lrguide.LearningRateLogger()
+history = model.fit(x, y, batch_size=50, epochs=9, verbose=0, callbacks=[log])
+for epoch, used in enumerate(history.history["learning_rate"]):
+    print(f"epoch {epoch}: {used:.4f}")

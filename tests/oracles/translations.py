@@ -3,6 +3,7 @@
 Needs nothing but Python, so that the script beside it and the tests can both use it.
 """
 
+import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ class Row:
         schedule: The section's heading.
         library: One of `LIBRARIES`, or "" for what stands above the tabs.
         title: That of the code block; a call with one is shown because it is off.
-        code: The call.
+        code: The call, without the page's line breaks.
         until: The last step of which the page says that it is equal; None where it says nothing.
     """
 
@@ -49,6 +50,11 @@ def tabs(text: str) -> dict[str, str]:
     return {"": parts[0], **inside}
 
 
+def plain(code: str) -> str:
+    """The same code, one line a statement."""
+    return ast.unparse(ast.parse(code))
+
+
 def rows() -> list[Row]:
     """All calls on the page, in its order."""
     found = []
@@ -57,7 +63,7 @@ def rows() -> list[Row]:
             until = re.search(r"Equal until step (\d+)", tab)
             last = int(until[1]) if until else None
             for title, code in FENCE.findall(tab):
-                found.append(Row(schedule, library, title, code.strip(), last))
+                found.append(Row(schedule, library, title, plain(code), last))
     return found
 
 
