@@ -218,7 +218,9 @@ def test_a_term_explains_itself_to_keyboard_and_mouse_and_leads_to_the_glossary(
 def test_choosing_a_library_once_chooses_it_everywhere(browser: Browser, url: str) -> None:
     page = browser.new_page()
     page.goto(f"{url}translate/", wait_until="networkidle")
-    linear, cosine = (page.get_by_text(f"optax.{name}_schedule(") for name in ("linear", "cosine_decay"))
+    linear, cosine = (
+        page.get_by_text(f"optax.{name}_schedule(") for name in ("linear", "cosine_decay")
+    )
     assert not linear.first.is_visible()
     page.locator("label", has_text="Optax").first.click()
     linear.first.wait_for(timeout=5_000)

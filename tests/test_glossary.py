@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from test_site import Site
+
+from tests.test_site import Site
 
 DOCS = Path(__file__).parents[1] / "docs"
 GLOSSARY = (DOCS / "glossary.md").read_text(encoding="utf-8")

@@ -12,10 +12,10 @@ import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from oracles.translations import LIBRARIES, PAGE, Row, rows, sections, set_up, tabs
 
 import lrguide
 from lrguide.checks import rates_at
+from tests.oracles.translations import LIBRARIES, PAGE, Row, rows, sections, set_up, tabs
 
 ORACLES = json.loads(Path(__file__).with_name("oracles").joinpath("values.json").read_text())
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -60,9 +60,7 @@ class FirstUses(Treeprocessor):
             self.inside(child)
             self.put(element, child, list(element).index(child) + 1, child.tail)
 
-    def put(
-        self, parent: ElementTree.Element, before: Any, place: int, text: str | None
-    ) -> None:
+    def put(self, parent: ElementTree.Element, before: Any, place: int, text: str | None) -> None:
         """Cut a piece of text of an element at each term that is new."""
         while text and self.left and (match := self.find(text)):
             head, rest = text[: match.start()], text[match.end() :]
