@@ -193,3 +193,10 @@ def test_arguments_named_in_the_tables_exist() -> None:
         for code in re.findall(r"`([^`]*)`", row):
             names = re.findall(r"\b[A-Za-z_]\w*", re.sub(r'"[^"]*"', "", code))
             assert set(names) <= known | {"lrguide", "model"}, code
+
+
+def test_the_code_is_no_wider_than_the_page() -> None:
+    blocks = re.findall(r"^( *)```python.*?\n(.*?)\n *```", TEXT, flags=re.DOTALL | re.MULTILINE)
+    lines = [line.removeprefix(indent) for indent, code in blocks for line in code.split("\n")]
+    assert len(blocks) > len(ROWS)
+    assert max(map(len, lines)) < 80
