@@ -25,7 +25,7 @@ from notebook_pages import _running  # noqa: E402
 from page_results import Run  # noqa: E402
 
 SCRIPTS = sorted(path.stem for path in (REPOSITORY / "docs").glob("*.py"))
-PAGES = [*SCRIPTS, "changelog"]
+PAGES = [*SCRIPTS, "translate", "snippets", "glossary", "changelog"]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"
@@ -196,6 +196,35 @@ def test_the_prose_is_found_by_search(browser: Browser, url: str) -> None:
     page.locator(".md-search__input").first.click()
     page.keyboard.type("learning rate", delay=10)
     page.locator(".md-search-result__link").first.wait_for(timeout=15_000)
+    page.close()
+
+
+def test_a_term_explains_itself_to_keyboard_and_mouse_and_leads_to_the_glossary(
+    browser: Browser, url: str
+) -> None:
+    page = browser.new_page()
+    page.goto(url, wait_until="networkidle")
+    term = page.locator("a.lr-term").first
+    sentence = term.get_attribute("title") or ""  # the theme's script takes it away
+    for reach in (term.focus, term.hover):
+        reach()
+        page.locator(".md-tooltip2", has_text=sentence).wait_for(timeout=5_000)
+    term.click()
+    page.wait_for_url("**/glossary/#*")
+    assert page.locator(f"dt[id='{page.url.split('#')[1]}']").is_visible()
+    page.close()
+
+
+def test_choosing_a_library_once_chooses_it_everywhere(browser: Browser, url: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{url}translate/", wait_until="networkidle")
+    linear, cosine = (
+        page.get_by_text(f"optax.{name}_schedule(") for name in ("linear", "cosine_decay")
+    )
+    assert not linear.first.is_visible()
+    page.locator("label", has_text="Optax").first.click()
+    linear.first.wait_for(timeout=5_000)
+    assert cosine.first.is_visible()
     page.close()
 
 

@@ -24,7 +24,7 @@ import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
-from mkdocs.structure.files import Files
+from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
@@ -60,6 +60,18 @@ def on_config(config: MkDocsConfig) -> None:
         with contextlib.suppress(OSError, subprocess.CalledProcessError):  # not a clone: today
             stamp = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
             os.environ["SOURCE_DATE_EPOCH"] = stamp
+
+
+def on_files(files: Files, config: MkDocsConfig) -> None:
+    """Add the table of all runs, made from their records."""
+    records = Path(config.docs_dir, "records")
+    if records.is_dir():
+        try:
+            table = table_of(records)
+        except ValueError as error:
+            log.warning(str(error))
+        else:
+            files.append(File.generated(config, "records/runs.csv", content=table))
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
@@ -132,15 +144,7 @@ def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> No
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Write the table of all runs beside their records; keep the cache from growing for ever."""
-    records = Path(config.docs_dir, "records")
-    if records.is_dir():
-        written = Path(config.site_dir, "records", "runs.csv")
-        written.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            written.write_text(table_of(records), encoding="utf-8")
-        except ValueError as error:
-            log.warning(str(error))
+    """Keep the cache from growing for ever."""
     results_of(_root(config)).store.prune()
 
 

@@ -1,4 +1,4 @@
-"""Write values.json: what Keras, Optax and PyTorch give for the schedules that lrguide offers.
+"""Write values.json: what other libraries give for the schedules that lrguide offers.
 
 In an environment of its own, from the root of the repository:
 
@@ -8,19 +8,26 @@ In an environment of its own, from the root of the repository:
 
 Every list holds the rate during steps 0, 1, 2, ... 69. Keras computes in float32, the others in
 float64. The names that begin with "off by one" are the calls that look right and are a step late.
+"translations" holds what each call on docs/translate.md gives in its own library.
 """
 
+import ast
 import itertools
 import json
 import platform
 from pathlib import Path
 
+import fastai
+import fastai.learner
 import jax
 import keras
 import numpy as np
 import optax
 import torch
+import transformers
+from fastai.data.core import DataLoaders
 from torch.optim import lr_scheduler
+from translations import LIBRARIES, rows, set_up
 
 STEPS = 70
 jax.config.update("jax_enable_x64", True)
@@ -318,13 +325,88 @@ def trajectories():
     }
 
 
+LOSSES = [1, 0.9, 0.85, *[0.85] * 8, 0.8, 0.7995, *[0.9] * 5, 0.75, *[0.75] * 12]
+
+
+def translations():
+    """Run every call on the page that is not lrguide's or Keras'."""
+    return {
+        library: {row.code: translated(row) for row in rows() if row.library == library}
+        for library in LIBRARIES
+    }
+
+
+def translated(row):
+    names = {}
+    exec(set_up(row.library), names)
+    *before, last = ast.parse(row.code).body
+
+    def value():
+        exec(compile(ast.Module(before, []), "page", "exec"), names)
+        return eval(compile(ast.Expression(last.value), "page", "eval"), names)
+
+    if row.library == "Optax":
+        return called(value())
+    if row.library == "fastai":
+        torch.set_default_dtype(torch.float32)  # fastai rounds where its phases meet
+        names["learn"], rates = learner()
+        value()
+        torch.set_default_dtype(torch.float64)
+        return rounded(rates)
+
+    def make(optimizer):
+        names["optimizer"] = optimizer
+        return value()
+
+    if "lateau" in row.code:
+        return on_plateau(make)
+    steps = 60 if "OneCycle" in row.code else STEPS
+    return stepped(0.1, make, steps)
+
+
+def on_plateau(make):
+    """The rate during each epoch, when LOSSES are the losses at their ends."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = make(optimizer)
+    rates = []
+    for loss in LOSSES:
+        rates.append(optimizer.param_groups[0]["lr"])
+        scheduler.step(loss)
+    return rounded(rates)
+
+
+def learner():
+    """Return a fastai Learner with 10 batches an epoch, and the list its fit puts the rates in."""
+    x = torch.zeros(20, 1)
+    data = torch.utils.data.TensorDataset(x, x)
+    loaders = DataLoaders(*(fastai.data.load.DataLoader(data, bs=2) for _ in range(2)))
+    rates = []
+
+    class Log(fastai.callback.core.Callback):
+        order, run_valid = 90, False  # after the schedule
+
+        def before_step(self):
+            rates.append(self.opt.hypers[-1]["lr"])
+
+    learn = fastai.learner.Learner(
+        loaders,
+        torch.nn.Linear(1, 1),
+        loss_func=torch.nn.functional.mse_loss,
+        cbs=[fastai.callback.core.TrainEvalCallback(), Log()],
+        default_cbs=False,  # no table on the terminal
+    )
+    return learn, rates
+
+
 def main():
-    libraries = (keras, optax, torch, jax, np)
+    libraries = (keras, optax, torch, fastai, transformers, jax, np)
     versions = {library.__name__: library.__version__ for library in libraries}
     values = {
         "versions": {"python": platform.python_version(), **versions},
         "rates": {**decays(), **compositions(), **cycles(), **one_cycles()},
         "trajectories": trajectories(),
+        "losses": LOSSES,
+        "translations": translations(),
     }
     Path(__file__).with_name("values.json").write_text(text(values) + "\n")
 

@@ -1,0 +1,66 @@
+"""The snippets: each file runs alone, and the page shows each of them as what it is."""
+
+import ast
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "snippets.md").read_text(encoding="utf-8")
+FILES = sorted((DOCS / "snippets").glob("*.py"))
+SHOWN = re.findall(r"^(.*) · \[(\w+\.py)\]\((.*)\)\n\n```python\n--8<-- \"(.*)\"$", PAGE, re.M)
+
+
+def file_name(path: Path) -> str:
+    return path.name
+
+
+def imported(path: Path) -> set[str]:
+    """The libraries that a file imports, Python's own left out."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(str(node.module).split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=file_name)
+def test_a_snippet_runs_alone_and_says_what_it_did(
+    path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)  # some write a file
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    runpy.run_path(str(path), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert printed.strip()
+    assert "nan" not in printed
+
+
+@pytest.mark.parametrize("path", FILES, ids=file_name)
+def test_a_snippet_fits_a_page(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 25
+    assert max(map(len, lines)) < 80
+
+
+def test_the_page_shows_every_file_once_and_links_to_it() -> None:
+    assert sorted(name for _, name, _, _ in SHOWN) == [path.name for path in FILES]
+    for _, name, link, source in SHOWN:
+        assert (link, source) == (f"snippets/{name}", f"docs/snippets/{name}")
+    assert PAGE.count("--8<--") == len(SHOWN)
+
+
+@pytest.mark.parametrize("needs, name", [(needs, name) for needs, name, _, _ in SHOWN])
+def test_the_page_says_what_a_snippet_needs(needs: str, name: str) -> None:
+    libraries = imported(DOCS / "snippets" / name)
+    assert needs == ("Needs lrguide" if "lrguide" in libraries else "Only Keras")
+    if needs == "Only Keras":
+        assert libraries == {"keras"}
+    assert libraries <= {"keras", "lrguide", "numpy", "tensorflow", "matplotlib"}
