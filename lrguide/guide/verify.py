@@ -55,6 +55,10 @@ def replay(function: Experiment, **settings: Any) -> dict[str, Any]:
     return {"first_losses": first_losses(function, settings)}
 
 
+def _replay_of(function: Experiment) -> Experiment:
+    return functools.update_wrapper(functools.partial(replay, function), function)
+
+
 def agreement(run: Run, again: Mapping[str, Any], here: str) -> tuple[bool, str]:
     """Whether what came out again is what is stored, and in words."""
     if all(again[name] == run.result[name] for name in again):
@@ -101,7 +105,7 @@ def check(chosen: Sequence[tuple[Experiment, Run]], *, replayed: bool) -> int:
     wrong = 0
     for function in {function for function, _ in chosen}:
         runs = {records.key_of(function, run.settings): run for f, run in chosen if f is function}
-        again = functools.partial(replay, function) if replayed else function
+        again = _replay_of(function) if replayed else function
         outcomes = run_all(again, [dict(run.settings) for run in runs.values()], jobs_allowed(None))
         for settings, result, _ in outcomes:
             run = runs[records.key_of(function, settings)]
