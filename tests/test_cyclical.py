@@ -1,7 +1,6 @@
 """Cyclical rates: the rate and momentum of each step, and the weights that training reaches."""
 
 import dataclasses
-import doctest
 import functools
 import inspect
 import json
@@ -15,7 +14,6 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrguide import cyclical
 from lrguide.cyclical import (
     ScheduledAdam,
     ScheduledSGD,
@@ -62,13 +60,6 @@ def values(schedule, steps=STEPS):
 
 def same(found, expected, rtol=1e-6):
     np.testing.assert_allclose(found, expected, rtol=rtol, atol=1e-37)
-
-
-def test_every_public_name_has_an_example_that_runs():
-    finder = doctest.DocTestFinder()
-    names = {test.name for test in finder.find(cyclical, "cyclical") if test.examples}
-    assert {f"cyclical.{name}" for name in cyclical.__all__} <= names
-    assert doctest.testmod(cyclical).failed == 0
 
 
 @keras.saving.register_keras_serializable(package="tests")

@@ -300,7 +300,8 @@ def test_each_step_of_a_workflow_is_a_make_target_or_a_pinned_action() -> None:
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     for step in steps():
         if "run" in step:
-            make, target = step["run"].split()
+            make, target, *numbers = step["run"].split()
             assert make == "make" and target in targets, step["run"]
+            assert all(re.fullmatch(r"[A-Z]+=\d+", number) for number in numbers), step["run"]
         else:
             assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
