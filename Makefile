@@ -19,7 +19,7 @@ set-up: ## Make .venv (Python 3.11 to 3.13 or PYTHON=..., 2.7 GB); the others ca
 	@.ci/set-up
 
 port:
-	@case "$(PORT)" in "" | *[!0-9]*) \
+	@case "$(PORT)" in "" | *[!0-9]* | 0* | ? | ?? | ??? | 10[01]? | 102[0-3] | [789]???? | 6[6-9]??? | ??????*) \
 		echo "lrguide: PORT must be a number from 1024 to 65535, received '$(PORT)'" >&2; exit 1 ;; esac
 
 serve: port set-up ## Show the guide at 127.0.0.1 (PORT=8000) and follow your edits

@@ -137,7 +137,8 @@ claim(
 # your own machine can repeat it in minutes, and every rate gets five seeds. A seed sets the initial
 # weights, the dropout and the order of the images, so rates that share a seed share all three.
 #
-# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019.
+# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept in
+#     [a repository](https://github.com/christianversloot/machine-learning-articles).
 
 # %% tags=["hide-input"]
 table(

@@ -86,18 +86,21 @@ claim(
 # shown, failures as plainly as successes. Where the article is wrong, the guide says so and shows the
 # runs.
 #
-# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019.
+# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept in
+#     [a repository](https://github.com/christianversloot/machine-learning-articles).
 #
 # No measured number on these pages was typed. Each sentence that states one is code: it takes its
-# numbers from stored runs and stops the page if they no longer bear it out. At the foot of each page
-# you find when and on what its runs were made, the script, and the runs themselves.
+# numbers from stored runs and stops the page if they no longer bear it out. At the foot of a page
+# with measurements you find when and on what its runs were made, the script, and the runs themselves.
 #
 # ## How to use it
 #
 # === "Read"
 #
-#     Start with [Fixed learning rates](fixed_rates.py). The code below a picture asks for the runs
-#     in it; the page's script, linked at its foot, has the rest.
+#     Start with [Fixed learning rates](fixed_rates.py), go on with
+#     [Decaying learning rates](decay.py). The code below a picture asks for the runs in it; the
+#     page's script, linked at its foot, has the rest. [Translate](translate.md) has each schedule in
+#     six libraries, [The runs](records/README.md) every run to download.
 #
 # === "Run"
 #
@@ -107,14 +110,14 @@ claim(
 #     make serve
 #     ```
 #
-#     and open the address that it prints. Change a number in `docs/fixed_rates.py` and save: the
+#     and open the address that it prints. Add a rate in `docs/fixed_rates.py` and save: the
 #     page trains what is new, keeps what it knows, and shows you the result, and which of its
 #     sentences no longer hold.
 #
 # === "Copy"
 #
-#     Each page has a snippet that needs nothing but Keras and lrguide. All of them run in
-#     the tests. They are free to use (MIT licence). TensorFlow prints notes about CUDA and oneDNN
+#     Each page with measurements ends with a snippet that needs nothing but Keras and lrguide, and
+#     [Snippets](snippets.md) has one for each task. All of them run in the tests. They are free to use (MIT licence). TensorFlow prints notes about CUDA and oneDNN
 #     at its start; what the snippet prints comes after them.
 #
 # ## Try it

@@ -468,7 +468,8 @@ class TestServing:
     ) -> None:
         served.edit("docs/index.py", "print('result", UNTRUE + "print('result")
         served.shows(
-            "2 sentences of this page no longer hold", "has seed 7; these runs have seed 1"
+            "1 sentence of this page no longer holds, 1 sentence of this page cannot be checked",
+            "has seed 7; these runs have seed 1",
         )
         page = served.html()
         lines = served.folder.joinpath("docs/index.py").read_text().splitlines()
@@ -480,7 +481,9 @@ class TestServing:
         assert page.index("no longer hold") < page.index(f'id="{links[0][0]}"')
         said = (served.folder / "log").read_text()
         numbers = ", ".join(line for _, line in links)
-        assert f"docs/index.py: 2 sentences no longer hold, at lines {numbers}" in said
+        assert (
+            f"1 sentence no longer holds, 1 sentence cannot be checked, at lines {numbers}" in said
+        )
         assert "does not contain an anchor" not in said
 
 

@@ -182,14 +182,22 @@ def _untrue(notebook: nbformat.NotebookNode, path: Path, root: Path) -> str:
         raise PluginError(
             "\n".join(f"{name}, line {line}: {words}" for line, words in failed.items())
         )
-    many = len(failed) > 1
-    what = f"{len(failed)} sentence{'s'[:many]}{{}} no longer hold{'s'[many:]}"
+    unknown = [line for line, words in failed.items() if "cannot be checked" in words]
+    counts = ((len(failed) - len(unknown), "no longer hold"), (len(unknown), "cannot be checked"))
+    said = [
+        f"{count} sentence{'s' * (count > 1)}{{}} {words}{'s' * (count == 1 and words[0] == 'n')}"
+        for count, words in counts
+        if count
+    ]
     lines = ", ".join(map(str, failed))
-    log.warning(f"{name}: {what.format('')}, at line{'s'[:many]} {lines}")
+    log.warning(f"{name}: {', '.join(said).replace('{}', '')}, at lines {lines}")
     links = ", ".join(f"[line {line}](#line-{line})" for line in failed)
+    why = "The runs do not bear out what is said"
+    if unknown:
+        why = "Add a rate instead of replacing one to keep them all. The runs miss what is said"
     return (
-        f'!!! warning "{what.format(" of this page")}"\n\n'
-        f"    The runs do not bear out what is said at {links} of `{name}`.\n\n"
+        f'!!! warning "{", ".join(said).replace("{}", " of this page")}"\n\n'
+        f"    {why} at {links} of `{name}`.\n\n"
     )
 
 

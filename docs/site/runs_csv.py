@@ -44,5 +44,5 @@ def row(line: dict[str, Any], path: Path) -> dict[str, Any]:
     result = line["result"]
     final = {f"final_{name}": result[name][-1] for name in EACH_EPOCH if name in result}
     single = {name: value for name, value in result.items() if not isinstance(value, list)}
-    experiment = path.stem.rpartition("_")[0]
+    experiment = path.stem.partition("_")[0]
     return {"experiment": experiment, **line["settings"], **final, **single, **line["made"]}

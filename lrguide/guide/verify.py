@@ -33,7 +33,7 @@ def stored() -> list[tuple[Experiment, Run]]:
     }
     runs = []
     for path in sorted(records.RECORDS.glob("*.json")):
-        name = path.stem.rpartition("_")[0]
+        name = path.stem.partition("_")[0]
         if name not in functions:
             raise ValueError(f"{path} must be named after one of {', '.join(functions)}")
         function = functions[name]
