@@ -198,6 +198,22 @@ table(
 # that share a seed share the initial weights, the dropout and the order of the images.
 
 
+# %% tags=["hide-input"]
+def compared(runs):
+    """A row for each contender, and its paired difference to the tuned constant rate."""
+    constant = runs.where(schedule="constant")
+    return [
+        {
+            "schedule": name,
+            "tuned rate": f"`{group[0].settings['rate']:g}`",
+            "validation loss": several(group.final()),
+            "minus constant": "" if name == "constant" else several(group.minus(constant)),
+            "verdict": "" if name == "constant" else verdict(group.minus(constant)),
+        }
+        for name, group in runs.by("schedule").items()
+    ]
+
+
 # %% tags=["output-first"]
 def finals(trials, budget):
     """Five new seeds of each contender at its tuned rate."""
@@ -215,21 +231,6 @@ def finals(trials, budget):
             for seed in range(5)
         ],
     )
-
-
-def compared(runs):
-    """A row for each contender, and its paired difference to the tuned constant rate."""
-    constant = runs.where(schedule="constant")
-    return [
-        {
-            "schedule": name,
-            "tuned rate": f"`{group[0].settings['rate']:g}`",
-            "validation loss": several(group.final()),
-            "minus constant": "" if name == "constant" else several(group.minus(constant)),
-            "verdict": "" if name == "constant" else verdict(group.minus(constant)),
-        }
-        for name, group in runs.by("schedule").items()
-    ]
 
 
 short = finals(trials, "SHORT")
@@ -288,7 +289,14 @@ claim(
 # three times that rate and at ten times, each also with decay, with warmup, and with both.
 
 
-# %% tags=["output-first"]
+# %% tags=["hide-input"]
+def learned(runs):
+    """How many seeds learn, of how many, and what the median validation loss is."""
+    good = runs.final("validation_accuracy") > 0.2
+    return f"{good.sum()} of {len(good)}, {np.median(runs.final()):.2f}"
+
+
+# %%
 right = trials.where(schedule="constant").best()
 too_high = measured(
     train,
@@ -312,13 +320,7 @@ too_high = measured(
     ],
 )
 
-
-def learned(runs):
-    """How many seeds learn, of how many, and what the median validation loss is."""
-    good = runs.final("validation_accuracy") > 0.2
-    return f"{good.sum()} of {len(good)}, {np.median(runs.final()):.2f}"
-
-
+# %% tags=["hide-input"]
 table(
     too_high,
     lambda runs: [
