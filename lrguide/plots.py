@@ -151,7 +151,7 @@ def loss_by_rate(
     dashed = (0, (2, 2))
     axes.axhline(chance, label="guessing", color="#000000", linestyle=dashed, linewidth=1, zorder=1)
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=ylabel, ylim=(None, top))
-    axes.legend(loc="lower left")
+    figure.legend(loc="outside upper left", ncols=3, frameon=False, columnspacing=1.2)
     _plain_ticks(axes)
     return figure
 
