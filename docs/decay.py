@@ -234,7 +234,11 @@ def finals(trials, budget):
 
 
 short = finals(trials, "SHORT")
-table(short, compared, caption=lambda runs: "300 steps, Adam, each at its tuned rate")
+table(
+    short,
+    compared,
+    caption=lambda runs: "300 steps, Adam, each at its tuned rate",
+)
 
 # %% [markdown]
 # "Minus constant" is the mean of the five differences, with the lowest and the highest; a verdict of
@@ -400,7 +404,11 @@ claim(
 # %% tags=["output-first"]
 few_trials = trials_at("FEW_STEPS")
 few = finals(few_trials, "FEW_STEPS")
-table(few, compared, caption=lambda runs: "60 steps, Adam, each at its tuned rate")
+table(
+    few,
+    compared,
+    caption=lambda runs: "60 steps, Adam, each at its tuned rate",
+)
 
 
 # %% tags=["hide-input"]
