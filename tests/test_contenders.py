@@ -8,6 +8,7 @@ import tensorflow as tf
 from lrguide.checks import rates_at
 from lrguide.guide import contenders, experiments
 from lrguide.guide.experiments import complete, sweep, train, updates
+from lrguide.model import article_cnn
 
 STEPS = 100
 LITTLE = dict(budget="TINY", training=200, batch=40, epochs=4, validation=50, test=50, seed=3)
@@ -182,7 +183,7 @@ def test_updates_are_how_far_the_weights_moved_in_units_of_the_rate():
     assert weighted["mean_update"][0] == pytest.approx(4 * once["mean_update"][0], rel=1e-4)
     # Independent: the gradient of the first batch, by hand.
     keras.utils.set_random_seed(2)
-    model = experiments.contenders.article_cnn()
+    model = article_cnn()
     digits = experiments.mnist_subset().first(400, 1, 1)
     x, y = next(iter(experiments._batches(digits, 40, 2)))
     with tf.GradientTape() as tape:

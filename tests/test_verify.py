@@ -44,7 +44,7 @@ def test_runs_that_come_out_again_agree(stored, made, monkeypatch, capsys):
     monkeypatch.setenv("RUNS", "2")
     assert verify.main() == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "first losses of 2 contenders, then 2 whole runs (SEED=0)"
+    assert said[0] == "first losses of 2 contenders, then whole runs: 2 (SEED=0)"
     assert said[-1] == "all agree"
     assert len(said) == 6 and all(line.endswith(": equal") for line in said[1:-1])
     assert "train TINY SGD, schedule cosine, rate 0.1, seed 0: equal" in said

@@ -29,6 +29,10 @@ def _tenth(steps: int) -> int:
     return max(1, round(steps / 10))
 
 
+def _quarter(steps: int) -> int:
+    return math.ceil(steps / 4)
+
+
 # From the rate, the run's length in steps, and the lower bound of what cycles.
 SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
     "constant": lambda rate, steps, low: rate,
@@ -56,16 +60,6 @@ SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
     # Halved after an epoch without a lower validation loss: a callback, not a schedule.
     "plateau": lambda rate, steps, low: rate,
 }
-CYCLES = ("triangular", "triangular2", "exp_range")
-
-
-def _quarter(steps: int) -> int:
-    return math.ceil(steps / 4)
-
-
-def article_cnn() -> "keras.Model":
-    """The article's network."""
-    return lrguide.article_cnn()
 
 
 def dense() -> "keras.Model":
@@ -104,7 +98,11 @@ def normalised_cnn() -> "keras.Model":
     )
 
 
-NETWORKS = {each.__name__: each for each in (article_cnn, dense, normalised_cnn)}
+NETWORKS: dict[str, Callable[[], Any]] = {
+    "article_cnn": lambda: lrguide.article_cnn(),
+    "dense": dense,
+    "normalised_cnn": normalised_cnn,
+}
 
 
 def optimizer(name: str, rate: Any, *, cycle_momentum: bool = False, ema: float = 0.0) -> Any:

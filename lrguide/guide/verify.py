@@ -96,7 +96,7 @@ def verify(count: int, seed: int) -> int:
         print(f"{left} contenders need all of MNIST, which is not here: see LRGUIDE_MNIST")
     small = [(f, run) for f, run in usable if budget_of(run.settings).seconds < SMALL]
     sample = random.Random(seed).sample(small, min(count, len(small)))
-    print(f"first losses of {len(first)} contenders, then {len(sample)} whole runs (SEED={seed})")
+    print(f"first losses of {len(first)} contenders, then whole runs: {len(sample)} (SEED={seed})")
     return check(first, replayed=True) + check(sample, replayed=False)
 
 
