@@ -8,7 +8,6 @@ import math
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -26,14 +25,10 @@ from lrguide.checks import rates_at
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 REPOSITORY = Path(__file__).parents[1]
 ASSETS = REPOSITORY / "docs" / "site" / "theme" / "assets"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"
-)
 VIEWS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
 DECAYS = (
     "linear constant step_decay inverse_time compounding_time exponential cosine "
@@ -112,18 +107,6 @@ def served(folder: Path, settings: str = "") -> Iterator[str]:
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with served(tmp_path_factory.mktemp("site")) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        options = "--no-sandbox --disable-gpu --disable-quic --no-first-run"
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[*options.split(), "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 Open = Callable[..., Page]
