@@ -250,7 +250,10 @@ def test_a_registered_amplitude_is_saved_and_loaded():
 @given(cycles | one_cycles, st.integers(0, 500))
 def test_the_compiled_graph_gives_the_rate_of_the_plain_call(schedule, step):
     compiled = tf.function(schedule.__call__)
-    same(float(compiled(tf.constant(step, "int64"))), float(schedule(step)))
+    # Where a rate falls to nothing, its last bits are those of the highest rate.
+    bits = 2**-22 * values(schedule, np.arange(501)).max()
+    once, again = float(schedule(step)), float(compiled(tf.constant(step, "int64")))
+    np.testing.assert_allclose(again, once, rtol=1e-6, atol=bits)
 
 
 @quickly

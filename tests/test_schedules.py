@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lrguide import schedules
@@ -230,11 +230,15 @@ def test_a_schedule_made_again_from_its_config_gives_the_same_rates(schedule):
     same(values(again, np.arange(500)), values(schedule, np.arange(500)))
 
 
+@example(linear(1.0, 60), 57)
 @settings(deadline=None, max_examples=15)
 @given(any_schedule, st.integers(0, 500))
 def test_the_compiled_graph_gives_the_rate_of_the_plain_call(schedule, step):
     compiled = tf.function(schedule.__call__)
-    same(float(compiled(tf.constant(step, "int64"))), float(schedule(step)))
+    # Where a rate falls to nothing, 1 - t / T leaves the last bits of the highest rate.
+    bits = 2**-22 * values(schedule, np.arange(501)).max()
+    once, again = float(schedule(step)), float(compiled(tf.constant(step, "int64")))
+    np.testing.assert_allclose(again, once, rtol=1e-6, atol=bits)
 
 
 @quickly
