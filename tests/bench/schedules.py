@@ -2,9 +2,10 @@
 
     python -m tests.bench.schedules [repetitions]
 
-Contenders take turns, each repetition in another order, on models of their own that were compiled
-before; what is compared are repetitions, so a machine that slows down slows all. Each ratio is the
-median over the repetitions with its 95 % interval. The target: upper end below 1.05 of CPU-seconds.
+A repetition trains both by turns and compares the fastest training of each: what comes from outside
+makes a training slower, none faster. All share their weights, for where weights lie in memory makes
+more of a difference than a schedule. Each ratio is the median over the repetitions with its 95 %
+interval. The target: it includes 1, or nearly, and its upper end is below 1.05 of CPU-seconds.
 """
 
 import statistics
@@ -13,13 +14,14 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from lrguide import cyclical, schedules
 from lrguide.checks import LearningRateLogger
 from tests.bench import Seconds, interval, seconds
 
-STEPS, BATCH = 200, 50
+STEPS, BATCH, TURNS = 60, 50, 2
 NUMBERS = np.random.default_rng(0)
 X = NUMBERS.normal(size=(STEPS * BATCH, 28, 28, 1)).astype("float32")
 Y = NUMBERS.integers(10, size=STEPS * BATCH)
@@ -63,40 +65,45 @@ def dense() -> keras.Model:
 
 def measure(
     make: Callable[[], keras.Model], epochs: int, repetitions: int
-) -> dict[str, list[Seconds]]:
-    """What each repetition of each contender took."""
+) -> dict[str, list[tuple[Seconds, Seconds]]]:
+    """What each contender took, and what it is compared with, in each repetition."""
 
     def fit(name: str) -> None:
         callbacks = [LearningRateLogger()] if CONTENDERS[name][1] else []
         models[name].fit(X, Y, BATCH, epochs=epochs, verbose=0, callbacks=callbacks)
 
-    models = {}
+    models, shared = {}, make().layers
     for name, (rate, _, _) in CONTENDERS.items():
-        models[name] = make()
+        models[name] = keras.Sequential([keras.Input((28, 28, 1)), *shared])
         models[name].compile(keras.optimizers.SGD(RATES[rate]()), "sparse_categorical_crossentropy")
         fit(name)  # compiles
-    taken: dict[str, list[Seconds]] = {name: [] for name in CONTENDERS}
+    compared = {name: other for name, (_, _, other) in CONTENDERS.items() if other}
+    taken: dict[str, list[tuple[Seconds, Seconds]]] = {name: [] for name in compared}
     for _ in range(repetitions):
-        for name in NUMBERS.permutation(list(CONTENDERS)):
-            taken[name].append(seconds(lambda name=name: fit(name)))
+        for name, other in compared.items():
+            took: dict[str, list[Seconds]] = {name: [], other: []}
+            for each in [name, other, other, name] * TURNS:
+                took[each].append(seconds(lambda each=each: fit(each)))
+            # The smallest of each column: CPU-seconds, and those by the clock.
+            fastest = {each: Seconds(*map(min, zip(*s, strict=True))) for each, s in took.items()}
+            taken[name].append((fastest[name], fastest[other]))
     return taken
 
 
 def main(repetitions: int = 20) -> None:
     """Print the table."""
-    print(f"Steps of {BATCH} images, {repetitions} repetitions by turns")
+    tf.config.threading.set_intra_op_parallelism_threads(1)  # threads that wait for each other
+    tf.config.threading.set_inter_op_parallelism_threads(1)  # spin, and that is all noise
+    print(f"Steps of {BATCH} images on one thread, {repetitions} repetitions")
     print("| network, steps | what | against | CPU-s | ratio of CPU (95 %) | of wall (95 %) |")
     print("| --- | --- | --- | ---: | --- | --- |")
     for make, epochs in ((convolutional, 1), (dense, 5)):
-        taken = measure(make, epochs, repetitions)
         network = f"{make.__name__}, {STEPS * epochs}"
-        for name, (_, _, other) in CONTENDERS.items():
-            if other:
-                pairs = list(zip(taken[name], taken[other], strict=True))
-                cpu = interval([one.cpu / base.cpu for one, base in pairs])
-                wall = interval([one.wall / base.wall for one, base in pairs])
-                took = statistics.median(one.cpu for one in taken[name])
-                print(f"| {network} | {name} | {other} | {took:.2f} | {cpu} | {wall} |", flush=True)
+        for name, pairs in measure(make, epochs, repetitions).items():
+            cpu = interval([one.cpu / base.cpu for one, base in pairs])
+            wall = interval([one.wall / base.wall for one, base in pairs])
+            took, other = statistics.median(one.cpu for one, _ in pairs), CONTENDERS[name][2]
+            print(f"| {network} | {name} | {other} | {took:.2f} | {cpu} | {wall} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,256 @@
+# ---
+# title: How this guide measures
+# description: Budgets, seeds, tuning and ties - how each number was made, what pairing by seed is worth, what did not work, and the commands that make it all again.
+# ---
+
+# %% [markdown]
+# # How this guide measures
+#
+# A loss on its own says little: train again with another seed, and it is another loss. Each thin line
+# below is one seed, trained with each of seven schedules.
+
+# %% tags=["hide-input"]
+import json
+
+import numpy as np
+
+from lrguide import plots
+from lrguide.guide.experiments import BUDGETS, train
+from lrguide.guide.records import RECORDS, Runs, measured
+from lrguide.guide.report import claim, figure, several, table
+
+
+def trials_and_finals(schedules, rates, budget):
+    """Two seeds a rate to choose it, then five new seeds at the chosen one."""
+    common = dict(optimizer="Adam", budget=budget)
+    trials = measured(
+        train,
+        [
+            common | dict(schedule=schedule, rate=rate, seed=seed)
+            for schedule in schedules
+            for rate in rates
+            for seed in (100, 101)
+        ],
+    )
+    return measured(
+        train,
+        [
+            common | dict(schedule=schedule, rate=group.best(), seed=seed)
+            for schedule, group in trials.by("schedule").items()
+            for seed in range(5)
+        ],
+    )
+
+
+def seeds_drawn(runs):
+    picture, axes = plots.subplots()
+    names = list(runs.by("schedule"))
+    ends = np.array([group.final() for group in runs.by("schedule").values()])
+    styles = zip(ends.T, plots.LINES, strict=False)
+    for seed, (losses, (colour, line)) in enumerate(styles):
+        axes.plot(losses, line, marker="o", markersize=4, color=colour, label=f"seed {seed}")
+    axes.set_xticks(range(len(names)), [name.replace(" ", "\n") for name in names], rotation=30)
+    axes.set(ylabel="validation loss at the end", ylim=(0, None))
+    axes.legend()
+    return picture
+
+
+def seeds_in_words(runs):
+    return "Final validation loss of five seeds with Adam: " + "; ".join(
+        f"{name} {several(group.final())}" for name, group in runs.by("schedule").items()
+    )
+
+
+# %% tags=["output-first"]
+RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
+SCHEDULES = ["constant", "linear", "step", "time", "exponential"]
+SCHEDULES += ["cosine", "warmup linear"]
+few = trials_and_finals(SCHEDULES, RATES, "FEW_STEPS")
+figure(few, seeds_drawn, alt=seeds_in_words)
+
+
+# %% tags=["hide-input"]
+def paired(runs, name):
+    """Standard deviation of the difference to the constant rate, seed by seed."""
+    return runs.where(schedule=name).minus(runs.where(schedule="constant")).std(ddof=1)
+
+
+def unpaired(runs, name):
+    """What it would be if the two contenders had seeds of their own."""
+    own, other = (runs.where(schedule=n).final() for n in (name, "constant"))
+    return np.sqrt(own.var(ddof=1) + other.var(ddof=1))
+
+
+def gain(runs, name):
+    return unpaired(runs, name) / paired(runs, name)
+
+
+claim(
+    few,
+    lambda runs: (
+        all(gain(runs, name) > 1 for name in ("linear", "step", "time", "exponential", "cosine"))
+        and gain(runs, "warmup linear") < gain(runs, "cosine")
+    ),
+    lambda runs: (
+        "**An unlucky seed is unlucky with most schedules, so compare seed by seed.** Contenders that "
+        "share a seed share the initial weights, the dropout and the order of the images. The "
+        "difference between linear decay and a constant rate varies over the seeds by "
+        f"{paired(runs, 'linear'):.3f} (standard deviation) seed by seed, and would vary by "
+        f"{unpaired(runs, 'linear'):.3f} had each its own seeds. Where the early steps differ, as "
+        f"with a warmup, pairing buys less: {paired(runs, 'warmup linear'):.3f} against "
+        f"{unpaired(runs, 'warmup linear'):.3f}."
+    ),
+)
+
+# %% [markdown]
+# ## Budgets, and what they cost
+#
+# What one training may use has a name. All but `FULL` run on the 12,000 images that come with the
+# package; `FULL` is the article's own scale and needs all of MNIST.
+
+
+# %% tags=["hide-input"]
+def costs(runs):
+    """From all records, not only those of this page."""
+    rows = []
+    for name, budget in BUDGETS.items():
+        path = RECORDS / f"train_{name}.json"
+        if path.exists():
+            lines = json.loads(path.read_text())["runs"]
+            seconds = [line["made"]["cpu_seconds"] for line in lines]
+            rows.append(
+                {
+                    "budget": f"`{name}`",
+                    "images": f"{budget.training:,}",
+                    "batch": f"{budget.batch}",
+                    "epochs": f"{budget.epochs}",
+                    "steps": f"{budget.steps:,}",
+                    "runs": f"{len(lines):,}",
+                    "CPU-seconds": f"{np.median(seconds):.0f}",
+                    "CPU-hours of all": f"{sum(seconds) / 3600:.1f}",
+                }
+            )
+    return rows
+
+
+table(Runs(), costs, caption=lambda runs: "Budgets; runs stored; the median run, and all together")
+
+# %% [markdown]
+# A page may change a number of a budget: its cell then says so.
+
+# %% tags=["output-first"]
+sizes = measured(
+    train,
+    [
+        dict(optimizer="Adam", rate=0.001, seed=seed, budget=budget)
+        for budget in ("SMALL", "FULL")
+        for seed in range(5)
+    ],
+)
+claim(
+    sizes,
+    lambda runs: (
+        runs.where(budget="FULL").final().max() < runs.where(budget="SMALL").final().min()
+        and np.ptp(runs.where(budget="FULL").final())
+        > 0.1 * runs.where(budget="FULL").final().mean()
+    ),
+    lambda runs: (
+        "**More training does not make the seed irrelevant.** Adam at `0.001` ends at "
+        f"{several(runs.where(budget='SMALL').final())} at `SMALL` and at "
+        f"{several(runs.where(budget='FULL').final())} at `FULL`: lower, and five seeds still differ "
+        "by more than a tenth of their mean. One run, as the article shows, is one draw."
+    ),
+)
+
+# %% [markdown]
+# ## The rules
+#
+# - **Fixed before looking.** A page's cell lists contenders, rates and seeds; nothing else defines the
+#   experiment. What was changed after looking stands [below](#changed-after-looking).
+# - **Equal effort.** Each contender gets the same rates, with two seeds that are used for nothing
+#   else (`100` and `101`), and keeps the rate with the lowest mean validation loss after the last
+#   epoch. The rate counts as tuned only if it is not at the end of the grid.
+# - **New seeds for the answer.** Five, `0` to `4`, wherever two contenders are compared.
+# - **A tie is an answer.** A verdict is "lower" or "higher" where the 95-per-cent interval of the mean
+#   paired difference (Student's t over the seeds) leaves out 0, and "tie" where it does not. With many
+#   comparisons some such intervals miss by chance; so the spread always stands beside the verdict.
+# - **Validation data choose, test data report.** No choice was made by a test loss.
+# - **Failures count.** A seed that does not learn is shown and counted, never dropped.
+#
+# ## Same settings, same bits
+#
+# A run trains on one thread, in a process of its own, with public Keras; on one type of processor the
+# same settings give the same bits. Another number of threads or another processor changes the last
+# digits, and after some epochs more than the last. So a record names processor, threads and versions,
+# and keeps the losses of its first five batches, which a test trains again.
+#
+# | what you want | command |
+# | --- | --- |
+# | all numbers that are missing | `make measure` |
+# | see what would run, and its CPU time | `make measure DRY=1` |
+# | one page, two processes | `make measure PAGE=decay JOBS=2` |
+# | check stored runs against new ones | `make verify RUNS=5 SEED=0` |
+# | start from nothing | delete `docs/records/*.json`, `make measure` |
+#
+# You may stop a measurement at any time and start it again: a run that has ended is kept. The `FULL`
+# runs need all of MNIST, which Keras downloads, or the file that `LRGUIDE_MNIST` names.
+#
+# ### On a cluster, on a GPU
+#
+# With a [Dask](https://www.dask.org/) scheduler and workers that have lrguide installed,
+#
+# ```sh
+# make measure SCHEDULER=tcp://host:8786
+# ```
+#
+# sends each run to a worker; one that is lost is run again, and nothing is counted twice. On a machine
+# with a GPU, TensorFlow trains there, and the record names the GPU. Such a run answers the same
+# question, not with the same bits: keep runs that are compared on one type of processor.
+#
+# ## Changed after looking
+#
+# | when | what |
+# | --- | --- |
+# | 24 Nov 2026 | The benchmark of schedules compared trainings seconds apart, each on weights of its own; spells in which the machine is slow last longer than that, so it now compares the fastest of four, by turns, on shared weights and one thread. |
+#
+# Grids, seeds and budgets of the experiments stand as they were planned.
+#
+# ## Tried, and not kept
+#
+# | when | what | why not |
+# | --- | --- | --- |
+# | 24 Nov 2026 | Runs in the threads of a cluster's worker | The threads share Python's random state, so runs were not those of their seeds; each has its own process now. |
+# | 24 Nov 2026 | Keras' `ScheduleFreeAdamW` as it comes | It evaluates the weights it trains at, not the average it promises; the guide puts the average in first, and [says so](optimizers.py). |
+# | 24 Nov 2026 | `keras.ops.copy` to log the rate of each batch | TensorFlow's own copy of a variable takes a quarter of its time. |
+#
+# ## Report a number
+#
+# A number looks wrong, or you get another one? Run `make verify` first, then open an issue with
+# the page, the sentence, and the run's line from [the records](records/README.md): settings, result
+# and what made it stand in one line, under one digest.
+#
+# ## Try it
+#
+# Three seeds at the same rate. How many would you want before you believe a difference of `0.05`?
+
+# %% tags=["snippet"]
+import keras
+
+from lrguide.data import mnist_subset
+from lrguide.model import article_cnn
+
+data = mnist_subset().first(training=2000, validation=1000, test=1000)
+for seed in (0, 1, 2):  # <- more seeds
+    keras.utils.set_random_seed(seed)
+    model = article_cnn()
+    model.compile(keras.optimizers.Adam(0.003), "categorical_crossentropy")
+    model.fit(data.x_train, data.y_train, batch_size=50, epochs=2, verbose=0)
+    loss = model.evaluate(data.x_validation, data.y_validation, verbose=0)
+    print(f"seed {seed}: {loss:.3f}")
+
+# %% [markdown]
+# ## What to remember
+#
+# - Compare seed by seed, and show the spread; without it a difference is a rumour.
+# - Give each contender the same number of trials before you compare it.
+# - Keep what made a number beside it, and a command that makes it again.
