@@ -142,7 +142,12 @@ table(Runs(), costs, caption=lambda runs: "Budgets; runs stored; the median run,
 sizes = measured(
     train,
     [
-        dict(optimizer="Adam", rate=0.001, seed=seed, budget=budget)
+        dict(
+            optimizer="Adam",
+            rate=0.001,
+            seed=seed,
+            budget=budget,
+        )
         for budget in ("SMALL", "FULL")
         for seed in range(5)
     ],
@@ -220,7 +225,7 @@ claim(
 # | when | what | why not |
 # | --- | --- | --- |
 # | 24 Nov 2026 | Runs in the threads of a cluster's worker | The threads share Python's random state, so runs were not those of their seeds; each has its own process now. |
-# | 24 Nov 2026 | Keras' `ScheduleFreeAdamW` as it comes | It evaluates the weights it trains at, not the average it promises; the guide puts the average in first, and [says so](optimizers.py). |
+# | 24 Nov 2026 | Keras' `ScheduleFreeAdamW` as it comes | It evaluates the weights it trains at, not the average it promises; the guide puts the average in first, and says so. |
 # | 24 Nov 2026 | `keras.ops.copy` to log the rate of each batch | TensorFlow's own copy of a variable takes a quarter of its time. |
 #
 # ## Report a number

@@ -26,6 +26,12 @@ from page_results import Run  # noqa: E402
 SCRIPTS = sorted(path.stem for path in (REPOSITORY / "docs").glob("*.py"))
 PAGES = [*SCRIPTS, "translate", "snippets", "glossary", "changelog"]
 VIEWS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
+# Two pages in each view, the others in two that have all four of these between them.
+LOOKS = [
+    (page, *view)
+    for page in PAGES
+    for view in (VIEWS if page in ("index", "decay") else (VIEWS[0], VIEWS[-1]))
+]
 
 
 def address(page: str) -> str:
@@ -71,28 +77,34 @@ class View:
     foreign: list[str]
 
 
-@pytest.fixture(scope="module", params=VIEWS, ids=lambda view: f"{view[0]}-{view[1]}")
-def context(request: pytest.FixtureRequest, browser: Browser) -> Iterator[BrowserContext]:
-    scheme, width = request.param
-    context = browser.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme=scheme,
-        permissions=["clipboard-read", "clipboard-write"],
-    )
-    yield context
-    context.close()
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Iterator[dict[tuple[str, int], BrowserContext]]:
+    """A browser's profile for each view."""
+    made = {
+        (scheme, width): browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        for scheme, width in VIEWS
+    }
+    yield made
+    for context in made.values():
+        context.close()
 
 
-@pytest.fixture(scope="module", params=PAGES)
-def view(request: pytest.FixtureRequest, context: BrowserContext, url: str) -> Iterator[View]:
-    page, errors, foreign = context.new_page(), [], []
+@pytest.fixture(scope="module", params=LOOKS, ids=lambda look: "-".join(map(str, look)))
+def view(
+    request: pytest.FixtureRequest, contexts: dict[tuple[str, int], BrowserContext], url: str
+) -> Iterator[View]:
+    name, *look = request.param
+    page, errors, foreign = contexts[tuple(look)].new_page(), [], []
     page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(
         "request", lambda r: None if r.url.startswith((url, "data:")) else foreign.append(r.url)
     )
-    page.goto(url + address(request.param), wait_until="networkidle")
-    yield View(request.param, page, errors, foreign)
+    page.goto(url + address(name), wait_until="networkidle")
+    yield View(name, page, errors, foreign)
     page.close()
 
 
@@ -123,6 +135,7 @@ def test_can_be_used_by_everybody(view: View) -> None:
     assert report.violations_count == 0, report.generate_report()
 
 
+@pytest.mark.parametrize("view", [("decay", *view) for view in VIEWS], indirect=True)
 def test_that_a_page_is_being_run_is_said_wherever_its_reader_is(view: View) -> None:
     notice = _running(Run(Path("page.py"), "its key"))
     view.page.evaluate(
