@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[1]
 HOOK = REPOSITORY / "docs" / "site"
 sys.path.insert(0, str(HOOK))
 from page_key import key_of, modules_used  # noqa: E402
-from page_markdown import clean_text, to_markdown  # noqa: E402
+from page_markdown import clean_text, to_markdown, without_blank_lines  # noqa: E402
 from page_results import Store  # noqa: E402
 
 RUN = 'with open("runs.txt", "a") as runs:\n    runs.write("{name} ")\n'
@@ -656,3 +656,9 @@ class TestMarkdown:
         html = "<figure>\n\n<svg></svg>\n  \n</figure>"
         notebook.cells[0].outputs = [{"output_type": "display_data", "data": {"text/html": html}}]
         assert "<figure>\n<svg></svg>\n</figure>" in to_markdown(notebook)[0]
+
+    def test_blank_lines_go_and_preformatted_text_stays(self) -> None:
+        kept = "<pre><code>a\n\n  b\n</code></pre>", "<script>\n\n  x\n</script>"
+        page = f"<p>\n\n  one\n   two </p>\n{kept[0]}\n\n\n<i>\n\n</i>{kept[1]}\n"
+        seen = f"<p>\none\ntwo </p>\n{kept[0]}\n<i>\n</i>{kept[1]}\n"
+        assert without_blank_lines(page) == seen

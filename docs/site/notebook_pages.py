@@ -28,7 +28,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
-from page_markdown import to_markdown
+from page_markdown import to_markdown, without_blank_lines
 from page_results import Results, Run, explain, first_line, stop_of
 from runs_csv import table_of
 from watchdog.events import FileModifiedEvent
@@ -117,7 +117,10 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Write the page's notebook, without outputs, beside the script that mkdocs-jupyter copies."""
+    """Write the page's notebook, without outputs, beside the script that mkdocs-jupyter copies.
+
+    What the page itself loses is blank lines.
+    """
     if _is_script(page.file.src_uri):
         path = Path(str(page.file.abs_src_path))
         notebook = jupytext.read(path)
@@ -130,7 +133,7 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
         target = Path(page.file.abs_dest_path).parent / f"{path.stem}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(nbformat.writes(notebook, version=4) + "\n", encoding="utf-8")
-    return output
+    return without_blank_lines(output)
 
 
 def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> None:

@@ -124,3 +124,15 @@ def _fence(text: str, language: str) -> str:
 
 def _text(value: str | list[str]) -> str:
     return value if isinstance(value, str) else "".join(value)
+
+
+def without_blank_lines(page: str) -> str:
+    """The same page without the blank lines and the indents that the theme's templates leave.
+
+    They are a tenth of a page. Preformatted text and scripts stay as they are.
+    """
+    parts = re.split(r"(<(pre|script|textarea|style)\b.*?</\2>)", page, flags=re.DOTALL)
+    # The pattern has two groups: text, a kept element, its name, text, ...
+    between = [re.sub(r"\s*\n\s*", "\n", part) for part in parts[::3]]
+    kept = [*parts[1::3], ""]
+    return "".join(part for pair in zip(between, kept, strict=True) for part in pair)
