@@ -8,7 +8,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 export NO_MKDOCS_2_WARNING = 1
 
 python := .venv/bin/python
-.PHONY: help set-up port serve test site check bench measure verify constraints clean
+.PHONY: help set-up port serve test site check bench measure verify deploy constraints clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the commands
@@ -49,12 +49,15 @@ measure: set-up ## Train what the records lack (PAGE=fixed_rates JOBS=2 DRY=1)
 verify: set-up ## Run stored runs again and compare (RUNS=5 SEED=0)
 	@$(python) -m lrguide.guide.verify
 
+deploy: set-up ## Publish this commit's site (VERSION=0.2 ALIAS=latest REPLACE=1 REMOTE=origin)
+	@$(python) .ci/deploy.py
+
 constraints: ## Renew constraints.txt: the newest versions that pyproject.toml allows
 	@$(or $(PYTHON),python3) -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet uv
 	@{ echo "# Exact versions of all that .venv holds, for Python 3.11 to 3.13; make constraints renews them."; \
 		.cache/uv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 		--upgrade --no-header --no-annotate --no-emit-index-url \
-		--group docs --group test --group check --group set-up; } >constraints.new
+		--group docs --group test --group check --group maintain --group set-up; } >constraints.new
 	@mv constraints.new constraints.txt
 
 clean: ## Delete what is made again by itself; .venv and measured runs stay

@@ -3,9 +3,7 @@
 import functools
 import gzip
 import http.server
-import os
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -36,21 +34,6 @@ LOOKS = [
 
 def address(page: str) -> str:
     return "" if page == "index" else f"{page}/"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The guide, built as strictly as for publishing."""
-    folder = tmp_path_factory.mktemp("site")
-    result = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(folder)],
-        cwd=REPOSITORY,
-        env={**os.environ, "LRGUIDE_STRICT": "true", "NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    return folder
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -1,0 +1,266 @@
+"""`make deploy`, against a bare repository that stands for the one on the web."""
+
+import functools
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ADDRESS = "http://127.0.0.1:9/guide/"
+GIT = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_AUTHOR_NAME": "A. Maintainer",
+    "GIT_AUTHOR_EMAIL": "maintainer@example.org",
+    "GIT_COMMITTER_NAME": "A. Maintainer",
+    "GIT_COMMITTER_EMAIL": "maintainer@example.org",
+}
+
+
+def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "LRGUIDE_"))}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**settings, **GIT, "NO_MKDOCS_2_WARNING": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = run(folder, "git", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def deploy(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    return run(folder, sys.executable, ".ci/deploy.py", **settings)
+
+
+def sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """The line in which a refusal ends."""
+    assert done.returncode != 0
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("lrguide: ") and "Traceback" not in done.stderr
+    return last
+
+
+@dataclass(frozen=True)
+class World:
+    """A folder with `origin.git`, the repository on the web, and a maintainer's `clone` of it."""
+
+    folder: Path
+    origin: Path
+    clone: Path
+
+    def published(self) -> str:
+        return git(self.origin, "for-each-ref", "--format=%(objectname)", "refs/heads/gh-pages")
+
+    def files(self) -> set[str]:
+        return set(git(self.origin, "ls-tree", "-r", "--name-only", "gh-pages").splitlines())
+
+    def commit(self, words: str) -> None:
+        (self.clone / "docs/index.md").write_text(f"# A guide\n\n{words}\n", encoding="utf-8")
+        git(self.clone, "commit", "--all", "--message", words)
+        git(self.clone, "push", "--quiet", "origin", "main")
+
+
+def new_world(folder: Path) -> World:
+    clone, origin = folder / "clone", folder / "origin.git"
+    (clone / "docs").mkdir(parents=True)
+    shutil.copytree(ROOT / ".ci", clone / ".ci", ignore=shutil.ignore_patterns("__pycache__"))
+    (clone / "docs/site").symlink_to(ROOT / "docs/site")
+    (clone / "lrguide").mkdir()
+    (clone / "lrguide/__init__.py").write_text('__version__ = "0.1.0"\n', encoding="utf-8")
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    settings = re.sub(r"^nav:\n(?:  .*\n)+", "nav: [index.md, rates.md]\n", settings, flags=re.M)
+    (clone / "mkdocs.yml").write_text(settings, encoding="utf-8")
+    (clone / "docs/rates.md").write_text("# Rates\n\n[Back](index.md).\n", encoding="utf-8")
+    (clone / "docs/index.md").write_text("# A guide\n\nfirst\n", encoding="utf-8")
+    (clone / ".gitignore").write_text("/site/\n.cache/\n__pycache__/\n", encoding="utf-8")
+    git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(origin))
+    git(clone, "init", "--quiet", "--initial-branch=main")
+    git(clone, "add", ".")
+    git(clone, "commit", "--quiet", "--message", "first")
+    git(clone, "remote", "add", "origin", str(origin))
+    git(clone, "push", "--quiet", "--set-upstream", "origin", "main")
+    return World(folder, origin, clone)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """0.1 while the site has no address; 0.2, with one, from a shallow clone without gh-pages."""
+    world = new_world(tmp_path_factory.mktemp("world"))
+    done = deploy(world.clone, ALIAS="latest")  # as the package: 0.1.0
+    assert done.returncode == 0, done.stderr
+    settings = world.clone / "mkdocs.yml"
+    settings.write_text(f"site_url: {ADDRESS}\n{settings.read_text()}")
+    world.commit("second")
+    shallow = world.folder / "shallow"
+    git(world.folder, "clone", "--quiet", "--depth=1", f"file://{world.origin}", str(shallow))
+    done = deploy(shallow, VERSION="0.2", ALIAS="latest")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("lrguide: 0.2 (latest) is on gh-pages of 'origin'\n")
+    return world
+
+
+def test_versions_stand_side_by_side_and_the_alias_is_a_copy_of_the_newest(world: World) -> None:
+    listed = json.loads(git(world.origin, "show", "gh-pages:versions.json"))
+    assert [(each["version"], each["aliases"]) for each in listed] == [
+        ("0.2", ["latest"]),
+        ("0.1", []),
+    ]
+    assert "120000" not in git(world.origin, "ls-tree", "-r", "gh-pages"), "a symbolic link"
+    assert git(world.origin, "rev-parse", "gh-pages:latest") == git(
+        world.origin, "rev-parse", "gh-pages:0.2"
+    )
+    assert "first" in git(world.origin, "show", "gh-pages:0.1/index.html")
+    assert "second" in git(world.origin, "show", "gh-pages:latest/index.html")
+
+
+def test_what_a_host_looks_for_at_the_root_is_there(world: World) -> None:
+    assert {"index.html", "404.html", "robots.txt", ".nojekyll"} <= world.files()
+    robots = git(world.origin, "show", "gh-pages:robots.txt")
+    assert f"Sitemap: {ADDRESS}latest/sitemap.xml" in robots
+    assert 'href="/guide/latest/assets/' in git(world.origin, "show", "gh-pages:404.html")
+
+
+def test_a_version_names_the_newest_as_its_address_once_the_site_has_one(world: World) -> None:
+    page = git(world.origin, "show", "gh-pages:0.2/rates/index.html")
+    assert f'<link rel="canonical" href="{ADDRESS}latest/rates/">' in page
+    assert "canonical" not in git(world.origin, "show", "gh-pages:0.1/rates/index.html")
+
+
+def test_nothing_is_left_behind_in_the_clone(world: World) -> None:
+    assert git(world.clone, "branch", "--format=%(refname:short)") == "main"
+    assert git(world.clone, "status", "--porcelain") == ""
+
+
+# Refused.
+
+
+def dirty(world: World) -> None:
+    (world.clone / "docs/draft.md").write_text("# Not yet\n", encoding="utf-8")
+
+
+def unreachable(world: World) -> None:
+    git(world.clone, "remote", "set-url", "origin", str(world.folder / "elsewhere.git"))
+
+
+def broken(world: World) -> None:
+    (world.clone / "docs/rates.md").write_text("# Rates\n\n[Gone](gone.md).\n", encoding="utf-8")
+    git(world.clone, "commit", "--all", "--message", "broken")
+
+
+def lost(world: World) -> None:
+    git(world.clone, "fetch", "--quiet", "origin")
+    git(world.origin, "branch", "-D", "gh-pages")
+
+
+def foreign(world: World) -> None:
+    git(world.origin, "branch", "--force", "gh-pages", "main")
+
+
+def nothing(world: World) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "said"),
+    [
+        (nothing, {"VERSION": "0.2"}, "version 0.2 is published: raise the version, or add"),
+        (nothing, {"VERSION": "two"}, "VERSION must be like 0.2, or dev, received 'two'"),
+        (nothing, {"VERSION": "0.3", "ALIAS": "0.2"}, "ALIAS must be a word like latest"),
+        (nothing, {"VERSION": "0.1", "ALIAS": "latest", "REPLACE": "1"}, "'latest' is 0.2, newer"),
+        (dirty, {"VERSION": "0.3"}, "the work tree differs from its commit"),
+        (unreachable, {"VERSION": "0.3"}, "cannot be read from the remote 'origin'"),
+        (lost, {"VERSION": "0.3"}, "'origin' has lost its branch gh-pages"),
+        (foreign, {"VERSION": "0.3"}, "has no list of versions"),
+        (broken, {"VERSION": "0.3"}, "the site of this commit has the errors named above"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or str(value)[:30],
+)
+def test_is_refused_in_one_sentence_and_leaves_what_is_published(
+    world: World, tmp_path: Path, change: Any, settings: dict[str, str], said: str
+) -> None:
+    origin, clone = tmp_path / "origin.git", tmp_path / "clone"
+    shutil.copytree(world.origin, origin, symlinks=True)
+    shutil.copytree(world.clone, clone, symlinks=True)
+    git(clone, "remote", "set-url", "origin", str(origin))
+    copy = World(tmp_path, origin, clone)
+    change(copy)
+    before = git(origin, "for-each-ref")
+    assert said in sentence(deploy(clone, **settings))
+    assert git(origin, "for-each-ref") == before
+    assert git(clone, "branch", "--format=%(refname:short)") == "main"
+
+
+def test_a_published_version_is_replaced_where_that_is_asked_for(
+    world: World, tmp_path: Path
+) -> None:
+    origin, clone = tmp_path / "origin.git", tmp_path / "clone"
+    shutil.copytree(world.origin, origin, symlinks=True)
+    git(tmp_path, "clone", "--quiet", str(origin), str(clone))
+    copy = World(tmp_path, origin, clone)
+    copy.commit("third")
+    assert deploy(clone, VERSION="0.1", REPLACE="1").returncode == 0
+    assert "third" in git(origin, "show", "gh-pages:0.1/index.html")
+    assert "second" in git(origin, "show", "gh-pages:latest/index.html")
+
+
+# As a reader sees it.
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def url(world: World) -> Iterator[str]:
+    folder = world.folder / "pages"
+    git(world.folder, "clone", "--quiet", "--branch=gh-pages", str(world.origin), str(folder))
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+def test_a_reader_changes_versions_on_the_page_and_is_told_which_is_old(
+    browser: Any, url: str
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page, errors, foreign = context.new_page(), [], []
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda r: None if r.url.startswith((url, "data:")) else foreign.append(r))
+    page.goto(url, wait_until="networkidle")
+    assert page.url == f"{url}latest/", "the root leads to the newest version"
+    assert not page.locator("[data-md-component=outdated]").is_visible()
+    page.goto(f"{url}latest/rates/", wait_until="networkidle")
+    for version in ("0.1", "0.2", "0.1"):
+        page.locator(".md-version").hover()
+        page.locator(".md-version__link", has_text=version).click()
+        page.wait_for_url(f"{url}{version}/rates/")
+    banner = page.locator("[data-md-component=outdated]")
+    banner.wait_for(state="visible", timeout=5_000)
+    assert "not the newest version" in banner.inner_text()
+    banner.get_by_role("link").click()
+    page.wait_for_url(f"{url}latest/rates/")
+    page.wait_for_load_state("networkidle")
+    assert not page.locator("[data-md-component=outdated]").is_visible()
+    assert (errors, foreign) == ([], [])
+    context.close()
