@@ -8,7 +8,9 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 export NO_MKDOCS_2_WARNING = 1
 
 python := .venv/bin/python
-.PHONY: help set-up port serve test site check bench measure verify deploy constraints clean
+maintain := .cache/maintain/done
+.PHONY: help set-up port serve test site check bench measure verify
+.PHONY: deploy release dist publish audit constraints clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the commands
@@ -51,6 +53,24 @@ verify: set-up ## Run stored runs again and compare (RUNS=5 SEED=0)
 
 deploy: set-up ## Publish this commit's site (VERSION=0.2 ALIAS=latest REPLACE=1 REMOTE=origin)
 	@$(python) .ci/deploy.py
+
+release: set-up ## Tag this commit as a version, if checks, tests and changelog allow it
+	@$(python) .ci/release.py release
+
+dist: $(maintain) ## Build wheel and sdist into dist/ and try them in an empty environment
+	@$(python) .ci/release.py dist
+
+publish: set-up ## Put dist/ on the repository's page of releases (needs gh)
+	@$(python) .ci/release.py publish
+
+audit: $(maintain) ## Look for known vulnerabilities in what constraints.txt pins
+	@.cache/maintain/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+
+$(maintain): pyproject.toml constraints.txt | set-up
+	@rm -rf .cache/maintain && $(python) -m venv .cache/maintain
+	@.cache/maintain/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	@.cache/maintain/bin/python -m pip install --quiet --constraint constraints.txt --group maintain
+	@touch $@
 
 constraints: ## Renew constraints.txt: the newest versions that pyproject.toml allows
 	@$(or $(PYTHON),python3) -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet uv
