@@ -1,6 +1,7 @@
 # ---
 # title: Decaying learning rates
 # description: Linear, step, time and exponential decay on one network, each with its own tuned rate - whether decay helps, and whether it makes a rate that is too high safe.
+# tags: [warmup] # the search shows this page first
 # ---
 
 # %% [markdown]

@@ -1,6 +1,7 @@
 # ---
 # title: Fixed learning rates
 # description: Five fixed learning rates on one network, several seeds each - which learn, which fail, where the stability limit lies, and why it is the optimizer's.
+# search: {boost: 1.2} # the search shows this page first
 # ---
 
 # %% [markdown]

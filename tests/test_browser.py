@@ -96,10 +96,16 @@ def test_loads_without_errors_and_asks_nobody_else(view: View) -> None:
     assert view.foreign == []
 
 
-def test_is_no_wider_than_the_screen(view: View) -> None:
-    assert view.page.evaluate(
-        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    )
+def test_is_no_wider_than_the_screen_even_magnified(view: View) -> None:
+    size = view.page.viewport_size
+    assert size
+    for width in (size["width"], 640 if size["width"] == 1280 else 320):  # 200 %; WCAG's least
+        view.page.set_viewport_size({"width": width, "height": size["height"]})
+        over = view.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert over <= 0, width
+    view.page.set_viewport_size(size)
 
 
 def test_code_fits_its_column_and_where_it_cannot_shows_that_it_goes_on(view: View) -> None:
@@ -169,15 +175,6 @@ def test_the_copy_button_copies_the_code(browser: Browser, url: str) -> None:
     context.close()
 
 
-def test_the_prose_is_found_by_search(browser: Browser, url: str) -> None:
-    page = browser.new_page()
-    page.goto(url, wait_until="networkidle")
-    page.locator(".md-search__input").first.click()
-    page.keyboard.type("learning rate", delay=10)
-    page.locator(".md-search-result__link").first.wait_for(timeout=15_000)
-    page.close()
-
-
 def test_a_term_explains_itself_to_keyboard_and_mouse_and_leads_to_the_glossary(
     browser: Browser, url: str
 ) -> None:
@@ -192,6 +189,102 @@ def test_a_term_explains_itself_to_keyboard_and_mouse_and_leads_to_the_glossary(
     page.wait_for_url("**/glossary/#*")
     assert page.locator(f"dt[id='{page.url.split('#')[1]}']").is_visible()
     page.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("learning rate too high", "fixed_rates"),
+        ("warmup", "decay"),
+        ("resume", "snippets"),
+    ],
+)
+def test_search_brings_the_right_page_first(
+    browser: Browser, url: str, words: str, first: str
+) -> None:
+    page = browser.new_page()
+    page.goto(url, wait_until="networkidle")
+    page.locator(".md-search__input").first.click()
+    page.keyboard.type(words)
+    result = page.locator(".md-search-result__link").first
+    result.wait_for(timeout=15_000)
+    page.wait_for_timeout(300)
+    assert (result.get_attribute("href") or "").startswith(f"{url}{first}/")
+    page.close()
+
+
+def test_every_stop_of_the_tab_key_can_be_seen(browser: Browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{url}fixed_rates/", wait_until="networkidle")
+    seen = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(
+            """() => {
+            const at = document.activeElement, box = at.getBoundingClientRect()
+            const style = getComputedStyle(at.matches(".md-option") ? at.nextElementSibling : at)
+            return {
+              what: at.outerHTML.slice(0, 90),
+              shown: box.bottom > 0 && box.top < innerHeight && style.visibility === "visible",
+              marked: style.outlineStyle !== "none" || at.matches(".md-search__input, .md-skip")
+            }
+            }"""
+        )
+        seen.append(stop["what"])
+        assert stop["shown"] and stop["marked"], stop
+    assert len(set(seen)) > 40
+    page.close()
+
+
+def test_nothing_moves_where_less_motion_is_asked_for(browser: Browser, url: str) -> None:
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(url, wait_until="networkidle")
+    page.locator("article a").first.hover()
+    page.locator(".md-search__input").first.click()
+    assert page.evaluate("document.getAnimations().length") == 0
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+    context.close()
+
+
+def test_on_paper_there_is_the_text_and_all_of_its_code(browser: Browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 700, "height": 1000})
+    page.goto(f"{url}fixed_rates/", wait_until="networkidle")
+    page.emulate_media(media="print")
+    for gone in (".md-header", ".md-sidebar--primary", ".md-footer", ".headerlink", ".md-top"):
+        assert not page.locator(gone).first.is_visible(), gone
+    assert page.locator(".lr-figure svg").first.is_visible()
+    assert page.locator("article").inner_text().count("measured(") > 2
+    cut = page.evaluate(
+        """[...document.querySelectorAll("pre > code, .md-typeset__scrollwrap")]
+        .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.innerText)"""
+    )
+    assert cut == []
+    page.close()
+
+
+def test_can_be_read_without_javascript(browser: Browser, url: str) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{url}fixed_rates/")
+    assert len(page.locator("article").inner_text()) > 5000
+    assert page.locator(".lr-figure svg").first.is_visible()
+    page.locator(".md-header label[for=__drawer]").click()
+    page.locator(".md-nav--primary").get_by_role("link", name="Glossary").click()
+    page.wait_for_url("**/glossary/")
+    context.close()
+
+
+def test_a_first_visit_and_the_next_page_are_light(browser: Browser, url: str) -> None:
+    """As a host compresses them; what the browser has kept is not asked for again."""
+    context = browser.new_context()
+    page, bodies = context.new_page(), []
+    page.on("requestfinished", lambda r: bodies.append(r.response().body()))
+    for name, most in (("", 300_000), ("fixed_rates/", 60_000)):
+        bodies.clear()
+        page.goto(url + name, wait_until="networkidle")
+        assert sum(len(gzip.compress(body)) for body in bodies) < most
+    context.close()
 
 
 def test_choosing_a_library_once_chooses_it_everywhere(browser: Browser, url: str) -> None:
