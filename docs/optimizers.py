@@ -1,0 +1,674 @@
+# ---
+# title: Adaptive optimizers
+# description: Seven optimizers on one grid of learning rates - which range each survives, how far Adam really steps, and whether newer methods take the guess away.
+# ---
+
+# %% [markdown]
+# # Adaptive optimizers
+#
+# Adam and its kin scale each weight's step by the history of its gradients. Does that make the
+# learning rate matter less?
+
+# %% tags=["hide-input"]
+from math import log
+
+import numpy as np
+
+from lrguide import plots
+from lrguide.guide.experiments import train, updates
+from lrguide.guide.records import Runs, measured
+from lrguide.guide.report import claim, figure, several, table, verdict
+
+CHANCE = log(10)  # the loss of guessing among ten digits
+DEFAULTS = {  # Keras' learning rates
+    "SGD": 0.01,
+    "SGD momentum": 0.01,
+    "Adam": 0.001,
+    "AdamW": 0.001,
+    "Adamax": 0.001,
+    "Adadelta": 0.001,
+    "ScheduleFreeAdamW": 0.0025,
+}
+
+
+def by_rate(runs):
+    """Final validation loss: shape (rates, seeds)."""
+    return np.array([group.final() for group in runs.by("rate").values()])
+
+
+def losses_by_rate(runs):
+    curves = {
+        name: (list(group.by("rate")), by_rate(group))
+        for name, group in runs.by("optimizer").items()
+    }
+    return plots.loss_by_rate(curves, chance=CHANCE, top=5, ylabel="validation loss at the end")
+
+
+def learns(runs):
+    """Which runs name more than a fifth of the validation images rightly."""
+    return runs.final("validation_accuracy") > 0.2
+
+
+def learning(runs):
+    """The rates at which every seed learns."""
+    return [rate for rate, group in runs.by("rate").items() if learns(group).all()]
+
+
+def usable(runs):
+    """Those of them at which the mean loss is below twice the lowest."""
+    limit = 2 * np.nanmin(by_rate(runs).mean(axis=1))
+    return [rate for rate in learning(runs) if runs.where(rate=rate).final().mean() < limit]
+
+
+def width(rates):
+    """The highest of these rates divided by the lowest."""
+    return rates[-1] / rates[0]
+
+
+def span(rates):
+    return f"`{rates[0]:g}` to `{rates[-1]:g}`"
+
+
+def valleys_in_words(runs):
+    return "Final validation loss against learning rate, lowest at: " + "; ".join(
+        f"{name} {group.best():g}" for name, group in runs.by("optimizer").items()
+    )
+
+
+# %% tags=["output-first"]
+RATES = [1e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01]
+RATES += [0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
+
+
+def trainings(optimizer, rates, seeds):
+    return [
+        dict(
+            optimizer=optimizer,
+            rate=rate,
+            seed=seed,
+            budget="FEW_STEPS",
+            averaged=optimizer == "ScheduleFreeAdamW",
+        )
+        for rate in rates
+        for seed in seeds
+    ]
+
+
+grid = measured(
+    train,
+    [run for name in DEFAULTS for run in trainings(name, RATES, range(3))],
+)
+drawn = ["SGD", "SGD momentum", "Adam", "Adadelta", "ScheduleFreeAdamW"]
+figure(
+    Runs(run for run in grid if run.settings["optimizer"] in drawn),
+    losses_by_rate,
+    alt=valleys_in_words,
+)
+
+# %% [markdown]
+# Each dot is one training of 60 steps, three seeds a rate. AdamW and AdaMax are left out of the
+# picture, where they would hide Adam; the table has them.
+#
+# ## Which rates each survives
+#
+# A network **learns** if it names more than a fifth of the validation images rightly. Call a rate
+# **usable** if every seed learns and the mean loss stays below twice the optimizer's lowest.
+
+
+# %% tags=["hide-input"]
+def place(rates, default):
+    return "below" if default < rates[0] else "above" if default > rates[-1] else "inside"
+
+
+def ranges(runs):
+    return [
+        {
+            "optimizer": name,
+            "every seed learns": span(learning(group)),
+            "usable": span(usable(group)),
+            "factor": f"{width(usable(group)):.1f}",
+            "lowest loss": several(group.where(rate=group.best()).final()),
+            "Keras default": f"`{DEFAULTS[name]:g}`, {place(usable(group), DEFAULTS[name])}",
+        }
+        for name, group in runs.by("optimizer").items()
+    ]
+
+
+def rates_of(runs, name):
+    return usable(runs.where(optimizer=name))
+
+
+table(grid, ranges, caption=lambda runs: "Rates after 60 steps, three seeds a rate")
+claim(
+    grid,
+    lambda runs: (
+        [len(rates_of(runs, name)) for name in DEFAULTS] == [2, 3, 2, 2, 2, 3, 1]
+        and rates_of(runs, "Adam") == rates_of(runs, "AdamW") == rates_of(runs, "Adamax")
+        and rates_of(runs, "Adam")[-1] <= rates_of(runs, "SGD")[0] / 10
+    ),
+    lambda runs: (
+        "**After 60 steps Adam's range is no wider than that of SGD; it lies elsewhere.** Two rates of "
+        f"the grid are usable with Adam, {span(rates_of(runs, 'Adam'))}, two with plain SGD, "
+        f"{span(rates_of(runs, 'SGD'))}. AdamW and AdaMax share Adam's, SGD with momentum and Adadelta "
+        "have one more each. The narrowest belongs to the one that promises to need no schedule: "
+        f"ScheduleFreeAdamW, with `{rates_of(runs, 'ScheduleFreeAdamW')[0]:g}` alone; "
+        "[Keras' version of it has a fault](#what-has-come-since)."
+    ),
+)
+claim(
+    grid,
+    lambda runs: (
+        [n for n in DEFAULTS if place(rates_of(runs, n), DEFAULTS[n]) == "inside"]
+        == ["SGD momentum"]
+        and all(place(rates_of(runs, n), DEFAULTS[n]) != "above" for n in DEFAULTS)
+    ),
+    lambda runs: (
+        f"**Keras' default is below the range for {len(DEFAULTS) - 1} of {len(DEFAULTS)}**, and at "
+        "its edge for SGD with momentum. They are cautious where 60 steps are all there is; with "
+        "thousands, [Adam's does better than `0.01`](fixed_rates.py#the-articles-own-scale)."
+    ),
+)
+
+# %% [markdown]
+# The grid's rates lie a factor of three apart, so a width is known no better than that at either
+# end. With five seeds at each optimum and at its neighbours in the grid, is it known which of them is
+# best?
+
+# %%
+near = measured(
+    train,
+    [
+        run
+        for name, group in grid.by("optimizer").items()
+        for at in [RATES.index(group.best())]
+        for run in trainings(name, RATES[max(0, at - 1) : at + 2], range(5))
+    ],
+)
+
+
+# %% tags=["hide-input"]
+def beside_the_best(runs):
+    """The paired difference of each neighbour to the best rate, in words."""
+    rates = runs.by("rate")
+    best = runs.where(rate=runs.best())
+    return {
+        rate: f"`{rate:g}` {verdict(same.minus(best))}"
+        for rate, same in rates.items()
+        if rate != runs.best()
+    }
+
+
+table(
+    near,
+    lambda runs: [
+        {
+            "optimizer": name,
+            "best": f"`{group.best():g}`",
+            "loss there": several(group.where(rate=group.best()).final()),
+            "its neighbours": ", ".join(beside_the_best(group).values()),
+        }
+        for name, group in runs.by("optimizer").items()
+    ],
+    caption=lambda runs: "Five seeds at the best rate, paired with its neighbours",
+)
+
+# %% [markdown]
+# Three of the five seeds had chosen the rate, so the loss at it is a little flattered. A "tie" means
+# that the `95 %` interval of the mean paired difference (Student's t) contains 0.
+
+
+# %% tags=["hide-input"]
+def at_best(runs, name):
+    group = runs.where(optimizer=name)
+    return group.where(rate=group.best())
+
+
+def behind_adam(runs, name):
+    return at_best(runs, name).minus(at_best(runs, "Adam"))
+
+
+claim(
+    near,
+    lambda runs: (
+        all(
+            verdict(behind_adam(runs, name)) == "higher"
+            for name in ("SGD", "SGD momentum", "ScheduleFreeAdamW")
+        )
+        and verdict(behind_adam(runs, "AdamW")) == "tie"
+    ),
+    lambda runs: (
+        "**What Adam buys here is not a wider choice but a faster start.** At its best rate SGD ends "
+        f"{several(behind_adam(runs, 'SGD'))} higher, SGD with momentum "
+        f"{several(behind_adam(runs, 'SGD momentum'))}. AdamW is a "
+        f"{verdict(behind_adam(runs, 'AdamW'))}: in so few steps its weight decay hardly acts."
+    ),
+)
+
+# %% [markdown]
+# ## Adadelta "needs no learning rate"
+#
+# Its paper[^2] has none, which is a rate of `1` in Keras' formula; Keras' own default is `0.001`. And
+# the grid ends at its best rate, so two higher ones were added after looking.
+#
+# [^2]: M. D. Zeiler, *ADADELTA: an adaptive learning rate method*, 2012, arXiv:`1212.5701`.
+
+# %%
+adadelta = measured(
+    train,
+    trainings("Adadelta", [0.001, 1.0, 10.0, 30.0, 100.0], range(5)),
+)
+
+# %% tags=["hide-input"]
+claim(
+    adadelta,
+    lambda runs: (
+        not learns(runs.where(rate=0.001)).any()
+        and learns(runs.where(rate=1.0)).all()
+        and (runs.where(rate=10.0).minus(runs.where(rate=1.0)) < 0).all()
+        and (runs.where(rate=30.0).minus(runs.where(rate=10.0)) > 0.1).all()
+        and not learns(runs.where(rate=100.0)).any()
+    ),
+    lambda runs: (
+        "**It does need one.** At the default "
+        f"{int((~learns(runs.where(rate=0.001))).sum())} of 5 seeds learn nothing, and the loss stays "
+        f"at {several(runs.where(rate=0.001).final(), 2)}. At the paper's rate it ends at "
+        f"{several(runs.where(rate=1.0).final())}, at ten times that rate at "
+        f"{several(runs.where(rate=10.0).final())}, lower in every seed. But it "
+        f"bears no rate you like: at `30` it ends at {several(runs.where(rate=30.0).final())}, and at "
+        f"`100` {int((~learns(runs.where(rate=100.0))).sum())} of 5 learn nothing."
+    ),
+)
+
+# %% [markdown]
+# ## How far Adam steps
+#
+# The article[^1] says that with a rate of `0.5`, half of the gradient is used. That is plain SGD. Here
+# are the first 50 steps of both optimizers, with the loss, and so each gradient, multiplied by a
+# hundredth, by one and by a hundred: how far a weight moves, on average over all weights, divided by
+# the rate.
+#
+# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept in
+#     [a repository](https://github.com/christianversloot/machine-learning-articles).
+
+# %% tags=["output-first"]
+moves = measured(
+    updates,
+    [
+        dict(
+            optimizer=optimizer,
+            rate=rate,
+            seed=seed,
+            loss_weight=weight,
+            budget="SHORT",
+        )
+        for optimizer, rate in (("Adam", 0.001), ("SGD", 0.1))
+        for weight in (0.01, 1.0, 100.0)
+        for seed in range(3)
+    ],
+)
+
+
+# %% tags=["hide-input"]
+def updates_by_step(runs):
+    picture, axes = plots.subplots()
+    for (name, group), line in zip(runs.by("optimizer").items(), ("-", "--"), strict=True):
+        for (weight, same), colour in zip(
+            group.by("loss_weight").items(), plots.COLOURS, strict=False
+        ):
+            middle = same.values("mean_update").mean(axis=0)
+            middle = np.where(middle < 10, middle, np.nan)  # what diverged leaves the picture
+            axes.plot(
+                np.arange(1, len(middle) + 1),
+                middle,
+                line if weight < 100 or name == "Adam" else "o",
+                color=colour,
+                label=f"{name}, gradient times {weight:g}",
+            )
+    axes.set(xlabel="step", ylabel="mean move of a weight / rate", yscale="log")
+    picture.legend(loc="outside upper left", ncols=2, frameon=False)
+    return picture
+
+
+def first(runs, optimizer, weight):
+    """Mean move of a weight in the first step, in units of the rate, one number a seed."""
+    return runs.where(optimizer=optimizer, loss_weight=weight).values("mean_update")[:, 0]
+
+
+def average(runs, optimizer, weight):
+    """The same, averaged over all steps."""
+    return runs.where(optimizer=optimizer, loss_weight=weight).values("mean_update").mean(axis=1)
+
+
+def largest(runs, optimizer):
+    """The largest move of any weight in any step."""
+    return runs.where(optimizer=optimizer).values("largest_update").max(axis=1)
+
+
+figure(
+    moves,
+    updates_by_step,
+    alt=lambda runs: (
+        "Mean move of a weight, divided by the rate, over 50 steps. Adam's three lines lie close "
+        "together and fall; those of SGD lie a factor of a hundred apart, and the highest leaves "
+        "the picture: "
+        + "; ".join(
+            f"{name} with gradients times {weight:g} starts at {first(runs, name, weight).mean():.2g}"
+            for name in ("Adam", "SGD")
+            for weight in (0.01, 1.0, 100.0)
+        )
+    ),
+)
+claim(
+    moves,
+    lambda runs: (
+        average(runs, "Adam", 100.0).mean() < 1.3 * average(runs, "Adam", 0.01).mean()
+        and average(runs, "Adam", 100.0).min() > average(runs, "Adam", 0.01).mean()
+        and np.allclose(first(runs, "SGD", 100.0) / first(runs, "SGD", 0.01), 1e4, rtol=0.01)
+        and 1 < largest(runs, "Adam").max() < 2
+    ),
+    lambda runs: (
+        "**Adam's moves hardly know how large the gradient is.** Make it 10,000 times as large, and "
+        "the mean move over 50 steps grows from "
+        f"{several(average(runs, 'Adam', 0.01), 2)} of the rate to "
+        f"{several(average(runs, 'Adam', 100.0), 2)}. That of SGD grows 10,000 times in the first step, "
+        "and at a hundredfold gradient its loss then blows up. With Adam the rate is a length: no "
+        "weight ever moved by more than "
+        f"{largest(runs, 'Adam').max():.1f} rates in a step."
+    ),
+)
+claim(
+    moves,
+    lambda runs: (
+        first(runs, "Adam", 0.01).max() < 0.6 * first(runs, "Adam", 1.0).min()
+        and (average(runs, "Adam", 1.0) < 0.4 * first(runs, "Adam", 1.0)).all()
+    ),
+    lambda runs: (
+        "Two things bend that rule. A tiny gradient no longer drowns the `1e-7` that Adam adds to its "
+        "divisor: in the first step the mean move is "
+        f"{first(runs, 'Adam', 0.01).mean():.2f} of the rate with a hundredth of the gradient, "
+        f"{first(runs, 'Adam', 1.0).mean():.2f} with all of it. And gradients that change their sign "
+        "cancel in Adam's momentum, so the moves shrink as training settles."
+    ),
+)
+
+# %% [markdown]
+# ### Often, seldom
+#
+# Weights that are updated often get smaller updates, rare ones larger, says the article of adaptive
+# optimizers. Per gradient that is what dividing by a root mean square does: where a gradient of one size
+# comes at every `n`-th step only, Adam's divisor is smaller by the root of `n`, so each of them moves the
+# weight about the root of `n` times as far (and still less far over the whole run). AdaMax divides by
+# the largest gradient of late, so there a rare one counts no more than a frequent one. The snippet at
+# the end lets you see it.
+#
+# ## Tuned SGD against tuned Adam
+#
+# A fair comparison gives both the same search. With 300 steps: nine rates with two seeds each; the rate
+# with the lowest mean validation loss is the **tuned rate**; with it five new seeds, compared seed by
+# seed.
+
+# %% tags=["output-first"]
+CONTENDERS = {
+    "Adam": dict(optimizer="Adam"),
+    "SGD": dict(optimizer="SGD"),
+    "SGD momentum": dict(optimizer="SGD momentum"),
+    "schedule-free": dict(optimizer="ScheduleFreeAdamW", averaged=True),
+    "averaged weights": dict(optimizer="Adam", ema=0.99),
+    "plateau": dict(optimizer="Adam", schedule="plateau"),
+    "warmup, stable, decay": dict(
+        optimizer="Adam",
+        schedule="warmup stable decay",
+    ),
+}
+SEARCHED = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
+PLAIN = dict(schedule="constant", averaged=False, ema=0.0)
+
+
+def of(runs, name):
+    """The runs of a contender."""
+    return runs.where(**PLAIN | CONTENDERS[name])
+
+
+trials = measured(
+    train,
+    [
+        settings | dict(rate=rate, seed=seed, budget="SHORT")
+        for settings in CONTENDERS.values()
+        for rate in SEARCHED
+        for seed in (100, 101)
+    ],
+)
+finals = measured(
+    train,
+    [
+        settings
+        | dict(
+            rate=of(trials, name).best(),
+            seed=seed,
+            budget="SHORT",
+        )
+        for name, settings in CONTENDERS.items()
+        for seed in range(5)
+    ],
+)
+
+
+# %% tags=["hide-input"]
+def difference(runs, name, to="Adam", what="validation_loss"):
+    """The paired difference of one contender to another."""
+    return of(runs, name).minus(of(runs, to), name=what)
+
+
+def compared(*names):
+    """Rows for these contenders, with the paired difference to tuned Adam."""
+
+    def rows(runs):
+        return [
+            {
+                "contender": name,
+                "tuned rate": f"`{of(runs, name)[0].settings['rate']:g}`",
+                "validation loss": several(of(runs, name).final()),
+                "minus Adam": "" if name == "Adam" else several(difference(runs, name)),
+                "verdict": "" if name == "Adam" else verdict(difference(runs, name)),
+            }
+            for name in names
+        ]
+
+    return rows
+
+
+table(
+    finals,
+    compared("Adam", "SGD", "SGD momentum"),
+    caption=lambda runs: "300 steps, a constant rate, each at its tuned value",
+)
+claim(
+    Runs(of(finals, "Adam") + of(finals, "SGD") + of(finals, "SGD momentum")),
+    lambda runs: all(
+        verdict(difference(runs, name, what=what)) == "tie"
+        for name in ("SGD", "SGD momentum")
+        for what in ("validation_loss", "test_loss")
+    ),
+    lambda runs: (
+        "**With 300 steps tuned SGD keeps up with tuned Adam.** Plain or with momentum it is a "
+        f"{verdict(difference(runs, 'SGD'))}, on validation and on test images. Adam's lead at 60 "
+        "steps was a lead in time. (Its own seeds lie far apart, "
+        f"{several(of(runs, 'Adam').final())}, so a small difference would not show.)"
+    ),
+    tie=True,
+)
+
+# %% [markdown]
+# "Minus Adam" is the mean of the five paired differences, with the lowest and the highest.
+#
+# ## What has come since
+#
+# The article is of 2019. Four ideas have since become usual, or easy to use in Keras, and each
+# promises to spare you at least the schedule:
+#
+# - **Schedule-free**[^3]: `ScheduleFreeAdamW` steps one set of weights, `z`, and keeps their average `x`,
+#   which is what you are meant to use; it trains at `y`, between the two. Keras `3.15` has no call that
+#   puts `x` into the model, and `evaluate` tests `y`. Here `x` is tested. And on TensorFlow its formula
+#   reads `z` after the step where it needs it before: so `y` becomes the plain mean of all `z`, and lags.
+# - **Averaged weights**: `use_ema=True` keeps a moving average (here with momentum `0.99`, a memory of
+#   about a hundred steps), and the callback `SwapEMAWeights` evaluates it.
+# - **Plateau**: `ReduceLROnPlateau` halves the rate after an epoch without a lower validation loss.
+# - **Warmup, stable, decay**[^4]: a tenth of the run up, six tenths level, three tenths down to nothing.
+#   The level part may go on until you choose to end.
+#
+# [^3]: A. Defazio et al., *The road less scheduled*, 2024, arXiv:`2405.15682`.
+# [^4]: S. Hu et al., *MiniCPM*, 2024, arXiv:`2404.06395`.
+
+# %% tags=["hide-input"]
+SINCE = list(CONTENDERS)[3:]
+table(
+    finals,
+    compared("Adam", *SINCE),
+    caption=lambda runs: "The same search and the same seeds",
+)
+
+
+def acted(runs):
+    """In how many seeds the plateau lowered the rate."""
+    rates = of(runs, "plateau").values("rates")
+    return int((rates[:, -1] < rates[:, 0]).sum())
+
+
+claim(
+    finals,
+    lambda runs: (
+        all(
+            verdict(difference(runs, name)) == "tie"
+            and (difference(runs, name) < 0).all()
+            and difference(runs, name).argmin() == of(runs, "Adam").final().argmax()
+            for name in ("averaged weights", "warmup, stable, decay")
+        )
+        and all(
+            np.ptp(of(runs, name).final()) < 0.3 * np.ptp(of(runs, "Adam").final())
+            for name in ("averaged weights", "warmup, stable, decay")
+        )
+    ),
+    lambda runs: (
+        "Averaged weights and warmup-stable-decay end lower than tuned Adam in every seed. The test "
+        "still says tie, because they gain most where Adam did worst; what they seem to remove is bad luck: "
+        f"{several(of(runs, 'averaged weights').final())} and "
+        f"{several(of(runs, 'warmup, stable, decay').final())} against "
+        f"{several(of(runs, 'Adam').final())}. On the test images the second of them is "
+        f"{verdict(difference(runs, SINCE[-1], what='test_loss'))}."
+    ),
+)
+claim(
+    finals,
+    lambda runs: (
+        acted(runs) == 2
+        and verdict(difference(runs, "plateau")) == "tie"
+        and (difference(runs, "plateau") == 0).sum() == 3
+    ),
+    lambda runs: (
+        f"The plateau lowered the rate in {acted(runs)} of 5 seeds: five epochs are too short for a rule "
+        "that first has to see an epoch go wrong."
+    ),
+)
+claim(
+    finals,
+    lambda runs: (
+        of(runs, "schedule-free").final().min() > 2 * of(runs, "Adam").final().max()
+        and of(runs, "schedule-free").final("loss").min()
+        > 1.2 * of(runs, "Adam").final("loss").max()
+    ),
+    lambda runs: (
+        "**Do not use `ScheduleFreeAdamW` of Keras `3.15` on TensorFlow.** It ends at "
+        f"{several(of(runs, 'schedule-free').final(), 2)}. Testing `y` would not save it: the training "
+        f"loss, which is taken there, ends at {several(of(runs, 'schedule-free').final('loss'), 2)}, "
+        f"with Adam at {several(of(runs, 'Adam').final('loss'), 2)}. This is a verdict on that code, "
+        "not on the method."
+    ),
+)
+
+# %% [markdown]
+# ### Do they take the guess away?
+#
+# Only if they forgive a wrong rate. These are the usable rates of each, by the two seeds of the search.
+
+# %% tags=["hide-input"]
+table(
+    trials,
+    lambda runs: [
+        {
+            "contender": name,
+            "every seed learns": span(learning(of(runs, name))),
+            "usable": span(usable(of(runs, name))),
+            "factor": f"{width(usable(of(runs, name))):.1f}",
+        }
+        for name in CONTENDERS
+    ],
+    caption=lambda runs: "Rates after 300 steps, two seeds a rate",
+)
+
+
+def highest(runs, name):
+    """The highest rate at which every seed learns."""
+    return learning(of(runs, name))[-1]
+
+
+claim(
+    trials,
+    lambda runs: (
+        highest(runs, "Adam") == highest(runs, "averaged weights") == highest(runs, "plateau")
+        and highest(runs, "warmup, stable, decay") == 10 * highest(runs, "Adam")
+        and of(runs, "averaged weights").best() != of(runs, "Adam").best()
+    ),
+    lambda runs: (
+        "**No, but a warmup makes it safer.** Averaging and the plateau learn up to "
+        f"`{highest(runs, 'plateau'):g}`, as Adam alone does; with warmup-stable-decay every seed learns "
+        f"up to `{highest(runs, 'warmup, stable, decay'):g}`. It is the warmup that does it, "
+        "[as with decay](decay.py)."
+    ),
+)
+claim(
+    trials,
+    lambda runs: (
+        len(usable(of(runs, "SGD")))
+        < len(usable(of(runs, "SGD momentum")))
+        < len(usable(of(runs, "Adam")))
+    ),
+    lambda runs: (
+        "And here, with 300 steps, Adam does forgive more than SGD: usable are "
+        f"{span(usable(of(runs, 'Adam')))} against {span(usable(of(runs, 'SGD')))}, and "
+        f"{span(usable(of(runs, 'SGD momentum')))} with momentum. The room it gains is below its best "
+        "rate, where a longer training has time to catch up. Two seeds a rate and one threshold make "
+        "this no more than a sign."
+    ),
+)
+
+# %% [markdown]
+# ## Try it
+#
+# Two weights: the first sees a gradient of 1 at each step, the second at every tenth. How far does
+# each *gradient* move its weight? Multiply the gradients by a hundred, and see who cares.
+
+# %% tags=["snippet"]
+import keras
+
+steps, size = 200, 1.0  # <- gradients of 100?
+for optimizer in (
+    keras.optimizers.SGD(0.001),
+    keras.optimizers.Adam(0.001),
+    keras.optimizers.Adamax(0.001),
+    keras.optimizers.Adadelta(1.0),
+):
+    weights = keras.Variable([0.0, 0.0])
+    optimizer.build([weights])
+    for step in range(steps):
+        seldom = size if step % 10 == 0 else 0.0
+        gradient = keras.ops.convert_to_tensor([size, seldom])
+        optimizer.apply([gradient], [weights])
+    often, rarely = -weights.numpy()
+    print(f"{optimizer.name}: {often / steps:.2g}, {rarely * 10 / steps:.2g}")
+
+# %% [markdown]
+# ## What to remember
+#
+# - An adaptive optimizer does not spare you the search for its rate; it moves the range to search.
+# - Adam's rate is the length of a step, SGD's is a factor of the gradient: never carry one over.
+# - Tune SGD as long as Adam before you say which is better; the budget may decide it.
