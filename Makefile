@@ -10,7 +10,7 @@ export NO_MKDOCS_2_WARNING = 1
 python := .venv/bin/python
 maintain := .cache/maintain/done
 .PHONY: help set-up port serve test site check bench measure verify
-.PHONY: deploy release dist publish audit constraints clean
+.PHONY: deploy release dist publish check-site audit constraints clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the commands
@@ -62,6 +62,10 @@ dist: $(maintain) ## Build wheel and sdist into dist/ and try them in an empty e
 
 publish: set-up ## Put dist/ on the repository's page of releases (needs gh)
 	@$(python) .ci/release.py publish
+
+check-site: site ## Look long at the built site: valid HTML, Lighthouse on every page (needs Node)
+	@npx --yes html-validate@10 --config .ci/htmlvalidate.json 'site/**/*.html'
+	@$(python) .ci/lighthouse.py site
 
 audit: $(maintain) ## Look for known vulnerabilities in what constraints.txt pins
 	@.cache/maintain/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip

@@ -410,7 +410,7 @@ claim(
 #
 # ## The range test
 #
-# Chapter: [The range test](range_test.py). The article runs none; it shows one from a thesis.
+# [Snippets](snippets.md#range-test-on-arrays) has one to run. The article runs none; it shows one from a thesis.
 #
 # - ***Smith's range test raises the rate exponentially and looks at the loss.*** His original[^2] raises it
 #   in a straight line and watches the accuracy. The exponential sweep is later practice.
@@ -520,7 +520,7 @@ claim(
 #
 # - ***Both often work well with data of high volume and variety.*** Said of range test and
 #   cyclical rates without evidence. This guide has small data and says nothing about it; what it has
-#   tried beyond these digits is in [Does it carry over?](elsewhere.py)
+#   tried so far is these digits.
 #
 # ## What stands
 #

@@ -55,7 +55,7 @@ class Suggestion:
         low: Smallest answer of a seed; None when there is not enough evidence.
         high: Largest answer of a seed; None when there is not enough evidence.
         by_seed: The answer of each seed, None where its curve shows too little.
-        reason: One or two sentences.
+        reason: The rate and its interval in words, or why there is none.
     """
 
     rule: str
@@ -66,7 +66,7 @@ class Suggestion:
     reason: str
 
     def __str__(self) -> str:
-        """The rule and the reason in one line."""
+        """The rule, its rate and the reason in one line."""
         return f"{self.rule}: {self.reason}"
 
 
@@ -129,8 +129,10 @@ class RangeTestResult:
         >>> rates = np.geomspace(1e-5, 1, 100)
         >>> losses = np.interp(np.log10(rates), [-4, -2, 0], [2.0, 0.5, 3.0])
         >>> result = RangeTestResult(rates, losses[None], seeds=(0,))
-        >>> print(result.suggest()["minimum/10"].reason)  # doctest: +ELLIPSIS
-        0.00085 by one seed, its spread is unknown; a tenth of the rate where ...
+        >>> print(result)  # doctest: +ELLIPSIS
+        Rates from 1e-05 to 1 in 100 steps, 1 seed, loss of each batch:
+          minimum/10: 0.00085 (one seed, its spread is unknown); a tenth of the rate where ...
+          valley: ...
     """
 
     rates: Floats
@@ -148,14 +150,25 @@ class RangeTestResult:
                 f"received {self.losses.shape}"
             )
 
+    def __str__(self) -> str:
+        """What was swept, then a line for each rule, or one if none has an answer."""
+        what = "validation loss" if self.monitor == "val_loss" else "loss of each batch"
+        seeds = f"{len(self.seeds)} seed{'' if len(self.seeds) == 1 else 's'}"
+        swept = f"Rates from {self.rates[0]:.3g} to {self.rates[-1]:.3g} in {len(self.rates)} steps"
+        found = self.suggest().values()
+        lines = {suggestion.reason: str(suggestion) for suggestion in found}
+        told = lines.values() if len(lines) > 1 else lines  # one reason for all: no rule answers
+        return "\n  ".join([f"{swept}, {seeds}, {what}:", *told])
+
     def suggest(self) -> dict[str, Suggestion]:
         """Read rates off the curves by every rule.
 
         Each seed's curve is smoothed with a Gaussian (standard deviation 4 % of the steps), losses
         above the level of its first tenth counting as that level, and only what is left of the
         smoothed minimum is looked at. A seed answers nothing when its loss falls by less than 1 %
-        or less than its noise explains, or is still falling at the end. There is not enough
-        evidence when half of the seeds or fewer answer, or when they differ by more than 10 times.
+        or less than its noise explains, is still falling at the end, or is lowest at the start.
+        There is not enough evidence when half of the seeds or fewer answer, or when they differ by
+        more than 10 times.
 
         - `minimum/10` (fastai): a tenth of the rate where the loss is lowest.
         - `valley` (fastai): about the middle of the longest decreasing subsequence.
@@ -870,6 +883,8 @@ def _answers(rates: Floats, row: Floats) -> dict[str, float] | str:
         return f"the loss falls by {fall:.2g}, which its noise explains"
     if len(losses) == len(row) and lowest >= len(row) - width:
         return f"the loss still falls at the largest rate {rates[-1]:.3g}"
+    if lowest == 0:
+        return f"the loss is lowest at the smallest rate {rates[0]:.3g}"
     rates, smoothed = rates[: lowest + 1], smoothed[: lowest + 1]
     fallen = (start - smoothed) / fall
     enough = int(np.argmax(fallen >= 0.9))
@@ -912,9 +927,10 @@ def _suggestion(rule: str, curves: Sequence[dict[str, float] | str]) -> Suggesti
         reason = f"not enough evidence: the seeds say {low:.2g} to {high:.2g}, too far apart"
         return Suggestion(rule, None, None, None, by_seed, reason)
     rate = math.exp(float(np.median(np.log(found))))
-    reason = f"{low:.2g} to {high:.2g} over {len(found)} seeds; {RULES[rule]}"
+    spread = f"{low:.2g} to {high:.2g} over {len(found)} seeds"
     if len(curves) == 1:
-        reason = f"{rate:.2g} by one seed, its spread is unknown; {RULES[rule]}"
+        spread = "one seed, its spread is unknown"
+    reason = f"{rate:.2g} ({spread}); {RULES[rule]}"
     if problems:
         reason += f"; {len(curves) - len(found)} of {len(curves)} seeds do not answer ({problems})"
     return Suggestion(rule, rate, low, high, by_seed, reason)

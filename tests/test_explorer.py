@@ -67,6 +67,13 @@ plt.plot([1, 2, 4]);
 """,
     "wrong.md": '# Wrong\n\n<div class="lr-explorer" data-schedules="cosin">Static</div>\n',
 }
+# The explorers of the guide itself, as its pages have them.
+PAGES["guide.md"] = "# Guide\n\n" + "\n\n".join(
+    re.sub("^# ", "", line)
+    for page in sorted((REPOSITORY / "docs").glob("*.py"))
+    for line in page.read_text(encoding="utf-8").splitlines()
+    if line.startswith('# <div class="lr-explorer"')
+)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -615,6 +622,16 @@ class TestItsFiles:
                 expect(page.locator("h1")).to_have_text(re.compile("Plain"))
             assert page.evaluate("still")
             page.close()
+
+    def test_work_as_the_pages_of_the_guide_ask_for_them(self, visit: Open) -> None:
+        page = visit("guide/")
+        asked = PAGES["guide.md"].count("lr-explorer")
+        assert asked >= 2, "decay and cyclical"
+        expect(page.locator(".lr-stage svg")).to_have_count(asked)
+        for number in range(asked):
+            for choice in explorer(page, number).get_by_role("radio").all():
+                choice.check(force=True)
+                expect(explorer(page, number).locator("code")).to_contain_text("schedule = ")
 
     def test_name_a_mistake_of_the_page_and_leave_it_as_it_is(
         self, browser: Browser, url: str

@@ -181,6 +181,25 @@ def test_prose_holds_no_typed_measurement(page: str) -> None:
             assert not re.findall(r"\d+\.\d+|\d ?%", without_code)
 
 
+@pytest.mark.parametrize("patience", [1, 2, 3, 5])
+def test_the_page_on_cycles_stops_where_keras_does_and_keeps_the_same_epoch(patience: int) -> None:
+    import keras
+
+    names, _ = executed("cyclical.py")
+    random_losses = np.random.default_rng(patience)
+    for _ in range(20):
+        losses = random_losses.normal(size=12).cumsum().round(1)  # with some that are equal
+        callback = keras.callbacks.EarlyStopping(patience=patience)
+        callback.set_model(model := keras.Sequential())
+        model.stop_training = False
+        callback.on_train_begin()
+        for epoch, loss in enumerate(losses):
+            callback.on_epoch_end(epoch, {"val_loss": loss})
+            if model.stop_training:
+                break
+        assert names["early_stopping"](losses, patience) == (epoch + 1, callback.best_epoch + 1)
+
+
 def test_the_readme_shows_the_front_pages_figure() -> None:
     names, _ = executed("index.py")
     drawing = runpy.run_path(str(DOCS / "site" / "readme_picture.py"), run_name="drawing")

@@ -615,13 +615,15 @@ def test_a_suggestion_is_an_interval_over_the_seeds_with_its_reason():
     assert suggestion.by_seed == tuple(sorted(suggestion.by_seed))
     assert (suggestion.low, suggestion.rate, suggestion.high) == pytest.approx(suggestion.by_seed)
     assert str(suggestion) == (
-        f"minimum/10: {suggestion.low:.2g} to {suggestion.high:.2g} over 3 seeds; "
-        "a tenth of the rate where the smoothed loss is lowest"
+        f"minimum/10: {suggestion.rate:.2g} ({suggestion.low:.2g} to {suggestion.high:.2g} over "
+        "3 seeds); a tenth of the rate where the smoothed loss is lowest"
     )
 
 
 FLAT = np.full(len(RATES), 2.0)
 NOISE = 2 + np.random.default_rng(0).normal(size=len(RATES))
+# It rises within the first tenth of the steps, whose median is where a fall would start from.
+LOWEST_FIRST = np.minimum(3.0, 1 + np.arange(len(RATES)) / 5)
 
 
 @pytest.mark.parametrize(
@@ -630,12 +632,13 @@ NOISE = 2 + np.random.default_rng(0).normal(size=len(RATES))
         ([FLAT], "0 of 1 seeds answer (the loss does not fall)"),
         ([NOISE], "which its noise explains"),
         ([np.linspace(2, 1, len(RATES))], "the loss still falls at the largest rate 10"),
+        ([LOWEST_FIRST], "the loss is lowest at the smallest rate 1e-06"),
         ([np.linspace(2, 1, 19)], "only 19 steps, fewer than 20"),
         ([np.full(len(RATES), np.nan)], "only 0 steps, fewer than 20"),
         ([sloping(), FLAT], "1 of 2 seeds answer"),
         ([sloping(-1), sloping(0.5)], "the seeds say 0.001 to 0.032, too far apart"),
     ],
-    ids=["flat", "noise", "still falling", "too short", "never finite", "half", "far apart"],
+    ids=["flat", "noise", "falling", "lowest first", "short", "never finite", "half", "far apart"],
 )
 def test_not_enough_evidence_is_an_answer(rows, reason):
     suggestion = result_of(*rows).suggest()["minimum/10"]
@@ -657,6 +660,22 @@ def test_a_minority_of_silent_seeds_is_named():
 
 
 # What is done with a result.
+
+
+def test_a_printed_result_says_what_was_swept_and_what_each_rule_suggests():
+    result = result_of(sloping(), sloping(0.2))
+    first, *lines = str(result).split("\n")
+    assert first == "Rates from 1e-06 to 10 in 211 steps, 2 seeds, loss of each batch:"
+    assert lines == [f"  {suggestion}" for suggestion in result.suggest().values()]
+    alone = result_of(sloping(), monitor="val_loss")
+    assert "211 steps, 1 seed, validation loss:" in str(alone)
+    assert "(one seed, its spread is unknown); a tenth" in str(alone)
+
+
+def test_a_printed_result_without_suggestion_says_why_once():
+    assert str(result_of(FLAT, FLAT)).split("\n")[1:] == [
+        "  not enough evidence: 0 of 2 seeds answer (the loss does not fall)"
+    ]
 
 
 def test_confirm_names_the_tied_rates_with_paired_intervals():

@@ -9,6 +9,5 @@ model.compile(keras.optimizers.SGD(), "mse")  # its rate does not matter here
 
 before = lrguide.state_digest(model)
 result = lrguide.lr_range_test(model, x, y, batch_size=50, verbose=0)
-for suggestion in result.suggest().values():
-    print(suggestion)
+print(result)
 print("the model is as it was:", lrguide.state_digest(model) == before)

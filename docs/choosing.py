@@ -1,0 +1,589 @@
+# ---
+# title: Choosing a rate and a schedule
+# description: Twenty-one ways to set the learning rate side by side, each tuned as long, with ranks and their uncertainty - and a recipe for your own model in ten lines.
+# ---
+
+# %% [markdown]
+# # Choosing a rate and a schedule
+#
+# Every contender of this guide side by side: the same network, the same budget, the same effort of
+# tuning. Then what that means for a model of your own.
+
+# %% tags=["hide-input"]
+from itertools import product
+
+import numpy as np
+
+from lrguide import plots
+from lrguide.guide.experiments import sweep, train
+from lrguide.guide.records import Runs, measured
+from lrguide.guide.report import claim, figure, several, table, verdict
+from lrguide.range_test import RangeTestResult
+
+COLOUR_OF = {"Adam": plots.COLOURS[0], "SGD momentum": plots.COLOURS[1]}
+PLAIN = {"schedule": "constant", "averaged": False, "ema": 0.0}
+
+
+def name(settings):
+    """A contender in a few words."""
+    s = PLAIN | settings
+    more = ", averaged" * s["averaged"] + f", average {s['ema']}" * bool(s["ema"])
+    return f"{s['optimizer'].replace(' momentum', '+m')} {s['schedule']}{more}"
+
+
+def chosen(runs, contender):
+    return runs.where(**PLAIN | contender)
+
+
+def difference(runs, contender):
+    """Seed by seed, the contender's loss minus that of the tuned constant rate with Adam."""
+    return chosen(runs, contender).minus(chosen(runs, dict(optimizer="Adam")))
+
+
+def sorted_by_loss(runs):
+    return sorted(CONTENDERS, key=lambda contender: chosen(runs, contender).final().mean())
+
+
+# Every way to draw five seeds out of five, all 3,125 of them: the bootstrap without its chance.
+DRAWS = np.array([np.bincount(draw, minlength=5) for draw in product(range(5), repeat=5)]) / 5
+
+
+def rank_intervals(runs):
+    """By contender, the 2.5 % and the 97.5 % quantile of its rank when seeds are drawn anew."""
+    losses = np.array([chosen(runs, contender).final() for contender in CONTENDERS])
+    ranks = 1 + (DRAWS @ losses.T).argsort(axis=1).argsort(axis=1)
+    low, high = np.quantile(ranks, [0.025, 0.975], axis=0, method="nearest").astype(int)
+    return {name(c): (low[i], high[i]) for i, c in enumerate(CONTENDERS)}
+
+
+def side_by_side(runs):
+    order = sorted_by_loss(runs)[::-1]
+    picture, axes = plots.subplots(height=6.0)
+    constant = chosen(runs, dict(optimizer="Adam")).final()
+    axes.axvspan(constant.min(), constant.max(), color="#000000", alpha=0.1, linewidth=0)
+    for height, contender in enumerate(order):
+        losses = chosen(runs, contender).final()
+        colour = COLOUR_OF.get(contender["optimizer"], plots.COLOURS[2])
+        axes.plot([losses.min(), losses.max()], [height, height], color=colour, linewidth=1.2)
+        axes.plot(losses.mean(), height, "o", color=colour, markersize=5)
+    axes.set_yticks(range(len(order)), [name(contender) for contender in order], fontsize=9)
+    axes.set(xlabel="validation loss at the end", ylim=(-0.7, len(order) - 0.3), xscale="log")
+    axes.set_xticks([0.1, 0.2, 0.5, 1], ["0.1", "0.2", "0.5", "1"])
+    axes.minorticks_off()
+    return picture
+
+
+def order_in_words(runs):
+    order = [
+        f"{name(contender)} {chosen(runs, contender).final().mean():.3f}"
+        for contender in sorted_by_loss(runs)
+    ]
+    return (
+        "Validation loss of each contender at its tuned rate, mean and range of five seeds, from the "
+        f"lowest: {'; '.join(order)}. A band marks the range of the constant rate with Adam."
+    )
+
+
+# %% tags=["output-first"]
+RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
+SCHEDULES = ["constant", "linear", "step", "time", "exponential", "cosine"]
+SCHEDULES += ["warmup", "warmup linear", "warmup stable decay", "plateau"]
+SCHEDULES += ["triangular", "triangular2", "exp_range", "1cycle"]
+MOMENTUM = ["constant", "linear", "triangular", "1cycle"]
+CONTENDERS = [
+    *[dict(optimizer="Adam", schedule=s) for s in SCHEDULES],
+    *[dict(optimizer="SGD momentum", schedule=s) for s in MOMENTUM],
+    dict(optimizer="SGD"),
+    dict(optimizer="ScheduleFreeAdamW", averaged=True),
+    dict(optimizer="Adam", ema=0.99),
+]
+trials = measured(
+    train,
+    [
+        dict(
+            contender,
+            rate=rate,
+            seed=seed,
+            budget="SHORT",
+        )
+        for contender in CONTENDERS
+        for rate in RATES
+        for seed in (100, 101)
+    ],
+)
+finals = measured(
+    train,
+    [
+        dict(
+            contender,
+            rate=chosen(trials, contender).best(),
+            seed=seed,
+            budget="SHORT",
+        )
+        for contender in CONTENDERS
+        for seed in range(5)
+    ],
+)
+figure(finals, side_by_side, alt=order_in_words)
+
+# %% [markdown]
+# Each dot is the mean of five seeds after 300 steps, each line reaches from the lowest to the
+# highest of them; the grey band is that range for the constant rate with Adam. Every contender had the
+# same tuning: nine rates with two seeds each, the best mean validation loss wins, then five
+# new seeds. "SGD+m" is SGD with a momentum of `0.9`. *Plateau* halves the rate after an epoch without a lower
+# validation loss; *average* evaluates a moving average of the weights, and *averaged* the
+# weights that ScheduleFreeAdamW promises its results for ([optimizers](optimizers.py) has more).
+#
+# ## Ranks, and how sure they are
+
+
+# %% tags=["hide-input"]
+def seconds(runs):
+    """CPU-seconds of a training: of the least disturbed of its seeds."""
+    return min(run.made["cpu_seconds"] for run in runs)
+
+
+def ranked(runs):
+    intervals = rank_intervals(runs)
+    constant = seconds(chosen(runs, dict(optimizer="Adam")))
+    return [
+        {
+            "contender": name(contender),
+            "rank": f"{place} ({intervals[name(contender)][0]} to {intervals[name(contender)][1]})",
+            "rate": f"`{chosen(runs, contender)[0].settings['rate']:g}`",
+            "loss": f"{chosen(runs, contender).final().mean():.3f}",
+            "minus constant": several(difference(runs, contender)),
+            "verdict": verdict(difference(runs, contender)),
+            "cost": f"{seconds(chosen(runs, contender)) / constant:.2f}",
+        }
+        for place, contender in enumerate(sorted_by_loss(runs), start=1)
+    ]
+
+
+table(finals, ranked, caption=lambda runs: "300 steps, each at its tuned rate, five seeds")
+
+# %% [markdown]
+# The **rank** is that of the mean loss; in brackets the ranks it takes when the five seeds are drawn
+# anew in every possible way (a bootstrap), without the most extreme `2.5 %` on either side. *Minus
+# constant* is paired by seed with the tuned constant rate of Adam, and the verdict a `95 %` interval
+# (Student's t). With some twenty verdicts about one is wrong by chance: do not build on the least
+# clear of them. *Cost* is CPU time relative to that constant rate.
+
+
+# %% tags=["hide-input"]
+def with_verdict(runs, what):
+    return [name(c) for c in sorted_by_loss(runs) if verdict(difference(runs, c)) == what]
+
+
+def could_be_first(runs):
+    """Those that are first in more than a fortieth of the draws, as sorted by loss."""
+    intervals = rank_intervals(runs)
+    return [name(c) for c in sorted_by_loss(runs) if intervals[name(c)][0] == 1]
+
+
+RISING = ["warmup linear", "warmup stable decay", "1cycle", "triangular", "triangular2"]
+RISING = [f"Adam {schedule}" for schedule in [*RISING, "exp_range"]]
+FALLING = [f"Adam {name}" for name in ("linear", "step", "time", "exponential", "cosine")]
+
+
+def in_every_seed(runs, names):
+    """Which of some contenders end lower than the tuned constant rate in every seed."""
+    return [name(c) for c in CONTENDERS if name(c) in names and (difference(runs, c) < 0).all()]
+
+
+def range_of(runs, names):
+    """The lowest and the highest mean loss of some contenders."""
+    means = [chosen(runs, c).final().mean() for c in CONTENDERS if name(c) in names]
+    return f"{min(means):.3f} to {max(means):.3f}"
+
+
+claim(
+    finals,
+    lambda runs: (
+        {"Adam warmup linear", "Adam 1cycle"} <= set(could_be_first(runs))
+        and len(could_be_first(runs)) < len(CONTENDERS) / 2
+    ),
+    lambda runs: (
+        f"**First place is shared.** Drawn anew, the seeds put {len(could_be_first(runs))} of the "
+        f"{len(CONTENDERS)} contenders first often enough to count: "
+        f"{', '.join(could_be_first(runs))}. Five seeds cannot tell more."
+    ),
+)
+claim(
+    finals,
+    lambda runs: (
+        set(in_every_seed(runs, RISING)) == set(RISING)
+        and set(in_every_seed(runs, FALLING)) == {"Adam linear", "Adam cosine"}
+    ),
+    lambda runs: (
+        "**With Adam, what begins low and ends low does best.** All six schedules that rise first and "
+        "come down again end lower than the tuned constant rate in every seed, at "
+        f"{range_of(runs, RISING)}. Of the five that only fall, "
+        f"{' and '.join(in_every_seed(runs, FALLING))} do. (Not each of these is called lower: the "
+        f"constant rate itself reaches from {chosen(runs, CONTENDERS[0]).final().min():.3f} to "
+        f"{chosen(runs, CONTENDERS[0]).final().max():.3f}, and that hides much.)"
+    ),
+)
+claim(
+    finals,
+    lambda runs: all(
+        verdict(difference(runs, dict(optimizer=optimizer))) == "tie"
+        for optimizer in ("SGD", "SGD momentum")
+    ),
+    lambda runs: (
+        "Between tuned *constant* rates the optimizer decides nothing here: SGD and SGD with momentum "
+        f"are ties with Adam, {several(difference(runs, dict(optimizer='SGD')))} and "
+        f"{several(difference(runs, dict(optimizer='SGD momentum')))}."
+    ),
+    tie=True,
+)
+
+
+def tested(runs, schedule):
+    return several(chosen(runs, dict(optimizer="Adam", schedule=schedule)).values("test_loss"))
+
+
+claim(
+    finals,
+    lambda runs: (
+        chosen(runs, dict(optimizer="Adam", schedule="warmup linear")).values("test_loss").max()
+        < chosen(runs, dict(optimizer="Adam")).values("test_loss").min()
+    ),
+    lambda runs: (
+        "On the test images, looked at once, warmup and linear decay reach "
+        f"{tested(runs, 'warmup linear')}, 1cycle {tested(runs, '1cycle')} and the constant rate "
+        f"{tested(runs, 'constant')}."
+    ),
+)
+
+# %% [markdown]
+# ## From your model to a rate, a schedule and a check
+#
+# Nobody tunes with eighteen trainings what one training is meant for. The recipe: a
+# [range test](snippets.md#range-test-on-arrays) with three seeds costs as many steps as one of these trainings; take what
+# `minimum/10` suggests; let the rate rise to it over the first tenth of the run and fall to 0 from
+# there; check the schedule; log what was used.
+#
+# How much is lost against tuning? The sweeps of the article's network say:
+
+# %%
+sweeps = measured(
+    sweep,
+    [
+        dict(
+            optimizer=optimizer,
+            seed=seed,
+            budget="SHORT",
+            batch=batch,
+            steps=100,
+        )
+        for optimizer in ("Adam", "SGD momentum")
+        for batch in (50, 250)
+        for seed in range(5)
+    ],
+)
+
+
+# %% tags=["hide-input"]
+def suggestion(optimizer, batch=50):
+    """What minimum/10 says."""
+    runs = sweeps.where(optimizer=optimizer, batch=batch)
+    seeds = tuple(range(len(runs)))
+    result = RangeTestResult(runs.values("sweep_rates")[0], runs.values("sweep_losses"), seeds)
+    return result.suggest()["minimum/10"].rate
+
+
+def nearest(optimizer):
+    """The rate of the grid that is nearest to the suggestion."""
+    return min(RATES, key=lambda rate: abs(np.log(rate / suggestion(optimizer))))
+
+
+def tried(runs, optimizer, schedule, times=1):
+    """The two tuning trials near so many times the suggestion."""
+    rate = RATES[RATES.index(nearest(optimizer)) + (0 if times == 1 else 1)]
+    return chosen(runs, dict(optimizer=optimizer, schedule=schedule)).where(rate=rate)
+
+
+def best_constant(runs, optimizer):
+    group = chosen(runs, dict(optimizer=optimizer))
+    return group.where(rate=group.best())
+
+
+WAYS = [
+    ("Adam", "constant", 1),
+    ("Adam", "warmup linear", 1),
+    ("Adam", "warmup linear", 3),
+    ("SGD momentum", "constant", 1),
+    ("SGD momentum", "linear", 1),
+    ("SGD momentum", "linear", 3),
+]
+table(
+    trials,
+    lambda runs: [
+        {
+            "optimizer": optimizer,
+            "schedule": schedule,
+            "rate": f"`{tried(runs, optimizer, schedule, times)[0].settings['rate']:g}`",
+            "loss": several(tried(runs, optimizer, schedule, times).final()),
+            "tuned constant": several(best_constant(runs, optimizer).final()),
+        }
+        for optimizer, schedule, times in WAYS
+    ],
+    caption=lambda runs: (
+        "At the suggestion and three times as high, to the nearest rate of the grid"
+    ),
+)
+claim(
+    trials,
+    lambda runs: all(
+        (tried(runs, "Adam", "warmup linear", times).final() < best).all()
+        for times in (1, 3)
+        for best in [best_constant(runs, "Adam").final().min()]
+    ),
+    lambda runs: (
+        f"**Without any tuning the recipe beats the tuned constant rate with Adam.** minimum/10 says "
+        f"{suggestion('Adam'):.2g}. Warmup and linear decay from the nearest rate of the grid end at "
+        f"{several(tried(runs, 'Adam', 'warmup linear').final())}, at three times that at "
+        f"{several(tried(runs, 'Adam', 'warmup linear', 3).final())}; the tuned constant rate at "
+        f"{several(best_constant(runs, 'Adam').final())}. These are two seeds each: an indication."
+    ),
+)
+claim(
+    trials,
+    lambda runs: (
+        tried(runs, "SGD momentum", "linear").final().min()
+        > best_constant(runs, "SGD momentum").final().max()
+        > tried(runs, "SGD momentum", "linear", 3).final().max()
+    ),
+    lambda runs: (
+        "With SGD and momentum the suggestion is too low: "
+        f"{suggestion('SGD momentum'):.2g}, where linear decay ends at "
+        f"{several(tried(runs, 'SGD momentum', 'linear').final())}, against "
+        f"{several(best_constant(runs, 'SGD momentum').final())} for the tuned constant rate. At three "
+        f"times as high it ends at {several(tried(runs, 'SGD momentum', 'linear', 3).final())}. **If "
+        "you can afford a second training, make it that one.**"
+    ),
+)
+
+# %% [markdown]
+# This is all of it, from a compiled model to a trained one:
+
+# %% tags=["snippet"]
+import keras
+
+import lrguide
+from lrguide.data import mnist_subset
+
+data = mnist_subset().first(training=2000, validation=1000, test=1000)
+x, y = data.x_train, data.y_train  # <- your data, and below your model
+hidden = keras.layers.Dense(64, activation="relu")
+output = keras.layers.Dense(10, activation="softmax")
+model = keras.Sequential([keras.layers.Flatten(), hidden, output])
+model.compile("adam", "categorical_crossentropy")
+
+result = lrguide.lr_range_test(model, x, y, batch_size=50, verbose=0)
+rate = result.suggest()["minimum/10"].rate
+schedule = lrguide.warmup(lrguide.linear(rate, 72), 8)  # 80 steps in all
+print("rate:", rate, *lrguide.check(schedule, steps_per_epoch=40, epochs=2))
+model.compile(keras.optimizers.Adam(schedule), "categorical_crossentropy")
+log = lrguide.LearningRateLogger()
+model.fit(x, y, batch_size=50, epochs=2, callbacks=[log], verbose=0)
+print("rates of the last updates:", log.rates[-3:], *log.findings)
+
+# %% [markdown]
+# If `rate` is `None`, there was not enough evidence: print `result` and read why.
+#
+# ## By situation
+#
+# What did best where it was measured, and where to read it. Each answer is computed from those runs.
+
+
+# %% tags=["hide-input"]
+FEW = ["constant", "linear", "step", "time", "exponential", "cosine", "warmup", "warmup linear"]
+few_trials = measured(
+    train,
+    [
+        dict(optimizer="Adam", schedule=schedule, rate=rate, seed=seed, budget="FEW_STEPS")
+        for schedule in FEW
+        for rate in RATES
+        for seed in (100, 101)
+    ],
+)
+few = measured(
+    train,
+    [
+        dict(
+            optimizer="Adam",
+            schedule=schedule,
+            rate=few_trials.where(schedule=schedule).best(),
+            seed=seed,
+            budget="FEW_STEPS",
+        )
+        for schedule in FEW
+        for seed in range(5)
+    ],
+)
+
+
+def losers_and_winners(runs, contenders):
+    """Which of some contenders at one budget cannot be told from the lowest of them."""
+    groups = {what: chosen(runs, contender) for what, contender in contenders.items()}
+    best = min(groups, key=lambda what: groups[what].final().mean())
+    alike = [w for w, g in groups.items() if verdict(g.minus(groups[best])) == "tie" or w == best]
+    return best, alike
+
+
+def best_of(runs, budget, optimizer, schedules):
+    """The schedules with the lowest loss, in words, and those that tie with it."""
+    here = runs.where(budget=budget, optimizer=optimizer)
+    best, alike = losers_and_winners(
+        here, {schedule: dict(optimizer=optimizer, schedule=schedule) for schedule in schedules}
+    )
+    others = [schedule for schedule in alike if schedule != best]
+    return best + (f"; ties: {', '.join(others)}" if others else "")
+
+
+def learning_limit(runs, schedule):
+    """The largest rate at which every seed learns."""
+    rates = runs.where(optimizer="Adam", schedule=schedule, **PLAIN_WEIGHTS).by("rate")
+    return max(r for r, g in rates.items() if (g.final("validation_accuracy") > 0.2).all())
+
+
+PLAIN_WEIGHTS = {"averaged": False, "ema": 0.0}
+HERE = "[above](#ranks-and-how-sure-they-are)"
+
+table(
+    Runs(finals + few + sweeps),
+    lambda runs: [
+        {
+            "situation": "300 steps, Adam",
+            "what did best": best_of(finals, "SHORT", "Adam", SCHEDULES),
+            "measured": HERE,
+        },
+        {
+            "situation": "60 steps, Adam",
+            "what did best": best_of(few, "FEW_STEPS", "Adam", FEW),
+            "measured": "[decay](decay.py#fewer-steps)",
+        },
+        {
+            "situation": "300 steps, SGD+m",
+            "what did best": best_of(finals, "SHORT", "SGD momentum", MOMENTUM),
+            "measured": HERE,
+        },
+        {
+            "situation": "batch of 250, not 50",
+            "what did best": f"a range test of its own: {suggestion('Adam', 250):.2g} instead of "
+            f"{suggestion('Adam'):.2g} with Adam",
+            "measured": "[range test](snippets.md#range-test-on-arrays)",
+        },
+        {
+            "situation": "unsure of the rate",
+            "what did best": "a warmup: every seed learns up to "
+            f"{learning_limit(trials, 'warmup linear'):g}, not {learning_limit(trials, 'constant'):g}",
+            "measured": "[decay](decay.py#too-high-and-by-how-much)",
+        },
+        {
+            "situation": "no time to tune",
+            "what did best": "the recipe, at the suggestion "
+            f"{tried(trials, 'Adam', 'warmup linear').final().mean():.3f}, tuned constant "
+            f"{best_constant(trials, 'Adam').final().mean():.3f} (Adam)",
+            "measured": "[recipe](#from-your-model-to-a-rate-a-schedule-and-a-check)",
+        },
+        {
+            "situation": "another optimizer",
+            "what did best": "its own range of rates",
+            "measured": "[optimizers](optimizers.py)",
+        },
+        {
+            "situation": "trained weights",
+            "what did best": "not measured here",
+            "measured": "[resume](snippets.md#resume-a-schedule)",
+        },
+    ],
+    caption=lambda runs: "What did best where, computed from the runs",
+)
+
+# %% [markdown]
+# ## Questions and errors
+#
+# ### "This optimizer was created with a `LearningRateSchedule`"
+#
+# You, or a callback such as `ReduceLROnPlateau` or `LearningRateScheduler`, set the rate of an
+# optimizer that has a schedule. It can have one or the other: give it a plain number, as
+# [this snippet](snippets.md#reduce-the-rate-when-the-loss-stalls) does.
+#
+# ### I set `optimizer.lr` and nothing happens
+#
+# Keras 3 makes that an attribute of its own, without a word. The name is `optimizer.learning_rate`. Under
+# `fit` the same holds for `optimizer.momentum` and `beta_1`: what is set later is not used.
+# [1cycle with momentum](snippets.md#1cycle-with-momentum) has an optimizer that computes it.
+#
+# ### I gave the optimizer a new schedule and training goes on as before
+#
+# The first `fit` compiled the old one into the training step, though `optimizer.learning_rate` shows the
+# new. Compile the model again. [`check`](snippets.md#check-a-schedule-against-the-run) with `model=` tells.
+#
+# ### My schedule seems to do nothing
+#
+# Most often its numbers are epochs where Keras counts steps, or boundaries that the run never reaches.
+# [`check`](snippets.md#check-a-schedule-against-the-run) says at which step which change would come.
+#
+# ### What is `decay_steps`?
+#
+# In `CosineDecay` and `PolynomialDecay` the steps until the decay has ended, warmup not counted; in
+# `ExponentialDecay` and `InverseTimeDecay` the steps in which `decay_rate` applies once: those go on.
+# [Translate](translate.md) has all of them.
+#
+# ### The rate is 0, or it is not what I wrote
+#
+# Keras computes in the type of the rate: `ExponentialDecay(1, 100, 0.96)` is 0 from step 1 on. Write
+# `1.0`. `check` says so, and `lrguide`'s schedules convert.
+#
+# ### Where is the rate in `history`?
+#
+# With a schedule Keras logs none. [`LearningRateLogger`](snippets.md#log-the-rate-of-each-update) logs
+# the rate that each update really used.
+#
+# ### After a resume the schedule starts again
+#
+# It counts the optimizer's steps, so save and load the whole model, with its optimizer;
+# `initial_epoch` alone changes nothing. [Resume a schedule](snippets.md#resume-a-schedule).
+#
+# ### I accumulate gradients and the schedule ends too early, or too late
+#
+# Keras counts batches, not updates. [Gradient accumulation](snippets.md#gradient-accumulation) shows both.
+#
+# ### `EarlyStopping` stops in the middle of a cycle
+#
+# Its patience must be longer than a cycle:
+# [Cyclical rates with early stopping](snippets.md#cyclical-rates-with-early-stopping).
+#
+# ### The range test answers something else each time
+#
+# Another seed, another sweep. Give `seeds=` to repeat one exactly; use several and read the interval.
+# [How far they lie apart](snippets.md#range-test-on-arrays).
+#
+# ### The curve is flat, or there is "not enough evidence"
+#
+# [Why that happens](snippets.md#range-test-on-arrays). Widen the range, take more steps, and see whether
+# the model is already trained.
+#
+# ### Did the range test change my model?
+#
+# No: weights, optimizer, seeds and rate are put back, after an error, too;
+# [`state_digest` proves it](snippets.md#range-test-on-arrays). Only the position of a generator cannot be.
+#
+# ### `module 'keras.backend' has no attribute 'get_value'`
+#
+# Code for Keras 2, such as `keras_lr_finder` or `CyclicLR`. [Moving over](translate.md).
+#
+# ### The loss is `nan`
+#
+# Most often the rate is too large. Put `keras.callbacks.TerminateOnNaN()` into `fit`, and see
+# [which rates each optimizer survives](optimizers.py).
+#
+# ## What to remember
+#
+# - Tune what you compare equally, and look at ranks with their uncertainty before you name a winner.
+# - A range test costs about one training; what it suggests is where tuning starts.
+# - Check the schedule before the run, log the rates during it.

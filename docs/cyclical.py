@@ -1,0 +1,532 @@
+# ---
+# title: Cyclical learning rates
+# description: Triangular, triangular2, exp_range and 1cycle against a tuned constant rate and a tuned decay at equal budget, seed by seed - and early stopping in mid-cycle.
+# tags: [CyclicLR, OneCycle] # the search shows this page first
+# ---
+
+# %% [markdown]
+# # Cyclical learning rates
+#
+# Let the rate rise and fall between two bounds: the steps at the top should leave poor minima, those
+# at the bottom settle. Does that beat a rate that was tuned with the same effort?
+
+# %% tags=["hide-input"]
+import numpy as np
+
+from lrguide import plots
+from lrguide.checks import rates_at
+from lrguide.guide.contenders import SCHEDULES
+from lrguide.guide.experiments import BUDGETS, sweep, train
+from lrguide.guide.records import Runs, measured
+from lrguide.guide.report import claim, figure, several, table, verdict
+from lrguide.range_test import RangeTestResult
+
+CYCLES = ["triangular", "triangular2", "exp_range", "1cycle"]
+
+
+def minus(runs, name, other="constant"):
+    """The paired differences of a contender's final validation losses to those of another."""
+    return runs.where(schedule=name).minus(runs.where(schedule=other))
+
+
+def strips(runs):
+    names = [name for name in runs.by("schedule") if name != "constant"]
+    picture, axes = plots.subplots(height=2.9)
+    for place, name in enumerate(reversed(names)):
+        seen, colour = minus(runs, name), plots.COLOURS[1 if name in CYCLES else 0]
+        axes.plot(seen, [place] * len(seen), "o", color=colour, markersize=4, alpha=0.7)
+        axes.plot(seen.mean(), place, "|", color=colour, markersize=18, markeredgewidth=2)
+    axes.axvline(0, color="#000000", linewidth=1)
+    axes.set_yticks(range(len(names)), reversed(names))
+    axes.set(xlabel="validation loss minus that of the tuned constant rate")
+    return picture
+
+
+def strips_in_words(runs):
+    return (
+        "Final validation loss minus that of a tuned constant rate, a dot a seed. Means: "
+        + "; ".join(f"{n} {minus(runs, n).mean():+.3f}" for n in runs.by("schedule"))
+        + "."
+    )
+
+
+# %% tags=["output-first"]
+RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
+
+
+def tuned(optimizer, schedules):
+    """Two seeds at each rate; five new ones at the best."""
+    same = dict(budget="SHORT", optimizer=optimizer)
+    trials = measured(
+        train,
+        [
+            dict(same, schedule=schedule, rate=rate, seed=seed)
+            for schedule in schedules
+            for rate in RATES
+            for seed in (100, 101)
+        ],
+    )
+    return trials, measured(
+        train,
+        [
+            dict(same, schedule=schedule, rate=group.best(), seed=seed)
+            for schedule, group in trials.by("schedule").items()
+            for seed in range(5)
+        ],
+    )
+
+
+adam_trials, adam = tuned(
+    "Adam",
+    ["constant", "linear", "warmup linear", *CYCLES],
+)
+figure(adam, strips, alt=strips_in_words)
+
+# %% [markdown]
+# Each dot is one of five seeds, each bar their mean; what lies left of the line is better than a
+# constant rate. Every contender trains for the same 300 steps, at the best of the same nine rates.
+#
+# ## Four ways to cycle
+#
+# The first three are Leslie Smith's[^1]: straight up from a lower bound to an upper one and straight
+# down again. `triangular` repeats that, `triangular2` halves the height with each cycle, `exp_range`
+# lowers it by a factor with each step. `1cycle`[^2] rises once, to a rate that would be too high to
+# stay at, and then falls far below the one it began with. The article[^3] that this guide re-measures
+# recommends cycling and trains nothing with it.
+#
+# [^1]: L. N. Smith, *Cyclical learning rates for training neural networks*, 2017,
+#     arXiv `1506.01186`.
+# [^2]: L. N. Smith and N. Topin, *Super-convergence*, 2018,
+#     arXiv `1708.07120`.
+# [^3]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept in
+#     [a repository](https://github.com/christianversloot/machine-learning-articles).
+
+
+# %% tags=["hide-input"]
+def drawn(runs):
+    every = BUDGETS["SHORT"].steps
+    picture, axes = plots.subplots(height=2.7)
+    for name, (colour, line) in zip(CYCLES, plots.LINES, strict=False):
+        made = SCHEDULES[name](1.0, every, 0.25)
+        steps = np.arange(0, every + 1, 5 if name == "1cycle" else 15)
+        axes.plot(steps, rates_at(made, steps), line, color=colour, label=name)
+    axes.set(xlabel="step", ylabel="share of highest rate")
+    picture.legend(loc="outside upper left", ncols=4, frameon=False, columnspacing=1.2)
+    return picture
+
+
+figure(
+    Runs(),
+    drawn,
+    alt=lambda runs: (
+        "Four schedules over 300 steps. Triangular rises from a quarter of the highest rate to all "
+        "of it and falls back, twice. The second peak of triangular2 is half as high above the "
+        "quarter; exp_range's peaks sink throughout. 1cycle peaks once, after 90 steps, and falls "
+        "to nothing."
+    ),
+)
+
+# %% [markdown]
+# Here two cycles fill the run, so that it ends at the lower bound, a quarter of the upper one. That
+# leaves one number, the highest rate, which is searched for on the grid: a cycle and a constant rate
+# are then compared at equal effort, seed by seed.
+
+
+# %% tags=["hide-input"]
+def compared(runs):
+    """A row for each contender, and its paired difference to the tuned constant rate."""
+    return [
+        {
+            "schedule": name,
+            "tuned rate": f"`{group[0].settings['rate']:g}`",
+            "validation loss": several(group.final()),
+            "minus constant": "" if name == "constant" else several(minus(runs, name)),
+            "verdict": "" if name == "constant" else verdict(minus(runs, name)),
+        }
+        for name, group in runs.by("schedule").items()
+    ]
+
+
+def named(runs, what, other="constant"):
+    """The cycles whose paired difference to another contender has this verdict."""
+    return [name for name in CYCLES if verdict(minus(runs, name, other)) == what]
+
+
+table(adam, compared, caption=lambda runs: "300 steps, Adam, each at its tuned rate")
+claim(
+    adam,
+    lambda runs: (
+        named(runs, "lower") == ["triangular2", "exp_range", "1cycle"]
+        and named(runs, "tie") == ["triangular"]
+        and (minus(runs, "triangular") < 0).all()
+    ),
+    lambda runs: (
+        "**Against a tuned constant rate cycling helps.** "
+        f"{', '.join(named(runs, 'lower'))} end lower, 1cycle by {several(-minus(runs, '1cycle'))}. "
+        f"{named(runs, 'tie')[0]} ends lower in every seed, too, but by amounts so different, "
+        f"{several(-minus(runs, 'triangular'))}, that five seeds make it a tie."
+    ),
+)
+claim(
+    adam,
+    lambda runs: (
+        named(runs, "lower", "warmup linear") == []
+        and named(runs, "higher", "warmup linear") == ["triangular"]
+        and runs.where(schedule="triangular")[0].settings["rate"]
+        < runs.where(schedule="warmup linear")[0].settings["rate"]
+    ),
+    lambda runs: (
+        "**Against a tuned decay with a warmup it does not.** "
+        f"{', '.join(named(runs, 'tie', 'warmup linear'))} are ties with it, and "
+        f"{named(runs, 'higher', 'warmup linear')[0]} ends higher, by "
+        f"{several(minus(runs, 'triangular', 'warmup linear'))}: it alone goes back to its full "
+        "height in the second half of the run."
+    ),
+)
+
+# %% [markdown]
+# Look at the shapes again: each starts low and ends low. So a cycle contains a warmup and a decay, the
+# two that [Decay](decay.py) measures one by one.
+
+# %% [markdown]
+# ## Momentum that cycles, too
+#
+# 1cycle has a second half: where the rate rises, momentum falls, from `0.95` to `0.85`, and back. In
+# Keras setting `optimizer.momentum` in a callback does nothing, since the value was compiled into the
+# training step. `ScheduledSGD` and `ScheduledAdam` compute it in each step; 1cycle was trained with
+# them above, and here with SGD (and never without, so how much of its part is the momentum's is not
+# measured).
+
+# %% tags=["output-first"]
+_, sgd = tuned(
+    "SGD momentum",
+    ["constant", "linear", "triangular", "1cycle"],
+)
+table(
+    sgd,
+    compared,
+    caption=lambda runs: "300 steps, SGD with momentum, each at its tuned rate",
+)
+
+# %% tags=["hide-input"]
+claim(
+    sgd,
+    lambda runs: all(
+        verdict(minus(runs, name)) == verdict(minus(runs, name, "linear")) == "tie"
+        for name in ("triangular", "1cycle")
+    ),
+    lambda runs: (
+        f"With SGD neither cycle can be told from the constant rate, nor from linear decay: against "
+        f"the latter triangular ends {several(minus(runs, 'triangular', 'linear'))} higher, 1cycle "
+        f"{several(minus(runs, '1cycle', 'linear'))}. The constant rate itself varies most from seed "
+        f"to seed: {several(runs.where(schedule='constant').final())}."
+    ),
+    tie=True,
+)
+
+# %% [markdown]
+# ## Bounds from the range test
+#
+# The upper bound above cost eighteen trainings. The [range
+# test](snippets.md#range-test-on-arrays) promises it for the
+# price of one: 100 steps in which the rate grows from `0.000001` to `10`. A cycle may swing between
+# the rate where a tenth of the loss's whole fall has happened and the one where nine tenths have. No
+# tuning here, just five sweeps for each optimizer, and a training between those bounds, to two
+# digits.
+
+
+# %% tags=["hide-input"]
+def bounds(runs):
+    """Lower and upper bound of a cycle as the range test suggests them, to two digits."""
+    rates, losses = runs.values("sweep_rates")[0], runs.values("sweep_losses")
+    found = RangeTestResult(rates, losses, tuple(run.settings["seed"] for run in runs)).suggest()
+    return [float(f"{found[f'cyclical {which}'].rate:.2g}") for which in ("minimum", "maximum")]
+
+
+# %%
+sweeps = measured(
+    sweep,
+    [
+        dict(
+            optimizer=optimizer,
+            seed=seed,
+            budget="SHORT",
+            batch=50,
+            steps=100,
+        )
+        for optimizer in ("Adam", "SGD momentum")
+        for seed in range(5)
+    ],
+)
+
+
+# %% tags=["hide-input"]
+def cycling(optimizer):
+    """The tuned triangular contender."""
+    return {"Adam": adam, "SGD momentum": sgd}[optimizer].where(schedule="triangular")
+
+
+def untuned(runs, optimizer):
+    """The paired differences of the bounds from the range test to the tuned ones."""
+    return runs.where(optimizer=optimizer).minus(cycling(optimizer))
+
+
+# %%
+bounded = measured(
+    train,
+    [
+        dict(
+            optimizer=optimizer,
+            schedule="triangular",
+            low=low,
+            rate=high,
+            seed=seed,
+            budget="SHORT",
+        )
+        for optimizer, group in sweeps.by("optimizer").items()
+        for low, high in [bounds(group)]
+        for seed in range(5)
+    ],
+)
+
+# %% tags=["hide-input"]
+table(
+    bounded,
+    lambda runs: [
+        {
+            "optimizer": name,
+            "from the range test": f"`{group[0].settings['low']:g}` to `{group[0].settings['rate']:g}`",
+            "loss": several(group.final()),
+            "tuned bounds": f"`{rate / 4:g}` to `{rate:g}`",
+            "minus tuned": several(untuned(runs, name)),
+            "verdict": verdict(untuned(runs, name)),
+        }
+        for name, group in runs.by("optimizer").items()
+        for rate in [cycling(name)[0].settings["rate"]]
+    ],
+    caption=lambda runs: "triangular, 300 steps: bounds from the range test, and tuned ones",
+)
+
+claim(
+    bounded,
+    lambda runs: all(verdict(untuned(runs, name)) == "tie" for name in runs.by("optimizer")),
+    lambda runs: (
+        "**Bounds from five sweeps could not be told from bounds that cost eighteen trainings**, with "
+        "either optimizer. They are not the same bounds: the range test's lie "
+        + " and ".join(
+            f"a factor of {group[0].settings['rate'] / group[0].settings['low']:.0f} apart with {name}"
+            for name, group in runs.by("optimizer").items()
+        )
+        + ", the tuned ones a factor of four, by our choice."
+    ),
+    tie=True,
+)
+
+# %% [markdown]
+# ## Stopped in mid-cycle
+#
+# The article advises `EarlyStopping` and `ModelCheckpoint` beside a cyclical rate. Both look at the
+# validation loss after each epoch: the one ends the training when it has not improved for a number of
+# epochs, the patience; the other keeps the weights of the best epoch. A cycle lasts two and a half
+# epochs here.
+
+
+# %% tags=["hide-input"]
+def by_epoch(runs):
+    picture, panels = plots.subplots(1, 2, height=3, sharex=True, sharey=True)
+    blue, red = plots.COLOURS[:2]
+    epochs = np.arange(1, 6)
+    for axes, (name, group) in zip(panels, runs.by("optimizer").items(), strict=True):
+        constant = group.where(schedule="constant").values("validation_loss")
+        axes.plot(epochs, np.median(constant, axis=0), "--", color=blue, label="constant, median")
+        for number, losses in enumerate(
+            group.where(schedule="triangular").values("validation_loss")
+        ):
+            axes.plot(epochs, losses, color=red, label="" if number else "triangular, each seed")
+        for start in (0, 2.5):
+            axes.axvspan(start, start + 1.25, color="#000000", alpha=0.07, linewidth=0)
+        axes.set(title=name, xlabel="epochs trained", yscale="log", xlim=(0, 5.1))
+        axes.minorticks_off()
+        axes.set_yticks([0.1, 0.2, 0.4], ["0.1", "0.2", "0.4"])
+    panels[0].set(ylabel="validation loss")
+    handles, labels = panels[0].get_legend_handles_labels()
+    picture.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False)
+    return picture
+
+
+def rises(runs):
+    """In which runs the validation loss rises from epoch 3 to epoch 4."""
+    losses = runs.values("validation_loss")
+    return losses[:, 3] > losses[:, 2]
+
+
+def rises_in_words(runs):
+    return (
+        "Validation loss by epoch, two optimizers. While the rate rises for the second time, between "
+        "epochs 2.5 and 3.75, the loss of "
+        + " and of ".join(
+            f"{rises(group.where(schedule='triangular')).sum()} of 5 seeds with {name}"
+            for name, group in runs.by("optimizer").items()
+        )
+        + " rises; after the last epoch it is lower than ever."
+    )
+
+
+# %% tags=["output-first"]
+pairs = Runs(run for run in adam + sgd if run.settings["schedule"] in ("constant", "triangular"))
+figure(pairs, by_epoch, alt=rises_in_words)
+
+# %% [markdown]
+# Grey is where the rate rises. Where a patience would have stopped each training, and which epoch a
+# checkpoint would have kept, follows from the stored losses.
+
+
+# %%
+def early_stopping(losses, patience):
+    """Epochs trained, and the best of them, as `EarlyStopping` counts."""
+    best, kept, waited = np.inf, 0, 0
+    for epoch, loss in enumerate(losses, start=1):
+        waited += 1
+        if loss < best:
+            best, kept, waited = loss, epoch, 0
+        elif waited >= patience and epoch > 1:
+            break
+    return epoch, kept
+
+
+# %% tags=["hide-input"]
+def cut(runs, patience):
+    """How many runs a patience stops before their last epoch."""
+    losses = runs.values("validation_loss")
+    return sum(early_stopping(row, patience)[0] < len(row) for row in losses)
+
+
+def lost(runs, patience):
+    """By how much the checkpoint's loss lies above the best of all epochs, one number a seed."""
+    losses = runs.values("validation_loss")
+    kept = [early_stopping(row, patience)[1] - 1 for row in losses]
+    return losses[range(len(losses)), kept] - losses.min(axis=1)
+
+
+table(
+    pairs,
+    lambda runs: [
+        {
+            "contender": f"{schedule}, {optimizer}",
+            "stopped early": f"{cut(group, 1)} of 5",
+            "lost": several(lost(group, 1)),
+        }
+        for optimizer, of_one in runs.by("optimizer").items()
+        for schedule, group in of_one.by("schedule").items()
+    ],
+    caption=lambda runs: (
+        "A patience of one epoch: seeds stopped early, and by how much the loss at the epoch kept lies "
+        "above the best of five epochs"
+    ),
+)
+claim(
+    pairs,
+    lambda runs: (
+        cut(runs.where(schedule="triangular"), 1) >= 7
+        and cut(runs.where(schedule="triangular"), 2) == 0
+        and cut(runs.where(schedule="triangular"), 3) == 0
+        and lost(runs.where(schedule="triangular"), 1).mean() > 0.02
+    ),
+    lambda runs: (
+        "**A patience of one epoch stops "
+        f"{cut(runs.where(schedule='triangular'), 1)} of 10 cyclical trainings in mid-cycle**, and the "
+        "best epoch up to there, which the checkpoint keeps, is worse than the one to come by "
+        f"{several(lost(runs.where(schedule='triangular'), 1))}. A checkpoint cannot keep what was not "
+        "trained. With a patience of two, or of three, which is longer than a cycle, none is stopped."
+    ),
+)
+
+# %% [markdown]
+# ## Leaving a minimum
+#
+# The article holds it "very unlikely" that a cyclical rate leaves the global minimum. Nobody can say
+# of such a network where its global minimum is. But whether the rising rate drives the weights away
+# from the low point that they had reached can be seen in the picture.
+
+# %% tags=["hide-input"]
+claim(
+    pairs.where(schedule="triangular"),
+    lambda runs: (
+        rises(runs).sum() >= 7
+        and (runs.final() < runs.values("validation_loss")[:, :4].min(axis=1)).all()
+    ),
+    lambda runs: (
+        f"**In {rises(runs).sum()} of 10 runs it does**: the loss is higher after epoch 4, by "
+        f"{several(np.diff(runs.values('validation_loss'), axis=1)[:, 2][rises(runs)])}, than it was "
+        "after epoch 3. Leaving is what the large steps are for; that the end is lower than all "
+        "before, in each of these runs, comes when the rate has fallen again."
+    ),
+)
+
+# %% [markdown]
+# ## A very high rate?
+#
+# 1cycle's authors report "super-convergence"[^2]: with a very high rate, reached and left in one
+# cycle, a network trains in a fraction of the epochs. The grid says how high the rate may be here.
+
+
+# %% tags=["hide-input"]
+def learning_limit(runs):
+    """The largest rate at which every seed names more than a fifth of the images rightly."""
+    learn = {
+        rate: (group.final("validation_accuracy") > 0.2).all()
+        for rate, group in runs.by("rate").items()
+    }
+    return max(rate for rate, every in learn.items() if every)
+
+
+claim(
+    adam_trials,
+    lambda runs: (
+        learning_limit(runs.where(schedule="1cycle"))
+        >= 10 * learning_limit(runs.where(schedule="constant"))
+        and runs.where(schedule="1cycle").best() == runs.where(schedule="constant").best()
+    ),
+    lambda runs: (
+        "With Adam both seeds learn with 1cycle up to "
+        f"`{learning_limit(runs.where(schedule='1cycle')):g}`, with a constant rate up to "
+        f"`{learning_limit(runs.where(schedule='constant')):g}`. So a much higher rate is possible, but "
+        f"the best one is the same for both, `{runs.where(schedule='1cycle').best():g}`. Whether 1cycle "
+        "would do better with fewer epochs is not measured."
+    ),
+)
+
+# %% [markdown]
+# ## Try a schedule
+#
+# <div class="lr-explorer" data-schedules="triangular triangular2 exp_range one_cycle" data-keep="one_cycle" data-epochs="16" data-steps-per-epoch="60">The second picture shows the four schedules. With JavaScript, sliders stand here.</div>
+#
+# ## Try it
+#
+# 1cycle with momentum that cycles against it. Is a rate three times as high still learned with?
+
+# %% tags=["snippet"]
+import keras
+
+import lrguide
+from lrguide.data import mnist_subset
+
+epochs, steps_per_epoch = 2, 40
+rate = lrguide.one_cycle(0.01, epochs * steps_per_epoch)  # <- the highest
+momentum = rate.momentum(0.85, 0.95)
+
+keras.utils.set_random_seed(0)
+data = mnist_subset().first(training=2000, validation=1000, test=1000)
+model = lrguide.article_cnn()
+optimizer = lrguide.ScheduledAdam(rate, beta_1=momentum)
+model.compile(optimizer, "categorical_crossentropy")
+model.fit(data.x_train, data.y_train, batch_size=50, epochs=epochs, verbose=0)
+loss = model.evaluate(data.x_validation, data.y_validation, verbose=0)
+print(f"validation loss: {loss:.2f}")
+
+# %% [markdown]
+# ## What to remember
+#
+# - A cycle contains a warmup and a decay: compare it with a tuned decay that has both.
+# - Early stopping must wait for longer than a cycle, or it ends the training at the wrong moment.
+# - Let the run end where the rate is lowest: choose the length of a cycle to fit.
