@@ -27,8 +27,8 @@ PLAIN = {"schedule": "constant", "averaged": False, "ema": 0.0}
 def name(settings):
     """A contender in a few words."""
     s = PLAIN | settings
-    more = ", averaged" * s["averaged"] + f", average {s['ema']}" * bool(s["ema"])
-    return f"{s['optimizer'].replace(' momentum', '+m')} {s['schedule']}{more}"
+    what = "average" if s["ema"] else "" if s["averaged"] else s["schedule"]
+    return f"{s['optimizer'].replace(' momentum', '+m')} {what}".strip()
 
 
 def chosen(runs, contender):
@@ -66,7 +66,7 @@ def side_by_side(runs):
         colour = COLOUR_OF.get(contender["optimizer"], plots.COLOURS[2])
         axes.plot([losses.min(), losses.max()], [height, height], color=colour, linewidth=1.2)
         axes.plot(losses.mean(), height, "o", color=colour, markersize=5)
-    axes.set_yticks(range(len(order)), [name(contender) for contender in order], fontsize=9)
+    axes.set_yticks(range(len(order)), [name(contender) for contender in order], fontsize=10)
     axes.set(xlabel="validation loss at the end", ylim=(-0.7, len(order) - 0.3), xscale="log")
     axes.set_xticks([0.1, 0.2, 0.5, 1], ["0.1", "0.2", "0.5", "1"])
     axes.minorticks_off()
@@ -131,8 +131,8 @@ figure(finals, side_by_side, alt=order_in_words)
 # highest of them; the grey band is that range for the constant rate with Adam. Every contender had the
 # same tuning: nine rates with two seeds each, the best mean validation loss wins, then five
 # new seeds. "SGD+m" is SGD with a momentum of `0.9`. *Plateau* halves the rate after an epoch without a lower
-# validation loss; *average* evaluates a moving average of the weights, and *averaged* the
-# weights that ScheduleFreeAdamW promises its results for ([optimizers](optimizers.py) has more).
+# validation loss; *average* evaluates a moving average of the weights, and ScheduleFreeAdamW stands for
+# the weights that it averages ([optimizers](optimizers.py) has more on both).
 #
 # ## Ranks, and how sure they are
 
@@ -152,7 +152,7 @@ def ranked(runs):
             "rank": f"{place} ({intervals[name(contender)][0]} to {intervals[name(contender)][1]})",
             "rate": f"`{chosen(runs, contender)[0].settings['rate']:g}`",
             "loss": f"{chosen(runs, contender).final().mean():.3f}",
-            "minus constant": several(difference(runs, contender)),
+            "minus constant": f"{difference(runs, contender).mean():+.3f}",
             "verdict": verdict(difference(runs, contender)),
             "cost": f"{seconds(chosen(runs, contender)) / constant:.2f}",
         }
@@ -260,7 +260,7 @@ claim(
 # ## From your model to a rate, a schedule and a check
 #
 # Nobody tunes with eighteen trainings what one training is meant for. The recipe: a
-# [range test](snippets.md#range-test-on-arrays) with three seeds costs as many steps as one of these trainings; take what
+# [range test](range_test.py) with three seeds costs as many steps as one of these trainings; take what
 # `minimum/10` suggests; let the rate rise to it over the first tenth of the run and fall to 0 from
 # there; check the schedule; log what was used.
 #
@@ -474,7 +474,7 @@ table(
             "situation": "batch of 250, not 50",
             "what did best": f"a range test of its own: {suggestion('Adam', 250):.2g} instead of "
             f"{suggestion('Adam'):.2g} with Adam",
-            "measured": "[range test](snippets.md#range-test-on-arrays)",
+            "measured": "[range test](range_test.py#what-moves-the-answer)",
         },
         {
             "situation": "unsure of the rate",
@@ -561,11 +561,11 @@ table(
 # ### The range test answers something else each time
 #
 # Another seed, another sweep. Give `seeds=` to repeat one exactly; use several and read the interval.
-# [How far they lie apart](snippets.md#range-test-on-arrays).
+# [How far they lie apart](range_test.py#what-moves-the-answer).
 #
 # ### The curve is flat, or there is "not enough evidence"
 #
-# [Why that happens](snippets.md#range-test-on-arrays). Widen the range, take more steps, and see whether
+# [Why that happens](range_test.py#when-it-has-no-answer). Widen the range, take more steps, and see whether
 # the model is already trained.
 #
 # ### Did the range test change my model?

@@ -410,7 +410,7 @@ claim(
 #
 # ## The range test
 #
-# [Snippets](snippets.md#range-test-on-arrays) has one to run. The article runs none; it shows one from a thesis.
+# Chapter: [The range test](range_test.py). The article runs none; it shows one from a thesis.
 #
 # - ***Smith's range test raises the rate exponentially and looks at the loss.*** His original[^2] raises it
 #   in a straight line and watches the accuracy. The exponential sweep is later practice.

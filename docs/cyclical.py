@@ -227,8 +227,7 @@ claim(
 # %% [markdown]
 # ## Bounds from the range test
 #
-# The upper bound above cost eighteen trainings. The [range
-# test](snippets.md#range-test-on-arrays) promises it for the
+# The upper bound above cost eighteen trainings. The [range test](range_test.py) promises it for the
 # price of one: 100 steps in which the rate grows from `0.000001` to `10`. A cycle may swing between
 # the rate where a tenth of the loss's whole fall has happened and the one where nine tenths have. No
 # tuning here, just five sweeps for each optimizer, and a training between those bounds, to two

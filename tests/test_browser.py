@@ -196,6 +196,8 @@ def test_a_term_explains_itself_to_keyboard_and_mouse_and_leads_to_the_glossary(
     [
         ("learning rate too high", "fixed_rates"),
         ("warmup", "decay"),
+        ("LRFinder", "range_test"),
+        ("range test", "range_test"),
         ("CyclicLR", "cyclical"),
         ("OneCycle", "cyclical"),
         ("resume", "snippets"),
