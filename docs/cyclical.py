@@ -205,7 +205,7 @@ _, sgd = tuned(
 table(
     sgd,
     compared,
-    caption=lambda runs: "300 steps, SGD with momentum, each at its tuned rate",
+    caption=lambda runs: "300 steps, SGD with momentum, tuned rates",
 )
 
 # %% tags=["hide-input"]
@@ -372,7 +372,8 @@ def rises_in_words(runs):
 
 
 # %% tags=["output-first"]
-pairs = Runs(run for run in adam + sgd if run.settings["schedule"] in ("constant", "triangular"))
+names = ("constant", "triangular")
+pairs = Runs(r for r in adam + sgd if r.settings["schedule"] in names)
 figure(pairs, by_epoch, alt=rises_in_words)
 
 # %% [markdown]

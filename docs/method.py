@@ -152,6 +152,8 @@ sizes = measured(
         for seed in range(5)
     ],
 )
+
+# %% tags=["hide-input"]
 claim(
     sizes,
     lambda runs: (

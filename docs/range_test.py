@@ -491,7 +491,8 @@ def rounded(runs):
 
 
 # %%
-suggestions = {optimizer: rounded(both.where(optimizer=optimizer)) for optimizer in OPTIMIZERS}
+by_optimizer = both.by("optimizer")
+suggestions = {o: rounded(by_optimizer[o]) for o in OPTIMIZERS}
 at_suggestion = measured(
     train,
     [

@@ -37,6 +37,10 @@ def address(page: str) -> str:
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "max-age=600")  # as GitHub Pages says
+        super().end_headers()
+
     def log_message(self, *arguments: object) -> None:
         pass
 
