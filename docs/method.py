@@ -177,7 +177,8 @@ claim(
 # - **Equal effort.** Each contender gets the same rates, with two seeds that are used for nothing
 #   else (`100` and `101`), and keeps the rate with the lowest mean validation loss after the last
 #   epoch. The rate counts as tuned only if it is not at the end of the grid.
-# - **New seeds for the answer.** Five, `0` to `4`, wherever two contenders are compared.
+# - **New seeds for the answer.** Five, `0` to `4`, wherever two contenders are compared. Where there are
+#   only two so far, the page says so and gives no verdict.
 # - **A tie is an answer.** A verdict is "lower" or "higher" where the 95-per-cent interval of the mean
 #   paired difference (Student's t over the seeds) leaves out 0, and "tie" where it does not. With many
 #   comparisons some such intervals miss by chance; so the spread always stands beside the verdict.
@@ -220,7 +221,7 @@ claim(
 # | --- | --- |
 # | 24 Nov 2026 | The benchmark of schedules compared trainings seconds apart, each on weights of its own; spells in which the machine is slow last longer than that, so it now compares the fastest of four, by turns, on shared weights and one thread. |
 # | 24 Nov 2026 | [Optimizers](optimizers.py): Adadelta's best rate was the last of the grid, so `30` and `100` were added for it alone; that page says so. |
-# | 24 Nov 2026 | [Range test](range_test.py): twelve problems were planned to judge its rules on; before any verdict was looked at they were cut to one network with two optimizers, for want of time. |
+# | 24 Nov 2026 | [Range test](range_test.py): twelve problems were planned to judge its rules on; when part of their runs had been made they were cut to one network with two optimizers, for want of time. |
 #
 # All other grids, seeds and budgets stand as they were planned.
 #
