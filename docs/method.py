@@ -51,7 +51,7 @@ def seeds_drawn(runs):
         axes.plot(losses, line, marker="o", markersize=4, color=colour, label=f"seed {seed}")
     axes.set_xticks(range(len(names)), [name.replace(" ", "\n") for name in names], rotation=30)
     axes.set(ylabel="validation loss at the end", ylim=(0, None))
-    axes.legend()
+    picture.legend(loc="outside upper left", ncols=3, frameon=False, columnspacing=1.2)
     return picture
 
 
