@@ -14,6 +14,9 @@ import pytest
 
 from lrguide.guide.experiments import _use_one_thread
 
+# As in the processes that measure; TensorFlow's own default depends on the processor.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+
 # Experiments need TensorFlow on one thread, and it takes their number only before its start.
 _use_one_thread()
 

@@ -23,6 +23,8 @@ from lrguide.model import article_cnn
 PROTOCOL = {"probe": 1}
 LITTLE = dict(budget="TINY", training=200, batch=40, epochs=2, validation=50, test=50)
 ASKED = dict(LITTLE, optimizer="Adam", rate=0.001, seed=3)
+# What needs no dropout: the dense network compiles in a third of the time.
+DENSE = ASKED | dict(network="dense")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -36,13 +38,13 @@ def once():
 
 
 def test_same_bits_twice_in_one_process(once):
-    train(**complete(train, ASKED | dict(seed=4)))
+    train(**complete(train, DENSE | dict(seed=4)))
     assert train(**complete(train, ASKED)) == once
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_same_bits_in_other_processes_one_or_two_at_a_time(once, tmp_path, jobs):
-    settings = [ASKED, ASKED | dict(seed=4)]
+    settings = [ASKED, DENSE | dict(seed=4)]
     here, other = measured(train, settings, jobs=jobs, cache=tmp_path, records=tmp_path / "none")
     assert here.result == once
     assert other.result["first_losses"] == first_losses(train, complete(train, settings[1]))
@@ -90,7 +92,7 @@ def test_replay_sees_the_first_losses_of_the_training_whatever_its_steps_per_exe
 
 @pytest.mark.parametrize(("training", "batch", "count"), [(90, 40, 3), (40, 40, 1)])
 def test_a_short_epoch_has_fewer_first_losses(training, batch, count):
-    settings = complete(train, ASKED | dict(training=training, batch=batch, epochs=1))
+    settings = complete(train, DENSE | dict(training=training, batch=batch, epochs=1))
     result = train(**settings)
     assert len(result["first_losses"]) == count
     assert result["first_losses"] == first_losses(train, settings)
@@ -101,7 +103,7 @@ def test_a_short_epoch_has_fewer_first_losses(training, batch, count):
 
 def test_contenders_that_share_a_seed_share_the_first_loss_and_no_other():
     adam, sgd, other = (
-        first_losses(train, complete(train, ASKED | change))
+        first_losses(train, complete(train, DENSE | change))
         for change in ({}, dict(optimizer="SGD", rate=0.5), dict(seed=4))
     )
     assert adam[0] == sgd[0] != other[0]
@@ -192,7 +194,7 @@ def test_one_number_an_epoch_and_the_rate_of_every_step(once):
 
 
 def test_a_training_that_blows_up_ends_in_none_which_json_can_hold():
-    result = train(**complete(train, ASKED | dict(optimizer="SGD", rate=3e38)))
+    result = train(**complete(train, DENSE | dict(optimizer="SGD", rate=3e38)))
     assert None in result["loss"]
     json.dumps(result, allow_nan=False)
 

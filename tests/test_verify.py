@@ -7,7 +7,7 @@ import pytest
 
 from lrguide.guide import experiments, records, verify
 from lrguide.guide.experiments import complete, train
-from lrguide.guide.processes import processor
+from lrguide.guide.processes import _type_in, processor
 from lrguide.guide.records import RECORDS, Run, measured
 
 LITTLE = dict(budget="TINY", training=200, batch=40, epochs=1, validation=40, test=40)
@@ -78,6 +78,30 @@ def test_on_another_processor_the_first_losses_may_differ_by_little(made, factor
     again = {"first_losses": [loss * factor for loss in made[0].result["first_losses"]]}
     verdict, sentence = verify.agreement(elsewhere(made[0]), again, processor())
     assert verdict is agrees and words in sentence
+
+
+CPUINFO = """\
+processor\t: 0
+cpu family\t: 25
+model\t\t: {model}
+model name\t: AMD EPYC
+
+processor\t: 1
+model\t\t: 99
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        (CPUINFO.format(model=1), "AMD EPYC (family 25, model 1)"),
+        (CPUINFO.format(model=17), "AMD EPYC (family 25, model 17)"),
+        ("processor\t: 0\nCPU part\t: 0xd0c\n", "0xd0c"),
+        ("", "unknown processor"),
+    ],
+)
+def test_generations_of_one_name_are_two_types_of_processor(said, named):
+    assert _type_in(said) == named
 
 
 def test_the_sample_follows_the_seed(stored, made, monkeypatch, capsys):

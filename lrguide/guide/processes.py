@@ -225,16 +225,25 @@ def _provenance(cpu_seconds: float) -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The name of this machine's processor type, on which the last bits of a result depend."""
+    """This machine's type of processor, on which the last bits of a result depend."""
     import platform
 
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        return _type_in(Path("/proc/cpuinfo").read_text())
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        return platform.processor() or platform.machine()
+
+
+def _type_in(cpuinfo: str) -> str:
+    """The first processor's name, with its family and model where it has these.
+
+    Generations of one name have other vector instructions, and so other last bits.
+    """
+    lines = (line.partition(":") for line in cpuinfo.split("\n\n")[0].splitlines())
+    said = {name.strip(): value.strip() for name, _, value in lines}
+    name = said.get("model name") or said.get("CPU part") or "unknown processor"
+    numbers = [said.get("cpu family"), said.get("model")]
+    return f"{name} (family {numbers[0]}, model {numbers[1]})" if all(numbers) else name
 
 
 def jobs_allowed(jobs: int | None) -> int:
