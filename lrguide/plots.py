@@ -97,12 +97,13 @@ def loss_by_epoch(
             rows = np.asarray(losses[part], dtype=np.float64)
             rows = np.where(np.isfinite(rows), rows, 10 * top)  # what diverged leaves the picture
             epochs, middle = np.arange(1, rows.shape[1] + 1), np.median(rows, axis=0)
-            axes.plot(epochs, middle, color=colour, linestyle=line)
-            axes.fill_between(
-                epochs, rows.min(axis=0), rows.max(axis=0), color=colour, alpha=0.25, linewidth=0
-            )
+            axes.plot(epochs, middle, color=colour, linestyle=line, label=label)
+            low, high = rows.min(axis=0), rows.max(axis=0)
+            axes.fill_between(epochs, low, high, color=colour, alpha=0.25, linewidth=0, label=label)
             ends.append((label, float(middle[-1]), colour))
-        axes.axhline(chance, color="#000000", linestyle=(0, (2, 2)), linewidth=1, zorder=1)
+        axes.axhline(
+            chance, color="#000000", linestyle=(0, (2, 2)), linewidth=1, zorder=1, label="guessing"
+        )
         axes.set(title=title, xlabel="epochs trained", yscale="log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _plain_ticks(axes)
@@ -146,6 +147,7 @@ def loss_by_rate(
                 markersize=4,
                 alpha=0.7,
                 clip_on=False,
+                label=f"_{label}, each seed",  # not in the legend, where the line stands
             )
     # Named in the legend, since curves of what learns nothing lie all along the line.
     dashed = (0, (2, 2))

@@ -1,5 +1,6 @@
 """The real site in a real browser: light and dark, on a desktop and on a telephone."""
 
+import contextlib
 import functools
 import gzip
 import http.server
@@ -17,12 +18,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
 REPOSITORY = Path(__file__).parents[1]
-sys.path.insert(0, str(REPOSITORY / "docs" / "site"))
+sys.path[:0] = [str(REPOSITORY / "docs" / "site"), str(REPOSITORY / ".ci")]
+from lighthouse import Compressing  # noqa: E402
 from notebook_pages import _running  # noqa: E402
 from page_results import Run  # noqa: E402
 
 SCRIPTS = sorted(path.stem for path in (REPOSITORY / "docs").glob("*.py"))
-PAGES = [*SCRIPTS, "translate", "snippets", "glossary", "changelog"]
+PAGES = [*SCRIPTS, "translate", "snippets", "glossary", "changelog", "fixed_rates-numbers"]
 VIEWS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
 # Two pages in each view, the others in two that have all four of these between them.
 LOOKS = [
@@ -33,6 +35,8 @@ LOOKS = [
 
 
 def address(page: str) -> str:
+    if page.endswith("-numbers"):
+        return f"{page.removesuffix('-numbers')}/{page}.html"
     return "" if page == "index" else f"{page}/"
 
 
@@ -41,13 +45,19 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def url(site: Path) -> Iterator[str]:
-    handler = functools.partial(Quiet, directory=str(site))
+@contextlib.contextmanager
+def served(site: Path, kind: type[http.server.SimpleHTTPRequestHandler]) -> Iterator[str]:
+    handler = functools.partial(kind, directory=str(site))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def url(site: Path) -> Iterator[str]:
+    with served(site, Quiet) as url:
+        yield url
 
 
 @dataclass(frozen=True)
@@ -200,6 +210,7 @@ def test_a_term_explains_itself_to_keyboard_and_mouse_and_leads_to_the_glossary(
         ("range test", "range_test"),
         ("CyclicLR", "cyclical"),
         ("OneCycle", "cyclical"),
+        ("1cycle", "cyclical"),
         ("resume", "snippets"),
     ],
 )
@@ -217,26 +228,41 @@ def test_search_brings_the_right_page_first(
     page.close()
 
 
-def test_every_stop_of_the_tab_key_can_be_seen(browser: Browser, url: str) -> None:
+STOP = """() => {
+  const at = document.activeElement, box = at.getBoundingClientRect()
+  // A hidden input is marked at its label.
+  const hidden = at.matches(".md-option, [type=radio]")
+  const style = getComputedStyle(hidden ? at.nextElementSibling : at)
+  const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0
+  return {
+    what: at.outerHTML.slice(0, 90) + box.x + "," + box.y,
+    shown: box.bottom > 0 && box.top < innerHeight && style.visibility === "visible",
+    marked: outlined || at.matches(".md-search__input, .md-skip"),
+  }
+}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "stops", "among_them"),
+    [
+        ("fixed_rates", ".md-skip", 60, ["The numbers of figure 1", "md-code__button"]),
+        ("decay", ".lr-explorer input", 20, ['type="radio"', 'type="range"', "<button"]),
+    ],
+)
+def test_every_stop_of_the_tab_key_can_be_seen(
+    browser: Browser, url: str, name: str, start: str, stops: int, among_them: list[str]
+) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(f"{url}fixed_rates/", wait_until="networkidle")
+    page.goto(url + address(name), wait_until="networkidle")
+    page.locator(start).first.focus()
     seen = []
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        stop = page.evaluate(
-            """() => {
-            const at = document.activeElement, box = at.getBoundingClientRect()
-            const style = getComputedStyle(at.matches(".md-option") ? at.nextElementSibling : at)
-            return {
-              what: at.outerHTML.slice(0, 90),
-              shown: box.bottom > 0 && box.top < innerHeight && style.visibility === "visible",
-              marked: style.outlineStyle !== "none" || at.matches(".md-search__input, .md-skip")
-            }
-            }"""
-        )
-        seen.append(stop["what"])
+    for _ in range(stops):
+        stop = page.evaluate(STOP)
         assert stop["shown"] and stop["marked"], stop
-    assert len(set(seen)) > 40
+        seen.append(stop["what"])
+        page.keyboard.press("Tab")
+    assert len(set(seen)) == stops
+    assert all(part in "".join(seen) for part in among_them)
     page.close()
 
 
@@ -244,9 +270,12 @@ def test_nothing_moves_where_less_motion_is_asked_for(browser: Browser, url: str
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.goto(url, wait_until="networkidle")
-    page.locator("article a").first.hover()
-    page.locator(".md-search__input").first.click()
-    assert page.evaluate("document.getAnimations().length") == 0
+    for act in (
+        page.locator("article a").first.hover,
+        page.locator(".md-search__input").first.click,
+    ):
+        act()
+        assert page.evaluate("document.getAnimations().length") == 0
     assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     context.close()
 
@@ -279,13 +308,26 @@ def test_can_be_read_without_javascript(browser: Browser, url: str) -> None:
     context.close()
 
 
-def test_a_first_visit_is_light(browser: Browser, url: str) -> None:
-    """As a host compresses it."""
+def test_a_first_visit_is_light_and_the_next_page_lighter(browser: Browser, site: Path) -> None:
+    """In bytes that a host sends which compresses; what the browser has kept is not sent again."""
+    sent: list[int] = []
+
+    class Counting(Compressing):
+        def send_header(self, keyword: str, value: str) -> None:
+            if keyword == "Content-Length":
+                sent.append(int(value))
+            super().send_header(keyword, value)
+
     context = browser.new_context()
-    page, bodies = context.new_page(), []
-    page.on("requestfinished", lambda r: bodies.append(r.response().body()))
-    page.goto(url, wait_until="networkidle")
-    assert sum(len(gzip.compress(body)) for body in bodies) < 300_000
+    page = context.new_page()
+    with served(site, Counting) as url:
+        # The front page; one with an explorer; the largest.
+        for name, most in (("index", 300_000), ("decay", 60_000), ("choosing", 60_000)):
+            sent.clear()
+            with page.expect_response("**/search_index.json"):  # comes last
+                page.goto(url + address(name), wait_until="networkidle")
+            page.wait_for_load_state("networkidle")
+            assert 10_000 < sum(sent) < most, name
     context.close()
 
 

@@ -5,8 +5,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import jupytext
+import nbformat
 import pytest
 from conftest import build
+
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 class Parsed(HTMLParser):
@@ -51,6 +55,68 @@ def test_each_link_leads_to_a_file_and_each_fragment_to_an_anchor(
                     dead.append(f"{page.parent.name}: {link}")
     assert dead == []
     assert followed > 100
+
+
+@pytest.mark.parametrize("script", sorted(DOCS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_page_s_notebook_is_the_code_that_was_run_in_words_that_jupyter_knows(
+    site: Path, script: Path
+) -> None:
+    (path,) = site.rglob(f"{script.stem}.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    first, *code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    page = jupytext.read(script)
+    assert [c.source for c in code] == [c.source for c in page.cells if c.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert "\n%pip install --quiet " in first.source
+    for cell in notebook.cells:
+        assert not {"tags", "alt"} & set(cell.metadata)
+        assert cell.cell_type != "raw"
+        if cell.cell_type == "markdown":
+            odd = re.findall(
+                r"^(?:===|!!!|\?\?\?|---).*|\[\^|<div.*|\]\((?!https:).*", cell.source, re.M
+            )
+            assert odd == []
+
+
+# A plain plot, which a snippet left, has its role first.
+FIGURE = re.compile(r'<figure class="lr-figure"><svg (?!role="img").*?</figure>', re.DOTALL)
+SCRIPTS = sorted(path.stem for path in (Path(__file__).parents[1] / "docs").glob("*.py"))
+
+
+def numbers_of_figures(site: Path, page: str) -> list[tuple[str, list[str]]]:
+    """Each figure of a page, and the numbers in the tables that its link leads to; not of bands."""
+    folder = site if page == "index" else site / page
+    found = []
+    for number, figure in enumerate(FIGURE.findall((folder / "index.html").read_text()), start=1):
+        link = re.search(r'<a href="(.*?)#(.*?)" aria-label="(.*?)"[^>]*>The numbers</a>', figure)
+        assert link and link[3] == f"The numbers of figure {number}"
+        tables = (folder / link[1]).read_text().partition(f'<h2 id="{link[2]}">')[2]
+        cells = re.findall("<td>([^<]+)</td>", tables.partition("<h2 ")[0])
+        shown = [each for cell in cells for each in re.sub(r" \(.*\)", "", cell).split(", ")]
+        found.append((figure, shown))
+    return found
+
+
+@pytest.mark.parametrize("page", SCRIPTS)
+def test_each_figure_has_its_numbers_one_click_away(site: Path, page: str) -> None:
+    figures = numbers_of_figures(site, page)
+    assert figures
+    for _, shown in figures:
+        assert len(shown) >= 30
+        for number in shown:
+            assert re.fullmatch(r"(≥ )?-?\d+(\.\d+)?|not finite", number)
+
+
+@pytest.mark.parametrize("page", ["index", "decay", "optimizers"])
+def test_the_numbers_of_a_figure_are_as_many_as_its_dots_and_the_corners_of_its_lines(
+    site: Path, page: str
+) -> None:
+    figure, shown = numbers_of_figures(site, page)[0]
+    dots = re.findall(r'<use [^>]*style="fill:#', figure)
+    lines = re.findall(r'<path d="([^"]*)"[^>]*style="fill:none;stroke:#', figure)
+    corners = [line.count("L") + 1 for line in lines if line.count("L") > 2]  # else: the legend's
+    assert len(shown) == len(dots) + sum(corners) > 90
 
 
 def test_two_builds_of_one_commit_are_the_same_to_the_byte(site: Path, tmp_path: Path) -> None:

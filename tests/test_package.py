@@ -12,8 +12,10 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import jupytext
 import pytest
 import yaml
+from nbclient import NotebookClient
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -21,6 +23,9 @@ from packaging.utils import canonicalize_name
 import lrguide
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs" / "site"))
+from page_notebook import to_notebook  # noqa: E402
+
 # Run by hand beside other libraries, which each of these files names.
 OWN_ENVIRONMENT = {"tests/oracles/make.py", "tests/mutation.py"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -39,7 +44,15 @@ def test_source_stands_in_docs_lrguide_and_tests_alone() -> None:
 
 def test_the_top_holds_only_what_a_tool_or_a_reader_looks_for_there() -> None:
     assert {name for name in tracked() if "/" not in name} <= {
-        *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "CITATION.cff"),
+        *(
+            "README.md",
+            "CHANGELOG.md",
+            "CONTRIBUTING.md",
+            "MAINTAINING.md",
+            "SECURITY.md",
+            "LICENSE",
+            "CITATION.cff",
+        ),
         *("Makefile", "pyproject.toml", "constraints.txt", "mkdocs.yml", ".gitignore"),
     }
 
@@ -63,7 +76,7 @@ def test_each_path_in_the_tree_of_the_readme_exists() -> None:
 
 
 def test_contributing_is_short() -> None:
-    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) < 105
+    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) < 80
 
 
 # One version, one list of dependencies.
@@ -194,7 +207,8 @@ def imported(node: ast.AST) -> Iterator[str]:
     "name", [n for n in tracked() if n.endswith(".py") and n not in OWN_ENVIRONMENT]
 )
 def test_what_a_file_imports_is_declared(name: str) -> None:
-    beside = [path.stem for path in [*ROOT.glob("docs/site/*.py"), *ROOT.glob("tests/*.py")]]
+    folders = ("docs/site", "tests", ".ci")
+    beside = [path.stem for folder in folders for path in ROOT.glob(f"{folder}/*.py")]
     ours = {"lrguide", "tests", *beside}
     declared_names = {canonicalize_name(requirement.name) for requirement in declared()}
     tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
@@ -285,6 +299,36 @@ def test_each_example_pasted_into_a_script_runs_with_the_wheel(
     shown = [name for name in lrguide.__all__ if ">>> " in (getattr(lrguide, name).__doc__ or "")]
     for name in {*shown} - {*lrguide._NAMES, "mnist_full"}:
         assert any(re.fullmatch(rf"lrguide\.\w+\.{name}", line) for line in said), name
+
+
+def test_a_page_s_notebook_runs_with_the_wheel_and_the_runs_it_fetched(
+    archives: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The smallest page; `test_built_site.py` sees that the others hold the code that was run."""
+    wheel, home = tmp_path / "wheel", tmp_path / "home"
+    zipfile.ZipFile(archives["wheel"]).extractall(wheel)
+    home.mkdir()
+    records = (ROOT / "docs" / "records").as_uri() + "/"
+    page = jupytext.read(ROOT / "docs" / "index.py")
+    notebook = to_notebook(page, "lrguide", ["train_SMALL.json"], records)
+    first = notebook.cells[0]
+    first.source = first.source.replace("%pip install --quiet lrguide\n", "")
+    assert "%" not in first.source
+    notebook.cells[-1].cell_type = "code"
+    notebook.cells[-1].source = "import lrguide; print(lrguide.__file__)"
+    notebook.cells[-1].outputs = []
+    for name, value in {"PYTHONPATH": str(wheel), "LRGUIDE_MAX_SECONDS": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("LRGUIDE_PAGE", raising=False)
+    resources = {"metadata": {"path": str(home)}}
+    NotebookClient(notebook, kernel_name="python3", resources=resources).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    printed = [output.text for output in outputs if output.get("name") == "stdout"]
+    assert printed[-1].strip() == str(wheel / "lrguide/__init__.py")
+    shown = {form for output in outputs for form in output.get("data", {})}
+    assert shown == {"text/html", "text/markdown", "text/plain"}
+    assert not any("failed" in output.get("metadata", {}).get("lrguide", {}) for output in outputs)
+    assert [path.name for path in home.iterdir()] == ["records"], "it trained, or wrote elsewhere"
 
 
 # Workflows.

@@ -163,13 +163,13 @@ def test_page_has_a_title_and_a_description_of_search_result_length(page: str) -
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page_has_a_live_snippet_that_needs_only_keras_and_lrguide(page: str) -> None:
+def test_page_has_a_live_snippet_that_needs_only_keras_lrguide_and_data(page: str) -> None:
     snippets = [text for header, text in cells(page) if '"snippet"' in header]
     assert snippets, 'one cell is tagged "snippet"'
     for snippet in snippets:
         assert len(snippet.strip().splitlines()) <= 20
         imported = set(re.findall(r"^(?:import|from) (\w+)", snippet, flags=re.MULTILINE))
-        assert imported <= {"keras", "lrguide"}
+        assert imported <= {"keras", "lrguide", "sklearn"}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,7 +1,9 @@
 """Claims, tables and figures: what they show, and what they refuse."""
 
+import base64
 import functools
 import inspect
+import struct
 
 import numpy as np
 import pytest
@@ -119,6 +121,49 @@ def test_a_figure_is_published_as_svg_with_its_text_alternative(outputs) -> None
     assert html.startswith('<figure class="lr-figure"><svg ')
     assert 'aria-label="mean &lt;0.2&gt; &amp; &quot;range&quot;"' in html
     assert "\n" not in html
+
+
+def tall(runs: Runs) -> Figure:
+    figure, axes = plots.subplots(height=7.0)
+    axes.plot(runs.values("test_loss"))
+    return figure
+
+
+@pytest.mark.parametrize("drawing", [draw, tall])
+def test_the_first_figure_of_a_page_is_a_png_for_links_to_it_too_where_the_site_is_built(
+    outputs, monkeypatch: pytest.MonkeyPatch, drawing
+) -> None:
+    for page in ("", "page.py", "page.py"):  # a reader's notebook, and two builds
+        monkeypatch.setattr(report, "figures", [])
+        monkeypatch.setenv("LRGUIDE_PAGE", page)
+        for _ in range(2):
+            report.figure(RUNS, drawing, lambda r: f"a mean of {mean(r):.1f}")
+    data = [output.data for output in outputs.outputs]
+    pictures = [each.get("image/png") for each in data]
+    assert [picture is not None for picture in pictures] == [False, False, True, False, True, False]
+    assert struct.unpack(">II", base64.b64decode(pictures[2])[16:24]) == (1200, 630)
+    assert pictures[2] == pictures[4]
+    assert len({each["text/html"] for each in data}) == 1
+
+
+def test_a_figure_takes_its_numbers_along(outputs) -> None:
+    report.figure(RUNS, draw, lambda r: "Three losses.")
+    assert outputs.outputs[0].metadata["lrguide"]["numbers"] == {
+        "words": "Three losses.",
+        "tables": [
+            {
+                "caption": "Value",
+                "heads": ["", "value"],
+                "rows": [["0", "0.1"], ["1", "0.2"], ["2", "0.3"]],
+                "beside": [],
+            }
+        ],
+    }
+
+
+def test_a_figure_without_numbers_is_refused() -> None:
+    with pytest.raises(ValueError, match="must show a number"):
+        report.figure(RUNS, lambda r: plots.subplots()[0], lambda r: "Nothing.")
 
 
 def test_a_figure_without_text_alternative_is_refused() -> None:

@@ -67,6 +67,18 @@ made = {
     "records": ["train_SMALL.json", "only_cached.json"],
 }
 display({"text/markdown": "A **claim**."}, raw=True, metadata={"lrguide": {"made": made}})
+table = {
+    "caption": "Loss by name",
+    "heads": ["", "SGD"],
+    "rows": [["a < b", "0.5"]],
+    "beside": ["guessing at 2.3"],
+}
+numbers = {"words": "One loss, of a numbat.", "tables": [table]}
+display(
+    {"text/html": '<figure class="lr-figure"><svg viewBox="0 0 9 9"></svg></figure>'},
+    raw=True,
+    metadata={"lrguide": {"made": made, "numbers": numbers}},
+)
 """
 
 TABLES = """\
@@ -118,6 +130,14 @@ runs = measured(probe, [dict(budget="TINY", seed=seed) for seed in (1,)])
 print("losses", runs.values("loss").ravel())
 """
 
+
+# Neither line nor dot.
+EMPTY = """
+from lrguide import plots
+from lrguide.guide.report import figure
+
+figure(runs, lambda runs: plots.subplots()[0], alt=lambda runs: "A figure, it seems.")
+"""
 
 # Two sentences that its run does not bear out.
 UNTRUE = """
@@ -234,6 +254,34 @@ class TestAPage:
 
     def test_its_warnings_reach_the_terminal(self, built: Site) -> None:
         assert "only for the terminal" in (built.folder / "build.log").read_text()
+
+    def test_has_the_numbers_of_its_figures_one_click_away(self, built: Site) -> None:
+        link = 'href="plots-numbers.html#figure-1" aria-label="The numbers of figure 1"'
+        figure = '<figure class="lr-figure"><svg id="figure-1" data-search-exclude viewBox='
+        assert figure in built.html("plots")
+        assert f"</svg><a {link} data-search-exclude>The numbers</a></figure>" in built.html(
+            "plots"
+        )
+        page = (built.folder / "site/plots/plots-numbers.html").read_text(encoding="utf-8")
+        for part in (
+            "<title>The numbers of “Plots” - ",
+            '<meta name="robots" content="noindex">',
+            '<h2 id="figure-1">Figure 1</h2>',
+            '<p>One loss, of a numbat.</p>\n<p><a href="../plots/#figure-1">',
+            "<caption>Loss by name</caption>",
+            '<td></td>\n<th scope="col">SGD</th>',
+            '<th scope="row">a &lt; b</th>\n<td>0.5</td>',
+            "Drawn across it: guessing at 2.3.",
+        ):
+            assert part in page
+        assert not (built.folder / "site/tables/tables-numbers.html").exists()
+
+    def test_neither_the_text_in_its_figures_nor_their_numbers_are_searched(
+        self, built: Site
+    ) -> None:
+        index = (built.folder / "site/search/search_index.json").read_text()
+        assert ">3.5</text>" in built.html("plots")  # a tick
+        assert [word for word in ("3.5", "The numbers", "numbat") if word in index] == []
 
     def test_can_be_taken_along_as_script_and_as_notebook_without_outputs(
         self, built: Site
@@ -362,6 +410,12 @@ class TestABuild:
         assert second.startswith(
             "docs/index.py, line 16: No run has seed 7; these runs have seed 1."
         )
+
+    def test_fails_on_a_figure_that_shows_nothing(self, tmp_path: Path) -> None:
+        result = Site(tmp_path, {"index.py": f"# %%{ASK}{EMPTY}"}, REAL_PACKAGE).build()
+        assert result.returncode != 0
+        assert "docs/index.py, line 17 (code cell 1) stopped:" in result.stderr
+        assert "ValueError: each panel of a figure must show a number" in result.stderr
 
     def test_says_so_when_a_kernel_dies(self, tmp_path: Path) -> None:
         site = Site(tmp_path, {"index.py": "# %%\nimport os\n\nos._exit(3)\n"})

@@ -8,19 +8,26 @@ prose is searched and every Markdown extension works.
 from __future__ import annotations
 
 import atexit
+import base64
 import contextlib
 import functools
 import logging
 import os
+import posixpath
 import subprocess
 import time
 from datetime import date
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
+import addresses
 import jupytext
 import nbformat
 import yaml
+from figure_numbers import link_numbers
+from jinja2 import Environment, Template
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
@@ -29,6 +36,7 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from page_markdown import to_markdown, without_blank_lines
+from page_notebook import to_notebook
 from page_results import Results, Run, explain, first_line, stop_of
 from runs_csv import table_of
 from watchdog.events import FileModifiedEvent
@@ -37,6 +45,10 @@ log = logging.getLogger("mkdocs.pages")
 logging.getLogger("mkdocs.plugins.mkdocs_jupyter").setLevel(logging.WARNING)
 LIBRARIES = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy", "python": "Python"}
 serving = False
+notebooks: dict[str, dict[str, Any]] = {}  # of the build under way: each script page as it ran
+cards: dict[str, str] = {}  # and the public address of each page's picture
+figures: dict[str, list[dict[str, Any]]] = {}  # whose numbers a page shows, by the page's file
+templates: list[Template] = []  # of the build under way
 
 
 @functools.cache  # MkDocs keeps this module while it serves, and with it the runs under way
@@ -102,13 +114,17 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
         result.done.wait()
     note = foot = ""
     executed = result.notebook if isinstance(result, Run) else result
+    figures.pop(page.file.src_uri, None)
     if isinstance(result, Run) and not result.done.is_set():
         note = _running(result)
     elif executed is None or stop_of(executed):
         note = _stopped(executed, path, _root(config))
     notebook = jupytext.read(path)  # prose is always the file's; only results are kept
+    notebooks.pop(page.file.src_uri, None)
     if executed is not None:
+        notebooks[page.file.src_uri] = executed
         _copy_outputs(executed, notebook)
+        figures[page.file.src_uri] = link_numbers(notebook, _numbers_of(page))
         note += _untrue(notebook, path, _root(config))
         foot = _foot(executed, page, config)
     markdown, meta = to_markdown(notebook)
@@ -116,23 +132,60 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
     return "\n\n".join([header + note, markdown, foot])
 
 
-def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Write the page's notebook, without outputs, beside the script that mkdocs-jupyter copies.
+def on_env(env: Environment, config: MkDocsConfig, files: Files) -> None:
+    """Get ready to write pages of numbers."""
+    templates[:] = [env.get_template("numbers.html")]
 
-    What the page itself loses is blank lines.
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> None:
+    """Add the page's notebook, and its picture, beside the script that mkdocs-jupyter copies."""
+    cards.pop(page.file.src_uri, None)
+    if not _is_script(page.file.src_uri):
+        return
+    path, root, site = Path(str(page.file.abs_src_path)), _root(config), addresses.of_site(config)
+    executed = notebooks.get(page.file.src_uri)
+    made = _made(executed) if executed else {}
+
+    def address(link: str) -> str:
+        target, _, anchor = link.partition("#")
+        there = posixpath.normpath(posixpath.join(page.file.src_uri, "..", target))
+        file = files.get_file_from_path(there) if target else page.file
+        if not site or file is None:
+            return ""
+        return urljoin(site, file.url) + (f"#{anchor}" if anchor else "")
+
+    notebook = to_notebook(
+        jupytext.read(path),
+        addresses.for_pip(config, root),
+        _stored(made, config),
+        site and f"{site}records/",
+        address,
+    )
+    text = nbformat.writes(notebook, version=4) + "\n"
+    files.append(File.generated(config, _beside(page, "ipynb"), content=text))
+    picture = _picture(executed) if executed and site else None
+    if picture:
+        files.append(File.generated(config, _beside(page, "png"), content=picture))
+        cards[page.file.src_uri] = site + _beside(page, "png")
+
+
+def on_page_context(context: Any, page: Page, config: MkDocsConfig, nav: Navigation) -> None:
+    """Name the picture to show where somebody links to the page; write its figures' numbers.
+
+    The picture is its own or the front page's. To MkDocs the file of numbers is no page.
     """
-    if _is_script(page.file.src_uri):
-        path = Path(str(page.file.abs_src_path))
-        notebook = jupytext.read(path)
-        for number, cell in enumerate(notebook.cells):
-            cell.id = f"cell-{number}"
-            cell.metadata = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
-        notebook.metadata = {
-            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
-        }
-        target = Path(page.file.abs_dest_path).parent / f"{path.stem}.ipynb"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(nbformat.writes(notebook, version=4) + "\n", encoding="utf-8")
+    front = nav.homepage.file.src_uri if nav.homepage else ""
+    page.meta["card"] = cards.get(page.file.src_uri) or cards.get(front, "")
+    if shown := figures.get(page.file.src_uri):
+        folder = Path(page.file.abs_dest_path).parent
+        html = templates[0].render({**context, "page": None, "of": page, "figures": shown})
+        folder.mkdir(parents=True, exist_ok=True)
+        target = folder / _numbers_of(page)
+        target.write_text(without_blank_lines(html), encoding="utf-8")
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Leave out the blank lines."""
     return without_blank_lines(output)
 
 
@@ -153,6 +206,11 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 def _root(config: MkDocsConfig) -> Path:
     return Path(config.config_file_path).resolve().parent
+
+
+def _numbers_of(page: Page) -> str:
+    """The name of the file with the numbers of a page's figures; it lies in the page's folder."""
+    return f"{Path(page.file.src_uri).stem}-numbers.html"
 
 
 def _is_script(uri: str) -> bool:
@@ -232,36 +290,69 @@ def _stopped(notebook: dict[str, Any] | None, path: Path, root: Path) -> str:
 
 
 def _foot(notebook: dict[str, Any], page: Page, config: MkDocsConfig) -> str:
-    """When, where and with what the page's numbers were measured, and what to download."""
-    made: dict[str, set[str]] = {}
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            given = output.get("metadata", {}).get("lrguide", {}).get("made", {})
-            for name, values in {**given, **given.get("versions", {})}.items():
-                made.setdefault(name, set()).update(values)
+    """When, where and with what the page's numbers were measured, and what to take away."""
+    made = _made(notebook)
     lines = []
     if made.get("dates"):
         where = f" on {_and(made['processors'])}" if made.get("processors") else ""
         libraries = [f"{LIBRARIES[name]} {_and(made[name])}" for name in LIBRARIES if name in made]
         lines.append(f"Measured {_days(made['dates'])}{where}, with {', '.join(libraries)}.")
     stem = Path(page.file.src_uri).stem
+    colab = addresses.in_colab(config, _beside(page, "ipynb"))
     lines.append(
         f'To change and run: this page as a <a href="{stem}.py" download>script</a> '
-        f'or a <a href="{stem}.ipynb" download>notebook</a>.'
+        f'or a <a href="{stem}.ipynb" download>notebook</a>'
+        + (f', also <a href="{colab}">in Colab</a>.' if colab else ".")
     )
-    links = [
-        f'<a href="{get_relative_url(f"records/{name}", page.url)}">{name}</a>'
-        for name in sorted(made.get("records", []))
-        if Path(config.docs_dir, "records", name).exists()
-    ]
+    records = get_relative_url("records/", page.url)
+    links = []
+    for name in _stored(made, config):
+        report = addresses.for_reports(config, f"{stem}.py, a number of {name}")
+        links.append(
+            f'<a href="{records}{name}">{name}</a>'
+            + (f' (<a href="{escape(report)}">report a number</a>)' if report else "")
+        )
     if links:
-        meaning = get_relative_url("records/", page.url)
+        meaning = records if config.use_directory_urls else f"{records}index.html"
         lines.append(
             f"Every run behind it: {', '.join(links)} "
-            f'(<a href="{meaning}">what the fields mean</a>).'
+            f'(<a href="{meaning}">what the fields mean</a>); '
+            f'<a href="{records}runs.csv" download>all runs as CSV</a>.'
         )
     paragraphs = "".join(f"<p>{line}</p>" for line in lines)
     return f'<div class="lr-foot" data-search-exclude>{paragraphs}</div>'
+
+
+def _made(notebook: dict[str, Any]) -> dict[str, set[str]]:
+    """What produced the page's runs, and which records hold them."""
+    made: dict[str, set[str]] = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            given = output.get("metadata", {}).get("lrguide", {}).get("made", {})
+            for name, values in {**given, **given.get("versions", {})}.items():
+                made.setdefault(name, set()).update(values)
+    return made
+
+
+def _stored(made: dict[str, set[str]], config: MkDocsConfig) -> list[str]:
+    """The records among the files that hold a page's runs; others lie in a cache."""
+    folder = Path(config.docs_dir, "records")
+    return [name for name in sorted(made.get("records", [])) if (folder / name).exists()]
+
+
+def _picture(notebook: dict[str, Any]) -> bytes | None:
+    """The PNG that `figure` made of the page's first figure."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                return base64.b64decode(output["data"]["image/png"])
+    return None
+
+
+def _beside(page: Page, kind: str) -> str:
+    """Where in the site a file of this kind lies that belongs to a script page."""
+    stem = Path(page.file.src_uri).stem
+    return posixpath.join(posixpath.dirname(page.url), f"{stem}.{kind}")
 
 
 def _and(values: set[str]) -> str:

@@ -62,7 +62,7 @@ def inline_svg(svg: str, alt: str, number: int) -> str:
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>c{number}-", svg)
     svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><").strip()
     label = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}" data-search-exclude', 1)
     return f'<figure class="lr-figure">{svg}</figure>'
 
 

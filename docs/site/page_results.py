@@ -22,7 +22,7 @@ from page_markdown import clean_text
 
 AT_ONCE = 2  # starting a kernel and importing TensorFlow leaves half of two cores idle
 LONGEST = "120"  # seconds of training that a page may start by itself; the environment may differ
-KEPT = 300  # entries: about 30 MB
+KEPT = 300  # entries: about 45 MB
 
 
 class Store:

@@ -1,4 +1,4 @@
-"""MkDocs hook: what a published site needs beside its pages.
+"""MkDocs hook: what a site needs beside its pages where it is published, or opened as a folder.
 
 The addresses of site and repository stand in mkdocs.yml alone (`site_url`, `repo_url`). What needs
 one of them is left out while it is not set.
@@ -6,20 +6,29 @@ one of them is left out while it is not set.
 
 from __future__ import annotations
 
-import os
+import re
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+import addresses
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 
+ASSETS = Path(__file__).parent / "theme" / "assets"
+PLAIN = "assets/explorer-plain.js"
 urls: list[str] = []  # of the build under way
 
 
+@event_priority(100)  # before the theme's `offline`, which else takes this script from elsewhere
 def on_config(config: MkDocsConfig) -> None:
     """Show the selector of versions where there are some, which is under mike."""
-    if _under_mike():
+    if _is_for_a_folder(config):
+        config.site_url = ""  # its pages have other addresses there
+        config.extra["polyfills"] = ["assets/iframe-worker.js"]
+        config.extra_javascript.insert(0, PLAIN)  # type: ignore[arg-type]
+    if addresses.of_version():
         config.extra["version"] = {"provider": "mike", "default": "latest", "alias": True}
 
 
@@ -29,6 +38,15 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     if config.site_url:
         lines.append(f"Sitemap: {config.site_url.rstrip('/')}/sitemap.xml")
     files.append(File.generated(config, "robots.txt", content="\n".join(lines) + "\n"))
+    if _is_for_a_folder(config):
+        files.append(File.generated(config, PLAIN, content=plain_explorer()))
+
+
+def plain_explorer() -> str:
+    """The schedule explorer as one script: a page opened from a folder may load no module."""
+    code = "".join((ASSETS / name).read_text("utf-8") for name in ("schedules.js", "explorer.js"))
+    code = re.sub(r"^import \{[^}]*\} from .*\n|^export ", "", code, flags=re.MULTILINE)
+    return f"{{\n{code}\nwindow.lrExplorer = {{ mount }}\n}}\n"
 
 
 def on_env(env: Any, config: MkDocsConfig, files: Files) -> None:
@@ -43,11 +61,12 @@ def on_post_build(config: MkDocsConfig) -> None:
     site = Path(config.site_dir)
     for name in ("sitemap.xml", "sitemap.xml.gz"):
         (site / name).unlink(missing_ok=True)
-    if _under_mike():
+    if addresses.of_version():
         # Its selector looks there whether the other version has this page, and ignores the host.
         places = "".join(f"<url><loc>http://localhost/{escape(url)}</loc></url>" for url in urls)
         (site / "sitemap.xml").write_text(f"<urlset>{places}</urlset>\n", encoding="utf-8")
 
 
-def _under_mike() -> bool:
-    return bool(os.environ.get("MIKE_DOCS_VERSION"))
+def _is_for_a_folder(config: MkDocsConfig) -> bool:
+    plugin: Any = config.plugins.get("material/offline")
+    return bool(plugin and plugin.config.enabled)

@@ -25,9 +25,11 @@ from lrguide.guide.processes import Experiment, jobs_allowed, run_all
 
 SCHEMA = 1
 ROOT = Path(__file__).resolve().parents[2]
-RECORDS = ROOT / "docs" / "records"
-# An installed copy of lrguide has no docs beside it and must not write into site-packages.
-CACHE = (ROOT if RECORDS.is_dir() else Path.cwd()) / ".cache" / "lrguide"
+RECORDS, CACHE = ROOT / "docs" / "records", ROOT / ".cache" / "lrguide"
+if not RECORDS.is_dir():
+    # An installed copy has no docs beside it and must not write into site-packages: a reader who
+    # took a page's notebook away puts the records beside that.
+    RECORDS, CACHE = Path.cwd() / "records", Path.cwd() / ".cache" / "lrguide"
 
 # What this process asked for, so that `make measure` can learn a page's settings by running it.
 asked: list[tuple[Experiment, list[dict[str, Any]]]] = []
@@ -136,8 +138,9 @@ def measured(
         function: an experiment of `lrguide.guide.experiments`, such as `train`.
         settings: one mapping a run; a named budget stands for its numbers.
         jobs: processes at a time; `LRGUIDE_JOBS` or the number of processors by default.
-        records: folder of the committed records, `docs/records` by default.
-        cache: folder for new runs, `.cache/lrguide` by default.
+        records: folder of the committed records; by default `docs/records` of the repository, or
+            `records` in the working directory where lrguide is installed without it.
+        cache: folder for new runs; by default `.cache/lrguide` in the same place.
 
     Raises:
         ValueError, TypeError: for bad settings (before anything trains) or a damaged record.

@@ -5,18 +5,23 @@ In a notebook (so in the site's build) they are published as Markdown and SVG; i
 """
 
 import ast
+import base64
+import io
 import linecache
+import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from numpy.typing import NDArray
 
 from lrguide import plots
+from lrguide.guide.numbers import tables
 from lrguide.guide.records import Runs
 
 
@@ -32,6 +37,9 @@ class Claim:
 
 # What this process has claimed: the tests spoil the runs and see that each claim can fail.
 claims: list[Claim] = []
+
+# The text alternatives of the figures that this process has shown.
+figures: list[str] = []
 
 
 def claim(
@@ -59,7 +67,7 @@ def claim(
     try:
         text = sentence(runs)
         if holds(runs):
-            _publish("text/markdown", text, text, runs)
+            _publish({"text/markdown": text}, text, runs)
             return
         title = "No longer true"
         failure = f"The runs do not bear out this sentence: {text.removeprefix('- ')}"
@@ -75,7 +83,7 @@ def claim(
     lines = failure.strip().replace("\n", "\n    ")
     warning = f'!!! warning "{title}"\n\n    {lines}'
     line = sys._getframe(1).f_lineno
-    _publish("text/markdown", warning, failure, runs, failed=failure, line=line)
+    _publish({"text/markdown": warning}, failure, runs, failed=failure, line=line)
 
 
 def table(
@@ -101,16 +109,28 @@ def table(
         )
     )
     text = f"*{caption(runs)}*\n\n{text}"
-    _publish("text/markdown", text, text, runs)
+    _publish({"text/markdown": text}, text, runs)
 
 
 def figure(runs: Runs, draw: Callable[[Runs], Figure], alt: Callable[[Runs], str]) -> None:
-    """Show a figure with the text alternative `alt`, which states what the figure shows."""
+    """Show a figure with the text alternative `alt`, which states what the figure shows.
+
+    Its numbers go along as tables, for the page that the site has beside this one; in the site's
+    build the page's first figure also goes along as a picture.
+
+    Raises:
+        ValueError: if the figure shows no number, or `alt` is empty.
+    """
+    words, forms = alt(runs), {}
     with mpl.rc_context(plots.STYLE):
         drawn = draw(runs)
-    words = alt(runs)
-    html = f'<figure class="lr-figure">{plots.svg(drawn, words)}</figure>'
-    _publish("text/html", html, f"Figure: {words}", runs)
+        forms["text/html"] = f'<figure class="lr-figure">{plots.svg(drawn, words)}</figure>'
+        numbers = {"words": words, "tables": [asdict(table) for table in tables(drawn)]}
+        if not figures and os.environ.get("LRGUIDE_PAGE"):
+            # Drawn anew: each layout of one figure makes more room for what lies outside its axes.
+            forms["image/png"] = base64.b64encode(_card(draw(runs))).decode()
+    figures.append(words)
+    _publish(forms, f"Figure: {words}", runs, numbers=numbers)
 
 
 def several(values: NDArray[np.float64], digits: int = 3) -> str:
@@ -181,14 +201,28 @@ def _in_notebook() -> bool:
     return get_ipython() is not None
 
 
-def _publish(kind: str, content: str, plain: str, runs: Runs, **marks: str | int) -> None:
+def _card(drawn: Figure) -> bytes:
+    """The figure as a PNG of 1200 by 630 pixels, for others' links to its page."""
+    across, up = 50, 35  # white margins, of which some cut a part
+    dpi = int(min(200, (630 - 2 * up) / drawn.get_figheight()))  # its text as large as it can be
+    drawn.set_size_inches((1200 - 2 * across) / dpi, (630 - 2 * up) / dpi)
+    pixels, file = io.BytesIO(), io.BytesIO()
+    drawn.savefig(pixels, format="rgba", dpi=dpi, facecolor="white", transparent=False)
+    inner = np.frombuffer(pixels.getvalue(), np.uint8).reshape(630 - 2 * up, 1200 - 2 * across, 4)
+    card = np.full((630, 1200, 3), 255, np.uint8)
+    card[up:-up, across:-across] = inner[..., :3]
+    imsave(file, card, format="png")
+    return file.getvalue()
+
+
+def _publish(forms: dict[str, str], plain: str, runs: Runs, **marks: Any) -> None:
     if not _in_notebook():
         print(plain)
         return
     from IPython.display import display
 
     display(
-        {kind: content, "text/plain": plain},
+        {**forms, "text/plain": plain},
         raw=True,
         metadata={"lrguide": {"made": _made(runs), **marks}},
     )

@@ -9,5 +9,7 @@ document$.subscribe(() => {
 
 document$.subscribe(() => {
   const places = document.querySelectorAll(".lr-explorer")
-  if (places.length) import(`${assets}explorer.js`).then(({ mount }) => places.forEach(mount))
+  if (!places.length) return
+  const explorer = window.lrExplorer ?? import(`${assets}explorer.js`) // the former in a folder
+  Promise.resolve(explorer).then(({ mount }) => places.forEach(mount))
 })

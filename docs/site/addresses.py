@@ -1,0 +1,56 @@
+"""Public addresses of what is built; empty where `site_url` or `repo_url` is not set."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from urllib.parse import urlencode, urljoin
+
+from mkdocs.config.defaults import MkDocsConfig
+
+GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
+
+
+def of_version() -> str:
+    """The version that mike is building."""
+    return os.environ.get("MIKE_DOCS_VERSION", "")
+
+
+def of_site(config: MkDocsConfig) -> str:
+    """Where this version of the site is."""
+    if not config.site_url:
+        return ""
+    site = config.site_url.rstrip("/") + "/"
+    # mike has put there the address of the version that search engines shall know.
+    return urljoin(site, f"../{of_version()}/") if of_version() else site
+
+
+def in_colab(config: MkDocsConfig, path: str) -> str:
+    """Where Colab opens a notebook of the site, which it takes from the branch of a deployment."""
+    github = GITHUB.fullmatch(config.repo_url or "")
+    if not github or not config.site_url:
+        return ""
+    folder = of_version() or "latest"
+    return f"https://colab.research.google.com/github/{github[1]}/blob/gh-pages/{folder}/{path}"
+
+
+def for_reports(config: MkDocsConfig, where: str) -> str:
+    """Where a reader says that something is wrong there: the repository's form, begun."""
+    github = GITHUB.fullmatch(config.repo_url or "")
+    asked = urlencode({"template": "wrong.yml", "where": where})
+    return f"https://github.com/{github[1]}/issues/new?{asked}" if github else ""
+
+
+def for_pip(config: MkDocsConfig, root: Path) -> str:
+    """What installs the package as it is here: this very commit, or else the version's release."""
+    git = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    if config.repo_url:
+        commit = subprocess.run(git, capture_output=True, text=True).stdout.strip()
+        if commit:
+            return f"git+{config.repo_url.rstrip('/')}@{commit}"
+    package = root / "lrguide" / "__init__.py"
+    text = package.read_text(encoding="utf-8") if package.exists() else ""  # other pages than ours
+    found = re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)
+    return f"lrguide=={found[1]}" if found else "lrguide"
