@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrguide.data import Digits, fingerprint, mnist_full, mnist_subset
-from lrguide.guide import contenders
+from lrguide.guide import contenders, tasks
 
 if TYPE_CHECKING:
     import keras
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Raise a function's number when its results change on purpose: its stored runs are then void.
 PROTOCOL = {"train": 1, "sweep": 1, "updates": 1}
+
+MNIST = "MNIST"  # the task of all runs that name none
 
 # Keras holds a rate in float32: what is infinite or 0 there is so in the training.
 LOWEST_RATE, HIGHEST_RATE = (float(limit) for limit in (np.finfo("f4").tiny, np.finfo("f4").max))
@@ -59,6 +61,11 @@ BUDGETS = {
     "SHORT": Budget(3000, 50, 5, 1500, 2000),
     "SMALL": Budget(6000, 250, 5, 1500, 2000),
     "MIDDLE": Budget(12000, 250, 6, 3000, 3000),
+    # Of the other tasks each has its own: all its examples.
+    **{
+        name: Budget(task.parts[0], task.batch, task.epochs, *task.parts[1:])
+        for name, task in tasks.TASKS.items()
+    },
     "FULL": Budget(48000, 250, 25, 12000, 10000, full=True),
 }
 
@@ -83,13 +90,20 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
     if not isinstance(settings, Mapping):
         raise TypeError(f"the settings of a run must be a mapping, received {settings!r}")
     settings = dict(settings)
-    name = settings.get("budget", "SMALL")
+    task = _checked("task", settings.get("task", MNIST))
+    name = settings.get("budget", "SMALL" if task == MNIST else task)
     if not isinstance(name, str) or name not in BUDGETS:
         raise ValueError(f"budget must be one of {', '.join(BUDGETS)}, received {name!r}")
+    if name != task and {name, task} & set(tasks.TASKS):
+        raise ValueError(
+            f"budget and task must have the same name where one of them is "
+            f"{', '.join(tasks.TASKS)}, received {name!r} and {task!r}"
+        )
     parameters = inspect.signature(function).parameters
     numbers = {field: n for field, n in asdict(BUDGETS[name]).items() if field in parameters}
     completed = {"budget": name, **numbers, **settings}
     optional = defaults(function)
+    usual = optional.get("network")
     unknown, missing = set(completed) - set(parameters), set(parameters) - {*completed, *optional}
     if unknown or missing:
         raise TypeError(
@@ -105,17 +119,24 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
         completed[setting] = _checked(setting, value)
     if completed["full"] is not BUDGETS[name].full:
         raise ValueError(f"full is set by the budget {name}, received {completed['full']!r}")
+    kind = "images" if task == MNIST else "examples"
     limits = (48000, 12000, 10000) if completed["full"] else (12000, 3000, 3000)
+    if task != MNIST:
+        limits = tasks.TASKS[task].parts
     for part, limit in zip(("training", "validation", "test"), limits, strict=True):
         if completed.get(part, 0) > limit:
             raise ValueError(
-                f"{part} must be at most {limit} images, as many as this data has, "
+                f"{part} must be at most {limit} {kind}, as many as this data has, "
                 f"received {completed[part]}"
             )
     if completed.get("batch", 0) > completed.get("training", math.inf):
         raise ValueError(
-            f"batch must be at most the {completed['training']} training images, "
+            f"batch must be at most the {completed['training']} training {kind}, "
             f"received {completed['batch']}"
+        )
+    if task != MNIST and completed.get("network", usual) != usual:
+        raise ValueError(
+            f"network is set by the task {task}, received {completed['network']!r} beside it"
         )
     if completed.get("low") and completed["low"] >= completed["rate"]:
         raise ValueError(
@@ -148,7 +169,7 @@ def identity(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
     return {
         "function": name if module == __name__ else f"{module}.{name}",
         "protocol": protocols[name],
-        "data": fingerprint(settings["full"]),
+        "data": _fingerprint(settings.get("task", MNIST), settings["full"]),
         # Without those at their default: a new optional setting must not void stored runs.
         "settings": {k: v for k, v in settings.items() if k not in optional or optional[k] != v},
     }
@@ -171,6 +192,7 @@ def train(
     network: str = "article_cnn",
     ema: float = 0.0,
     averaged: bool = False,
+    task: str = MNIST,
 ) -> dict[str, Any]:
     """Train a network, the article's by default, at a learning rate or a schedule of it.
 
@@ -190,22 +212,23 @@ def train(
         full: all of MNIST instead of the subset.
         schedule: a name in `contenders.SCHEDULES`, over the whole run.
         low: lower bound of a cyclical schedule; 0 stands for a quarter of the rate.
-        network: a name in `contenders.NETWORKS`.
+        network: a name in `contenders.NETWORKS`, for MNIST.
         ema: evaluate a moving average of the weights with this momentum; 0 keeps none.
         averaged: evaluate the weights that `ScheduleFreeAdamW` averages, not those it trains at.
+        task: what to learn instead of MNIST, a name in `tasks.TASKS`, with the network of its own.
 
     Returns:
         `loss`, `accuracy` (with dropout, averaged over the epoch), `validation_loss` and
         `validation_accuracy`, one number an epoch; `test_loss` and `test_accuracy` at the end;
         `first_losses` of the first five batches (fewer where an epoch is shorter); `rates` at the
-        start of each epoch, and `rates_sha256` over those of all steps. A number that is not
-        finite is None.
+        start of each epoch, and `rates_sha256` over those of all steps. A regression has no
+        accuracy. A number that is not finite is None.
     """
     settings = dict(locals())
     _use_one_thread()
     import keras
 
-    digits = (mnist_full() if full else mnist_subset()).first(training, validation, test)
+    parts = _data(task, full).first(training, validation, test)
     steps = math.ceil(training / batch)
     model, first, planned = _compiled(settings, steps_per_execution=steps)
     rates: list[float] = []
@@ -221,17 +244,21 @@ def train(
     if averaged:
         callbacks.append(contenders.averaged_weights())
     history = model.fit(
-        _batches(digits, batch, seed),
+        _batches(parts, batch, seed),
         epochs=epochs,
-        validation_data=_fixed(digits.x_validation, digits.y_validation),
+        validation_data=_fixed(parts.x_validation, parts.y_validation),
         callbacks=callbacks,
         shuffle=False,
         verbose=0,
     ).history
     # With a moving average, `fit` has left the averaged weights in the model by now.
-    test_loss, test_accuracy, _ = model.evaluate(
-        _fixed(digits.x_test, digits.y_test), callbacks=callbacks[1:] if averaged else [], verbose=0
+    tested = model.evaluate(
+        _fixed(parts.x_test, parts.y_test),
+        callbacks=callbacks[1:] if averaged else [],
+        verbose=0,
+        return_dict=True,
     )
+    seen = ("loss", "accuracy") if "accuracy" in history else ("loss",)
     if isinstance(planned, float):
         every = np.repeat(np.asarray(rates, np.float32), steps)
     else:
@@ -239,12 +266,9 @@ def train(
 
         every = rates_at(planned, np.arange(steps * epochs)).astype(np.float32)
     return {
-        "loss": _plain(history["loss"]),
-        "accuracy": _plain(history["accuracy"]),
-        "validation_loss": _plain(history["val_loss"]),
-        "validation_accuracy": _plain(history["val_accuracy"]),
-        "test_loss": _plain([test_loss])[0],
-        "test_accuracy": _plain([test_accuracy])[0],
+        **{name: _plain(history[name]) for name in seen},
+        **{f"validation_{name}": _plain(history[f"val_{name}"]) for name in seen},
+        **{f"test_{name}": _plain([tested[name]])[0] for name in seen},
         "first_losses": _plain(first.losses),
         "rates": _plain(rates),
         "rates_sha256": hashlib.sha256(every.tobytes()).hexdigest()[:16],
@@ -266,6 +290,7 @@ def sweep(
     spacing: str = "exponential",
     network: str = "article_cnn",
     monitored: str = "loss",
+    task: str = MNIST,
 ) -> dict[str, Any]:
     """One learning rate range test, from new weights: `lr_range_test` with one seed.
 
@@ -281,8 +306,9 @@ def sweep(
         min_rate: of the first step.
         max_rate: of the last step.
         spacing: `exponential` or `linear`.
-        network: a name in `contenders.NETWORKS`.
+        network: a name in `contenders.NETWORKS`, for MNIST.
         monitored: `loss` of each batch, or `validation_loss` after each step.
+        task: as in `train`.
 
     Returns:
         `sweep_rates` and `sweep_losses`, one number a step, None from where the sweep was stopped;
@@ -293,19 +319,19 @@ def sweep(
 
     from lrguide.range_test import lr_range_test
 
-    digits = (mnist_full() if full else mnist_subset()).first(training, validation, 1)
+    parts = _data(task, full).first(training, validation, 1)
 
     def build() -> "keras.Model":
-        model = contenders.NETWORKS[network]()
-        model.compile(contenders.optimizer(optimizer, min_rate), loss="categorical_crossentropy")
+        model = _network(task, network)
+        model.compile(contenders.optimizer(optimizer, min_rate), loss=_loss(task))
         return model
 
     keras.utils.clear_session()
-    held = (digits.x_validation, digits.y_validation) if monitored == "validation_loss" else None
+    held = (parts.x_validation, parts.y_validation) if monitored == "validation_loss" else None
     result = lr_range_test(
         None,
-        digits.x_train,
-        digits.y_train,
+        parts.x_train,
+        parts.y_train,
         min_rate=min_rate,
         max_rate=max_rate,
         steps=steps,
@@ -390,9 +416,9 @@ def first_losses(function: Callable[..., Any], settings: Mapping[str, Any]) -> l
     if function is not train:
         first: list[float | None] = function(**s)["first_losses"]
         return first
-    digits = (mnist_full() if s["full"] else mnist_subset()).first(s["training"], 1, 1)
+    parts = _data(s["task"], s["full"]).first(s["training"], 1, 1)
     model, metric, _ = _compiled(s, steps_per_execution=1)
-    batches = _batches(digits, s["batch"], s["seed"]).take(_first(s))
+    batches = _batches(parts, s["batch"], s["seed"]).take(_first(s))
     model.fit(batches, shuffle=False, verbose=0)
     return _plain(metric.losses)
 
@@ -409,6 +435,8 @@ def _compiled(
     import keras
 
     count, rate, schedule = _first(settings), settings["rate"], settings["schedule"]
+    loss_name = _loss(settings["task"])
+    loss_of = keras.losses.get(loss_name)
 
     class FirstLosses(keras.metrics.Metric):
         """The true losses of the first batches (what `fit` logs is their running mean)."""
@@ -420,7 +448,7 @@ def _compiled(
 
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
             # Keras' own loss: it finds the logits behind the softmax, so nothing is clipped.
-            loss = keras.ops.mean(keras.losses.categorical_crossentropy(y_true, y_pred))
+            loss = keras.ops.mean(loss_of(y_true, y_pred))
             here = keras.ops.equal(keras.ops.arange(count), self.seen)
             self.losses.assign(keras.ops.where(here, loss, self.losses))
             self.seen.assign_add(1)
@@ -433,7 +461,7 @@ def _compiled(
 
     keras.utils.clear_session()  # or each training would leave its graphs behind: 40 MB
     keras.utils.set_random_seed(settings["seed"])
-    model = contenders.NETWORKS[settings["network"]]()
+    model = _network(settings["task"], settings["network"])
     first = FirstLosses()
     steps = math.ceil(settings["training"] / settings["batch"]) * settings["epochs"]
     planned = contenders.SCHEDULES[schedule](rate, steps, settings["low"] or rate / 4)
@@ -444,11 +472,29 @@ def _compiled(
             cycle_momentum=schedule == "1cycle",
             ema=settings["ema"],
         ),
-        loss="categorical_crossentropy",
-        metrics=["accuracy", first],
+        loss=loss_name,
+        metrics=[first] if loss_name == "mean_squared_error" else ["accuracy", first],
         steps_per_execution=steps_per_execution,
     )
     return model, first, planned
+
+
+def _data(task: str, full: bool) -> Digits:
+    if task != MNIST:
+        return tasks.data(task)
+    return mnist_full() if full else mnist_subset()
+
+
+def _network(task: str, network: str) -> "keras.Model":
+    return contenders.NETWORKS[network]() if task == MNIST else tasks.TASKS[task].network()
+
+
+def _loss(task: str) -> str:
+    return "categorical_crossentropy" if task == MNIST else tasks.TASKS[task].loss
+
+
+def _fingerprint(task: str, full: bool) -> str:
+    return fingerprint(full) if task == MNIST else tasks.TASKS[task].fingerprint
 
 
 def _batches(digits: Digits, batch: int, seed: int) -> "tf.data.Dataset":
@@ -531,6 +577,7 @@ def _checked(setting: str, value: Any) -> Any:
         "network": list(contenders.NETWORKS),
         "spacing": ("exponential", "linear"),
         "monitored": ("loss", "validation_loss"),
+        "task": (MNIST, *tasks.TASKS),
     }
     if setting in names:
         if not isinstance(value, str) or value not in names[setting]:
