@@ -18,7 +18,7 @@ from lrguide import plots
 from lrguide.guide.experiments import sweep, train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, several, table, verdict
-from lrguide.range_test import RangeTestResult
+from lrguide.guide.tuning import range_test, tuned
 
 COLOUR_OF = {"Adam": plots.COLOURS[0], "SGD momentum": plots.COLOURS[1]}
 PLAIN = {"schedule": "constant", "averaged": False, "ema": 0.0}
@@ -60,12 +60,14 @@ def side_by_side(runs):
     order = sorted_by_loss(runs)[::-1]
     picture, axes = plots.subplots(height=6.0)
     constant = chosen(runs, dict(optimizer="Adam")).final()
-    axes.axvspan(constant.min(), constant.max(), color="#000000", alpha=0.1, linewidth=0)
+    ends = constant.min(), constant.max()
+    axes.axvspan(*ends, color="#000000", alpha=0.1, linewidth=0, label="constant with Adam")
     for height, contender in enumerate(order):
         losses = chosen(runs, contender).final()
         colour = COLOUR_OF.get(contender["optimizer"], plots.COLOURS[2])
-        axes.plot([losses.min(), losses.max()], [height, height], color=colour, linewidth=1.2)
-        axes.plot(losses.mean(), height, "o", color=colour, markersize=5)
+        ends = [losses.min(), losses.max()]
+        axes.plot(ends, [height] * 2, color=colour, linewidth=1.2, label="lowest and highest")
+        axes.plot(losses.mean(), height, "o", color=colour, markersize=5, label="mean")
     axes.set_yticks(range(len(order)), [name(contender) for contender in order], fontsize=10)
     axes.set(xlabel="validation loss at the end", ylim=(-0.7, len(order) - 0.3), xscale="log")
     axes.set_xticks([0.1, 0.2, 0.5, 1], ["0.1", "0.2", "0.5", "1"])
@@ -97,32 +99,11 @@ CONTENDERS = [
     dict(optimizer="ScheduleFreeAdamW", averaged=True),
     dict(optimizer="Adam", ema=0.99),
 ]
-trials = measured(
-    train,
-    [
-        dict(
-            contender,
-            rate=rate,
-            seed=seed,
-            budget="SHORT",
-        )
-        for contender in CONTENDERS
-        for rate in RATES
-        for seed in (100, 101)
-    ],
-)
-finals = measured(
-    train,
-    [
-        dict(
-            contender,
-            rate=chosen(trials, contender).best(),
-            seed=seed,
-            budget="SHORT",
-        )
-        for contender in CONTENDERS
-        for seed in range(5)
-    ],
+trials, finals = tuned(
+    [dict(contender, budget="SHORT") for contender in CONTENDERS],
+    RATES,
+    trials=(100, 101),
+    seeds=range(5),
 )
 figure(finals, side_by_side, alt=order_in_words)
 
@@ -224,6 +205,39 @@ claim(
         f"{chosen(runs, CONTENDERS[0]).final().max():.3f}, and that hides much.)"
     ),
 )
+third = measured(
+    train, [dict(optimizer="Adam", rate=0.003, seed=seed, budget="SHORT") for seed in range(5)]
+)
+
+
+def place_of_third(runs):
+    """The rank that the constant rate of 0.003 would have."""
+    mean = third.final().mean()
+    return 1 + sum(chosen(runs, contender).final().mean() < mean for contender in CONTENDERS)
+
+
+def beating_third(runs):
+    """The contenders with Adam that are lower than that rate by the verdict."""
+    rivals = [c for c in CONTENDERS if c["optimizer"] == "Adam"]
+    return [name(c) for c in rivals if verdict(chosen(runs, c).minus(third)) == "lower"]
+
+
+claim(
+    finals,
+    lambda runs: (
+        (difference(runs, dict(optimizer="Adam")) == 0).all()
+        and (chosen(runs, dict(optimizer="Adam")).minus(third) > 0).all()
+        and beating_third(runs) == []
+        and 5 < place_of_third(runs) < 12
+    ),
+    lambda runs: (
+        "**Mind how the constant rate was found.** Its two seeds chose `0.01`, at the edge of what is "
+        f"stable; five seeds at `0.003` end at {several(third.final())}, all of them lower, which would be "
+        f"rank {place_of_third(runs)}. Against that none of the other contenders with Adam is told apart. So "
+        "the table says what equal effort gives you, and much of what a schedule gives is that a rate "
+        "chosen a little too high does no harm."
+    ),
+)
 claim(
     finals,
     lambda runs: all(
@@ -264,7 +278,8 @@ claim(
 # `minimum/10` suggests; let the rate rise to it over the first tenth of the run and fall to 0 from
 # there; check the schedule; log what was used.
 #
-# How much is lost against tuning? The sweeps of the article's network say:
+# How much is lost against tuning? Here the suggestion comes from five sweeps of the article's network, and
+# the schedules are trained at it with the five seeds of the tuned contenders above:
 
 # %%
 sweeps = measured(
@@ -288,27 +303,16 @@ sweeps = measured(
 def suggestion(optimizer, batch=50):
     """What minimum/10 says."""
     runs = sweeps.where(optimizer=optimizer, batch=batch)
-    seeds = tuple(range(len(runs)))
-    result = RangeTestResult(runs.values("sweep_rates")[0], runs.values("sweep_losses"), seeds)
-    return result.suggest()["minimum/10"].rate
+    return range_test(runs).suggest()["minimum/10"].rate
 
 
-def nearest(optimizer):
-    """The rate of the grid that is nearest to the suggestion."""
-    return min(RATES, key=lambda rate: abs(np.log(rate / suggestion(optimizer))))
+def near(optimizer, times):
+    """The rate of the grid that is nearest to so many times the suggestion."""
+    nearest = min(RATES, key=lambda rate: abs(np.log(rate / suggestion(optimizer))))
+    return RATES[RATES.index(nearest) + (0 if times == 1 else 1)]
 
 
-def tried(runs, optimizer, schedule, times=1):
-    """The two tuning trials near so many times the suggestion."""
-    rate = RATES[RATES.index(nearest(optimizer)) + (0 if times == 1 else 1)]
-    return chosen(runs, dict(optimizer=optimizer, schedule=schedule)).where(rate=rate)
-
-
-def best_constant(runs, optimizer):
-    group = chosen(runs, dict(optimizer=optimizer))
-    return group.where(rate=group.best())
-
-
+# %%
 WAYS = [
     ("Adam", "constant", 1),
     ("Adam", "warmup linear", 1),
@@ -317,56 +321,99 @@ WAYS = [
     ("SGD momentum", "linear", 1),
     ("SGD momentum", "linear", 3),
 ]
+untuned = measured(
+    train,
+    [
+        dict(
+            optimizer=optimizer,
+            schedule=schedule,
+            rate=near(optimizer, times),
+            seed=seed,
+            budget="SHORT",
+        )
+        for optimizer, schedule, times in WAYS
+        for seed in range(5)
+    ],
+)
+
+
+# %% tags=["hide-input"]
+def tried(runs, optimizer, schedule, times=1):
+    """The five seeds near so many times the suggestion."""
+    return runs.where(optimizer=optimizer, schedule=schedule, rate=near(optimizer, times))
+
+
+def against_tuned(runs, *way):
+    """Their paired difference to the tuned constant rate of the same optimizer."""
+    return tried(runs, *way).minus(chosen(finals, dict(optimizer=way[0])))
+
+
+def tuned_constant(optimizer):
+    return chosen(finals, dict(optimizer=optimizer)).final()
+
+
 table(
-    trials,
+    untuned,
     lambda runs: [
         {
-            "optimizer": optimizer,
+            "optimizer": optimizer.replace(" momentum", "+m"),
             "schedule": schedule,
-            "rate": f"`{tried(runs, optimizer, schedule, times)[0].settings['rate']:g}`",
+            "rate": f"`{near(optimizer, times):g}`",
             "loss": several(tried(runs, optimizer, schedule, times).final()),
-            "tuned constant": several(best_constant(runs, optimizer).final()),
+            "minus tuned constant": several(against_tuned(runs, optimizer, schedule, times)),
+            "verdict": verdict(against_tuned(runs, optimizer, schedule, times)),
         }
         for optimizer, schedule, times in WAYS
     ],
     caption=lambda runs: (
-        "At the suggestion and three times as high, to the nearest rate of the grid"
+        "At the suggestion and three times as high, to the nearest rate of the grid; five seeds"
     ),
 )
+ADAM_WAYS = [way for way in WAYS if way[0] == "Adam"]
+
+
+def over_constant(runs, times):
+    """What warmup and decay add to the same suggestion's constant rate, with Adam."""
+    return tried(runs, "Adam", "warmup linear", times).minus(tried(runs, "Adam", "constant"))
+
+
 claim(
-    trials,
-    lambda runs: all(
-        (tried(runs, "Adam", "warmup linear", times).final() < best).all()
-        for times in (1, 3)
-        for best in [best_constant(runs, "Adam").final().min()]
+    untuned,
+    lambda runs: (
+        all((against_tuned(runs, *way) < 0).all() for way in ADAM_WAYS)
+        and verdict(over_constant(runs, 1)) == "tie"
+        and (over_constant(runs, 3) < 0).sum() >= 4
     ),
     lambda runs: (
-        f"**Without any tuning the recipe beats the tuned constant rate with Adam.** minimum/10 says "
-        f"{suggestion('Adam'):.2g}. Warmup and linear decay from the nearest rate of the grid end at "
+        f"**With Adam the suggestion needs no tuning.** minimum/10 says {suggestion('Adam'):.2g}. Warmup "
+        "and linear decay from the nearest rate of the grid end at "
         f"{several(tried(runs, 'Adam', 'warmup linear').final())}, at three times that at "
-        f"{several(tried(runs, 'Adam', 'warmup linear', 3).final())}; the tuned constant rate at "
-        f"{several(best_constant(runs, 'Adam').final())}. These are two seeds each: an indication."
+        f"{several(tried(runs, 'Adam', 'warmup linear', 3).final())}, each seed lower than with the tuned "
+        f"constant rate, {several(tuned_constant('Adam'))}. **But so does a constant rate at the "
+        f"suggestion**, {several(tried(runs, 'Adam', 'constant').final())}: the tuned one, three times as "
+        "high, was chosen by two seeds that five others do not bear out. Tuning with few seeds can end at "
+        "the edge of what is stable; the schedule shows its worth at the higher rate."
     ),
 )
 claim(
-    trials,
+    untuned,
     lambda runs: (
-        tried(runs, "SGD momentum", "linear").final().min()
-        > best_constant(runs, "SGD momentum").final().max()
-        > tried(runs, "SGD momentum", "linear", 3).final().max()
+        verdict(against_tuned(runs, "SGD momentum", "linear")) == "higher"
+        and verdict(against_tuned(runs, "SGD momentum", "linear", 3)) == "tie"
     ),
     lambda runs: (
         "With SGD and momentum the suggestion is too low: "
         f"{suggestion('SGD momentum'):.2g}, where linear decay ends at "
         f"{several(tried(runs, 'SGD momentum', 'linear').final())}, against "
-        f"{several(best_constant(runs, 'SGD momentum').final())} for the tuned constant rate. At three "
+        f"{several(tuned_constant('SGD momentum'))} for the tuned constant rate. At three "
         f"times as high it ends at {several(tried(runs, 'SGD momentum', 'linear', 3).final())}. **If "
         "you can afford a second training, make it that one.**"
     ),
 )
 
 # %% [markdown]
-# This is all of it, from a compiled model to a trained one:
+# [Does it carry over?](elsewhere.py) tries the recipe on four other problems. This is all of it, from a
+# compiled model to a trained one:
 
 # %% tags=["snippet"]
 import keras
@@ -400,28 +447,11 @@ print("rates of the last updates:", log.rates[-3:], *log.findings)
 
 # %% tags=["hide-input"]
 FEW = ["constant", "linear", "step", "time", "exponential", "cosine", "warmup", "warmup linear"]
-few_trials = measured(
-    train,
-    [
-        dict(optimizer="Adam", schedule=schedule, rate=rate, seed=seed, budget="FEW_STEPS")
-        for schedule in FEW
-        for rate in RATES
-        for seed in (100, 101)
-    ],
-)
-few = measured(
-    train,
-    [
-        dict(
-            optimizer="Adam",
-            schedule=schedule,
-            rate=few_trials.where(schedule=schedule).best(),
-            seed=seed,
-            budget="FEW_STEPS",
-        )
-        for schedule in FEW
-        for seed in range(5)
-    ],
+_, few = tuned(
+    [dict(optimizer="Adam", schedule=schedule, budget="FEW_STEPS") for schedule in FEW],
+    RATES,
+    trials=(100, 101),
+    seeds=range(5),
 )
 
 
@@ -453,7 +483,7 @@ PLAIN_WEIGHTS = {"averaged": False, "ema": 0.0}
 HERE = "[above](#ranks-and-how-sure-they-are)"
 
 table(
-    Runs(finals + few + sweeps),
+    Runs(finals + few + sweeps + untuned),
     lambda runs: [
         {
             "situation": "300 steps, Adam",
@@ -485,8 +515,8 @@ table(
         {
             "situation": "no time to tune",
             "what did best": "the recipe, at the suggestion "
-            f"{tried(trials, 'Adam', 'warmup linear').final().mean():.3f}, tuned constant "
-            f"{best_constant(trials, 'Adam').final().mean():.3f} (Adam)",
+            f"{tried(untuned, 'Adam', 'warmup linear').final().mean():.3f}, tuned constant "
+            f"{tuned_constant('Adam').mean():.3f} (Adam)",
             "measured": "[recipe](#from-your-model-to-a-rate-a-schedule-and-a-check)",
         },
         {

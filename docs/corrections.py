@@ -22,7 +22,7 @@ from lrguide import plots
 from lrguide.guide.experiments import sweep, train, updates
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, plain, several, verdict
-from lrguide.range_test import RangeTestResult
+from lrguide.guide.tuning import range_test, tuned
 
 CHANCE = log(10)  # the loss of guessing among ten digits
 ARTICLE = {  # the article's test losses, one run each, without a seed
@@ -49,9 +49,8 @@ def beside(runs):
         ours = group.values("test_loss")
         label = {"label": "ours, five seeds"} if rate == 0.5 else {}
         axes.plot([rate] * len(ours), ours, "o", color=plots.COLOURS[0], alpha=0.7, **label)
-    axes.plot(
-        list(ARTICLE), list(ARTICLE.values()), "x", color=plots.COLOURS[1], label="article, one run"
-    )
+    red = dict(color=plots.COLOURS[1], markersize=9, markeredgewidth=2, zorder=3)
+    axes.plot(list(ARTICLE), list(ARTICLE.values()), "x", **red, label="article, one run")
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="test loss")
     ticks = [0.03, 0.1, 0.3, 1, 2.3]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -180,36 +179,29 @@ claim(
 DECAYS = ["linear", "step", "time", "exponential", "cosine"]
 
 
-def tuned(budget, schedules):
-    """Five seeds of each schedule at the rate that is best for two others."""
-    trials = measured(
-        train,
-        [
-            dict(optimizer="Adam", schedule=schedule, rate=rate, seed=seed, budget=budget)
-            for schedule in schedules
-            for rate in (3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-            for seed in (100, 101)
-        ],
-    )
-    return measured(
-        train,
-        [
-            dict(optimizer="Adam", schedule=schedule, rate=group.best(), seed=seed, budget=budget)
-            for schedule, group in trials.by("schedule").items()
-            for seed in range(5)
-        ],
-    )
-
-
 def decays_that_are(what, runs):
     """The decays with this verdict against the tuned constant rate."""
     constant = runs.where(schedule="constant")
     return [n for n in DECAYS if verdict(runs.where(schedule=n).minus(constant)) == what]
 
 
-short, few = (tuned(budget, ["constant", *DECAYS]) for budget in ("SHORT", "FEW_STEPS"))
+RATES = (3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+
+
+def at_tuned_rates(schedules, *budgets):
+    """Five seeds of each schedule at the rate that is best for two others."""
+    contenders = [
+        dict(optimizer="Adam", schedule=schedule, budget=budget)
+        for budget in budgets
+        for schedule in schedules
+    ]
+    return tuned(contenders, RATES, trials=(100, 101), seeds=range(5))[1]
+
+
+decayed = at_tuned_rates(["constant", *DECAYS], "SHORT", "FEW_STEPS")
+short = decayed.where(budget="SHORT")
 claim(
-    Runs(short + few),
+    decayed,
     lambda runs: (
         decays_that_are("tie", runs.where(budget="SHORT")) == DECAYS
         and decays_that_are("higher", runs.where(budget="FEW_STEPS")) == DECAYS
@@ -424,9 +416,7 @@ sweeps = measured(
 
 def lowest(runs):
     """The rate at the lowest point of each seed's smoothed sweep."""
-    rates = runs.values("sweep_rates")[0]
-    result = RangeTestResult(rates, runs.values("sweep_losses"), seeds=tuple(range(len(runs))))
-    return 10 * np.array(result.suggest()["minimum/10"].by_seed, dtype=float)
+    return 10 * np.array(range_test(runs).suggest()["minimum/10"].by_seed, dtype=float)
 
 
 claim(
@@ -445,6 +435,25 @@ claim(
     ),
 )
 
+
+def bounds(runs):
+    """The bounds of a cyclical rate that a range test's sweeps suggest, to two digits."""
+    found = range_test(runs).suggest()
+    return [float(f"{found[f'cyclical {which}'].rate:.2g}") for which in ("minimum", "maximum")]
+
+
+claim(
+    high.where(schedule="constant", rate=0.1),
+    lambda runs: learns(runs).sum() == 1 and bounds(sweeps)[1] < 0.1 / 3,
+    lambda runs: (
+        "- ***A usable range is `0.01` to `0.1`.*** That is its example, of a thesis' network, with an "
+        "optimizer that it does not name. For the article's own network and Adam the sweeps above put "
+        f"the bounds of a cycle at `{bounds(sweeps)[0]:g}` and `{bounds(sweeps)[1]:g}`, and at a "
+        f"constant `0.1` {learns(runs).sum()} of 5 seeds learns. "
+        "Bounds do not travel: run your own test."
+    ),
+)
+
 # %% [markdown]
 # [^2]: L. N. Smith, *Cyclical learning rates for training neural networks*, WACV 2017,
 #     arXiv:`1506.01186`.
@@ -455,7 +464,7 @@ claim(
 
 # %% tags=["hide-input"]
 CYCLES = ["triangular", "triangular2", "exp_range", "1cycle"]
-cycles = tuned("SHORT", ["constant", *CYCLES])
+cycles = at_tuned_rates(["constant", *CYCLES], "SHORT")
 
 
 def stopped(runs, patience=1):
@@ -487,7 +496,8 @@ claim(
         f"{several(-against_constant(runs, 'triangular2'))} with triangular2 and "
         f"{several(-against_constant(runs, 'exp_range'))} with exp_range. Plain triangular is a "
         f"{verdict(against_constant(runs, 'triangular'))}. Why, these runs do not say: all of them also "
-        "start low and end low."
+        "start low and end low, and against a constant rate of `0.003`, which that search missed, "
+        "[all four are ties](cyclical.py#four-ways-to-cycle)."
     ),
 )
 
@@ -505,10 +515,12 @@ claim(
         and stopped(runs)[0].max() < 0.2
     ),
     lambda runs: (
-        "- ***Use them with early stopping.*** With a patience longer than a cycle. A patience of one "
+        "- ***Use them with early stopping.*** Only a patience longer than a cycle sees what the next cycle "
+        "brings ([which may be nothing](cyclical.py#stopped-in-mid-cycle)). A patience of one "
         "epoch, where a triangular cycle takes two and a half, would have stopped "
         f"{early(runs)} of 5 seeds in mid-cycle, at a loss of {several(stopped(runs)[0])} over all, in "
-        f"place of {several(stopped(runs)[1])}."
+        f"place of {several(stopped(runs)[1])}. The `ModelCheckpoint` that it advises beside it keeps "
+        "the best epoch up to there, and cannot keep the ones that were not trained."
     ),
 )
 
@@ -531,6 +543,13 @@ claim(
 # - Adaptive optimizers are no cure-all, and belong beside a tuned SGD:
 #   [Adaptive optimizers](optimizers.py).
 # - Spend the search budget wisely, and compare with SGD and decay: [Choosing](choosing.py).
+#
+# Its references are worth reading for themselves: Smith's two papers on cyclical rates and the
+# one on super-convergence ([Cyclical rates](cyclical.py)), S. Lau's overview of schedules and adaptive
+# methods (2017), P. Surmenok's article on the range test and his `keras_lr_finder` (2018, and [broken
+# since Keras 3](translate.md#moving-over-from-older-tools)), and I. Loshchilov and F. Hutter's SGDR (ICLR 2017,
+# arXiv:`1608.03983`), from which the cosine comes, there with
+# [restarts](translate.md#cosine-with-restarts-of-equal-length).
 #
 # Per-epoch schedules are easy to get wrong by one. So this guide says of each which rate is used
 # *during* step `n`, steps counted from 0, and [Method](method.py) how every number was made.

@@ -1,7 +1,7 @@
 # ---
 # title: Cyclical learning rates
 # description: Triangular, triangular2, exp_range and 1cycle against a tuned constant rate and a tuned decay at equal budget, seed by seed - and early stopping in mid-cycle.
-# tags: [CyclicLR, OneCycle] # the search shows this page first
+# tags: [CyclicLR, OneCycle, 1cycle] # the search shows this page first
 # ---
 
 # %% [markdown]
@@ -19,7 +19,7 @@ from lrguide.guide.contenders import SCHEDULES
 from lrguide.guide.experiments import BUDGETS, sweep, train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, several, table, verdict
-from lrguide.range_test import RangeTestResult
+from lrguide.guide.tuning import range_test, tuned
 
 CYCLES = ["triangular", "triangular2", "exp_range", "1cycle"]
 
@@ -34,8 +34,10 @@ def strips(runs):
     picture, axes = plots.subplots(height=2.9)
     for place, name in enumerate(reversed(names)):
         seen, colour = minus(runs, name), plots.COLOURS[1 if name in CYCLES else 0]
-        axes.plot(seen, [place] * len(seen), "o", color=colour, markersize=4, alpha=0.7)
-        axes.plot(seen.mean(), place, "|", color=colour, markersize=18, markeredgewidth=2)
+        dots = axes.plot(seen, [place] * len(seen), "o", label="each seed")
+        dots[0].set(color=colour, markersize=4, alpha=0.7)
+        bar = axes.plot(seen.mean(), place, "|", label="mean")
+        bar[0].set(color=colour, markersize=18, markeredgewidth=2)
     axes.axvline(0, color="#000000", linewidth=1)
     axes.set_yticks(range(len(names)), reversed(names))
     axes.set(xlabel="validation loss minus that of the tuned constant rate")
@@ -54,29 +56,18 @@ def strips_in_words(runs):
 RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
 
 
-def tuned(optimizer, schedules):
-    """Two seeds at each rate; five new ones at the best."""
-    same = dict(budget="SHORT", optimizer=optimizer)
-    trials = measured(
-        train,
-        [
-            dict(same, schedule=schedule, rate=rate, seed=seed)
-            for schedule in schedules
-            for rate in RATES
-            for seed in (100, 101)
-        ],
-    )
-    return trials, measured(
-        train,
-        [
-            dict(same, schedule=schedule, rate=group.best(), seed=seed)
-            for schedule, group in trials.by("schedule").items()
-            for seed in range(5)
-        ],
+def searched(optimizer, schedules, **more):
+    """The trials of each contender, and five seeds at its tuned rate."""
+    same = dict(optimizer=optimizer, budget="SHORT", **more)
+    return tuned(
+        [dict(same, schedule=schedule) for schedule in schedules],
+        RATES,
+        trials=(100, 101),
+        seeds=range(5),
     )
 
 
-adam_trials, adam = tuned(
+adam_trials, adam = searched(
     "Adam",
     ["constant", "linear", "warmup linear", *CYCLES],
 )
@@ -184,6 +175,31 @@ claim(
     ),
 )
 
+# %% tags=["hide-input"]
+third = measured(
+    train, [dict(optimizer="Adam", rate=0.003, seed=seed, budget="SHORT") for seed in range(5)]
+)
+
+
+def over_third(runs, name):
+    """The paired difference of a tuned contender to the constant rate of 0.003."""
+    rate = runs.where(schedule=name)[0].settings["rate"]
+    return runs.where(schedule=name, rate=rate).minus(runs.where(schedule="constant", rate=0.003))
+
+
+claim(
+    Runs(adam + third),
+    lambda runs: all(verdict(over_third(runs, name)) == "tie" for name in CYCLES),
+    lambda runs: (
+        "**Nor against a luckier constant rate.** The search's two seeds had chosen "
+        f"`{adam.where(schedule='constant')[0].settings['rate']:g}` for it; at `0.003` five seeds end at "
+        f"{several(runs.where(schedule='constant', rate=0.003).final())}, and all four cycles are ties "
+        f"with that, 1cycle by {several(over_third(runs, '1cycle'))}. What a cycle forgives is a rate "
+        "that is a little too high ([Decay](decay.py#does-decay-help) found the same of warmup)."
+    ),
+    tie=True,
+)
+
 # %% [markdown]
 # Look at the shapes again: each starts low and ends low. So a cycle contains a warmup and a decay, the
 # two that [Decay](decay.py) measures one by one.
@@ -198,7 +214,7 @@ claim(
 # measured).
 
 # %% tags=["output-first"]
-_, sgd = tuned(
+_, sgd = searched(
     "SGD momentum",
     ["constant", "linear", "triangular", "1cycle"],
 )
@@ -237,8 +253,7 @@ claim(
 # %% tags=["hide-input"]
 def bounds(runs):
     """Lower and upper bound of a cycle as the range test suggests them, to two digits."""
-    rates, losses = runs.values("sweep_rates")[0], runs.values("sweep_losses")
-    found = RangeTestResult(rates, losses, tuple(run.settings["seed"] for run in runs)).suggest()
+    found = range_test(runs).suggest()
     return [float(f"{found[f'cyclical {which}'].rate:.2g}") for which in ("minimum", "maximum")]
 
 
@@ -343,7 +358,8 @@ def by_epoch(runs):
         ):
             axes.plot(epochs, losses, color=red, label="" if number else "triangular, each seed")
         for start in (0, 2.5):
-            axes.axvspan(start, start + 1.25, color="#000000", alpha=0.07, linewidth=0)
+            shade = axes.axvspan(start, start + 1.25, label="_rising rate")
+            shade.set(color="#000000", alpha=0.07, linewidth=0)
         axes.set(title=name, xlabel="epochs trained", yscale="log", xlim=(0, 5.1))
         axes.minorticks_off()
         axes.set_yticks([0.1, 0.2, 0.4], ["0.1", "0.2", "0.4"])
@@ -442,6 +458,63 @@ claim(
 )
 
 # %% [markdown]
+# Five epochs leave a patience little to do. So the same two contenders once more for 20 epochs, where a
+# cycle takes ten, at the rates tuned for five:
+
+# %%
+longer = measured(
+    train,
+    [
+        dict(
+            optimizer="Adam",
+            schedule=schedule,
+            rate=adam.where(schedule=schedule)[0].settings["rate"],
+            seed=seed,
+            epochs=20,
+            budget="SHORT",
+        )
+        for schedule in names
+        for seed in range(5)
+    ],
+)
+
+# %% tags=["hide-input"]
+table(
+    longer,
+    lambda runs: [
+        {
+            "patience": f"{patience}",
+            **{
+                f"{schedule}: {what}": answer
+                for schedule, group in runs.by("schedule").items()
+                for what, answer in (
+                    ("stopped", f"{cut(group, patience)} of 5"),
+                    ("lost", several(lost(group, patience))),
+                )
+            },
+        }
+        for patience in (1, 2, 3, 5, 11)
+    ],
+    caption=lambda runs: "20 epochs, a cycle is ten: seeds stopped early, and what was lost",
+)
+claim(
+    longer.where(schedule="triangular"),
+    lambda runs: (
+        cut(runs, 1) == cut(runs, 2) == cut(runs, 5) == 5
+        and cut(runs, 11) <= 1
+        and lost(runs, 1).min() > 0.03
+        and lost(runs, 2).max() < 0.005
+    ),
+    lambda runs: (
+        "**Whether patience pays depends on what the next cycle brings.** A patience of one costs "
+        f"{several(lost(runs, 1))} again. One of two stops all five seeds, too, but in the second cycle, "
+        "and that ends no lower than the first: nothing is lost. Only a patience longer than a cycle lets "
+        f"a training see the end of the next one, here {len(runs) - cut(runs, 11)} of 5, and here that "
+        "was worth nothing. Beforehand nobody knows."
+    ),
+)
+
+# %% [markdown]
 # ## Leaving a minimum
 #
 # The article holds it "very unlikely" that a cyclical rate leaves the global minimum. Nobody can say
@@ -491,8 +564,47 @@ claim(
         "With Adam both seeds learn with 1cycle up to "
         f"`{learning_limit(runs.where(schedule='1cycle')):g}`, with a constant rate up to "
         f"`{learning_limit(runs.where(schedule='constant')):g}`. So a much higher rate is possible, but "
-        f"the best one is the same for both, `{runs.where(schedule='1cycle').best():g}`. Whether 1cycle "
-        "would do better with fewer epochs is not measured."
+        f"the best one is the same for both, `{runs.where(schedule='1cycle').best():g}`."
+    ),
+)
+
+# %% [markdown]
+# Super-convergence is a statement about SGD and about fewer epochs. So here SGD with momentum gets two
+# epochs instead of five, with the same search for each contender:
+
+# %%
+two_trials, two = searched(
+    "SGD momentum",
+    ["constant", "linear", "1cycle"],
+    epochs=2,
+)
+
+
+# %% tags=["hide-input"]
+def finals_of(runs):
+    return Runs(run for run in runs if run.settings["seed"] < 100)
+
+
+def trials_of(runs, name):
+    return Runs(run for run in runs.where(schedule=name) if run.settings["seed"] >= 100)
+
+
+table(two, compared, caption=lambda runs: "120 steps, SGD with momentum, tuned rates")
+claim(
+    Runs(two + two_trials),
+    lambda runs: (
+        verdict(minus(finals_of(runs), "1cycle", "linear")) == "higher"
+        and (minus(finals_of(runs), "1cycle") > 0).sum() >= 4
+        and learning_limit(trials_of(runs, "1cycle")) > learning_limit(trials_of(runs, "constant"))
+    ),
+    lambda runs: (
+        "**No super-convergence was found.** The seeds of the search learn with 1cycle up to "
+        f"`{learning_limit(trials_of(runs, '1cycle')):g}`, with a constant rate up to "
+        f"`{learning_limit(trials_of(runs, 'constant')):g}`: a very high rate is bearable here, too. But "
+        f"after two epochs 1cycle ends {several(minus(finals_of(runs), '1cycle', 'linear'))} above linear "
+        f"decay and {several(minus(finals_of(runs), '1cycle'))} above the constant rate. It spends three "
+        "tenths of its steps on rising. The effect was reported for deep networks "
+        "and thousands of steps; this says nothing about those."
     ),
 )
 
@@ -528,5 +640,5 @@ print(f"validation loss: {loss:.2f}")
 # ## What to remember
 #
 # - A cycle contains a warmup and a decay: compare it with a tuned decay that has both.
-# - Early stopping must wait for longer than a cycle, or it ends the training at the wrong moment.
+# - Only a patience longer than a cycle sees what the next one brings; one epoch ends it in the middle.
 # - Let the run end where the rate is lowest: choose the length of a cycle to fit.

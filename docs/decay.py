@@ -21,6 +21,7 @@ from lrguide.guide.contenders import SCHEDULES
 from lrguide.guide.experiments import BUDGETS, train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, several, table, verdict
+from lrguide.guide.tuning import tuned
 
 CHANCE = log(10)  # the loss of guessing among ten digits
 DECAYS = ["linear", "step", "time", "exponential", "cosine"]
@@ -60,26 +61,20 @@ def valleys_in_words(runs):
 RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
 
 
-def trials_at(budget):
-    """Two seeds at each rate, to choose the rate of each contender."""
-    return measured(
-        train,
+def searched(budget):
+    """The trials of each contender, and five seeds at its tuned rate."""
+    return tuned(
         [
-            dict(
-                optimizer="Adam",
-                schedule=schedule,
-                rate=rate,
-                seed=seed,
-                budget=budget,
-            )
+            dict(optimizer="Adam", schedule=schedule, budget=budget)
             for schedule in ["constant", *DECAYS, "warmup", "warmup linear"]
-            for rate in RATES
-            for seed in (100, 101)
         ],
+        RATES,
+        trials=(100, 101),
+        seeds=range(5),
     )
 
 
-trials = trials_at("SHORT")
+trials, short = searched("SHORT")
 lines = ["constant", "linear", "warmup", "warmup linear"]
 figure(
     Runs(run for run in trials if run.settings["schedule"] in lines),
@@ -215,26 +210,6 @@ def compared(runs):
     ]
 
 
-# %% tags=["output-first"]
-def finals(trials, budget):
-    """Five new seeds of each contender at its tuned rate."""
-    return measured(
-        train,
-        [
-            dict(
-                optimizer="Adam",
-                schedule=schedule,
-                rate=group.best(),
-                seed=seed,
-                budget=budget,
-            )
-            for schedule, group in trials.by("schedule").items()
-            for seed in range(5)
-        ],
-    )
-
-
-short = finals(trials, "SHORT")
 table(
     short,
     compared,
@@ -284,6 +259,45 @@ claim(
         f"{several(-difference(runs, 'warmup'))}, in every seed, and with linear decay after it by "
         f"{several(-difference(runs, 'warmup linear'))}. Decay after a warmup helps in turn: with it "
         "each seed ends lower than with the warmup alone."
+    ),
+)
+
+# %% [markdown]
+# One more thing was looked at afterwards: how good was the search for the constant rate itself?
+
+# %%
+third = measured(
+    train,
+    [dict(optimizer="Adam", rate=0.003, seed=seed, budget="SHORT") for seed in range(5)],
+)
+
+
+# %% tags=["hide-input"]
+def against_third(runs, name):
+    """The paired difference of a tuned contender to the constant rate of 0.003."""
+    return runs.where(schedule=name, rate=rate_of(name)).minus(runs.where(rate=0.003, **PLAIN))
+
+
+def rate_of(name):
+    return short.where(schedule=name)[0].settings["rate"]
+
+
+PLAIN = {"schedule": "constant"}
+RISING = ["warmup", "warmup linear"]
+claim(
+    Runs(short + third),
+    lambda runs: (
+        rate_of("constant") > 0.003
+        and (against_third(runs, "constant") > 0).all()
+        and [n for n in [*DECAYS, *RISING] if (against_third(runs, n) < 0).all()]
+        == ["warmup linear"]
+    ),
+    lambda runs: (
+        "**Two seeds chose badly for it.** At `0.003` five seeds end at "
+        f"{several(runs.where(rate=0.003, **PLAIN).final())}, each of them lower than at its tuned rate. "
+        "Against that only warmup with linear decay ends lower in every seed, by "
+        f"{several(-against_third(runs, 'warmup linear'))}. So part of what looks like the work of a "
+        "schedule is forgiveness: it makes a rate at the edge of the range harmless."
     ),
 )
 
@@ -403,8 +417,7 @@ claim(
 
 
 # %% tags=["output-first"]
-few_trials = trials_at("FEW_STEPS")
-few = finals(few_trials, "FEW_STEPS")
+_, few = searched("FEW_STEPS")
 table(
     few,
     compared,

@@ -18,6 +18,7 @@ from lrguide import plots
 from lrguide.guide.experiments import train, updates
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, several, table, verdict
+from lrguide.guide.tuning import tuned
 
 CHANCE = log(10)  # the loss of guessing among ten digits
 DEFAULTS = {  # Keras' learning rates
@@ -409,27 +410,11 @@ def of(runs, name):
     return runs.where(**PLAIN | CONTENDERS[name])
 
 
-trials = measured(
-    train,
-    [
-        settings | dict(rate=rate, seed=seed, budget="SHORT")
-        for settings in CONTENDERS.values()
-        for rate in SEARCHED
-        for seed in (100, 101)
-    ],
-)
-finals = measured(
-    train,
-    [
-        settings
-        | dict(
-            rate=of(trials, name).best(),
-            seed=seed,
-            budget="SHORT",
-        )
-        for name, settings in CONTENDERS.items()
-        for seed in range(5)
-    ],
+trials, finals = tuned(
+    [dict(s, budget="SHORT") for s in CONTENDERS.values()],
+    SEARCHED,
+    trials=(100, 101),
+    seeds=range(5),
 )
 
 

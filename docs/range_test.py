@@ -19,21 +19,16 @@ from lrguide import plots
 from lrguide.guide.experiments import sweep, train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
+from lrguide.guide.tuning import range_test
 from lrguide.range_test import RangeTestResult
 
 CHANCE = log(10)  # the loss of guessing among ten digits
 RULES = ["minimum/10", "valley", "steepest"]
 
 
-def result_of(runs):
-    """The sweeps of several seeds as `lr_range_test` returns them."""
-    seeds = tuple(run.settings["seed"] for run in runs)
-    return RangeTestResult(runs.values("sweep_rates")[0], runs.values("sweep_losses"), seeds)
-
-
 def suggested(runs):
     """The median rate of each rule, and the lowest point of the curve; None without an answer."""
-    found = result_of(runs).suggest()
+    found = range_test(runs).suggest()
     lowest = found["minimum/10"].rate
     return {
         "lowest point": lowest and 10 * lowest,
@@ -44,7 +39,7 @@ def suggested(runs):
 def sweep_above_trainings(runs):
     sweeps = Runs(run for run in runs if run.function == "sweep")
     trained = Runs(run for run in runs if run.function == "train")
-    result = result_of(sweeps)
+    result = range_test(sweeps)
     seen = np.where(np.isfinite(result.losses), result.losses, np.inf)
     picture, (above, below) = plots.subplots(2, 1, height=5.0, sharex=True)
     above.fill_between(
@@ -215,7 +210,7 @@ def interval(suggestion):
 
 
 def answers(runs, rules):
-    found = result_of(runs).suggest()
+    found = range_test(runs).suggest()
     return {rule: interval(found[rule]) for rule in rules}
 
 
@@ -246,7 +241,7 @@ table(
 
 def told(runs, optimizer, kind):
     """What minimum/10 says on one of the sweeps."""
-    return result_of(by_sweep(runs)[optimizer, kind]).suggest()["minimum/10"]
+    return range_test(by_sweep(runs)[optimizer, kind]).suggest()["minimum/10"]
 
 
 claim(
@@ -306,7 +301,7 @@ def moved(setting):
 
 def median_rate(runs, optimizer, rule, **setting):
     """The rule's answer; NaN if it has none."""
-    rate = result_of(runs.where(optimizer=optimizer, **setting)).suggest()[rule].rate
+    rate = range_test(runs.where(optimizer=optimizer, **setting)).suggest()[rule].rate
     return np.nan if rate is None else rate
 
 
@@ -464,64 +459,95 @@ claim(
 # %% [markdown]
 # ## Trained at what it suggests
 #
-# A suggestion is worth what training at it gives. Each rule's median over the five seeds, rounded to two
-# digits, was trained at with two other seeds, and so were nine rates a factor of about three apart. The
-# [regret](glossary.md#regret) is the mean validation loss minus the lowest of all rates tried with that
-# optimizer, where a loss worse than guessing counts as guessing. The rules and their constants were fixed
-# before any of these runs, on other problems.
+# A suggestion is worth what training at it gives. Here are eight problems, four networks and batch sizes
+# with two optimizers, none of which had a part in choosing the rules or their constants. On each the
+# sweep with five seeds gives every rule's rate, rounded to two digits; at it three seeds are trained, and
+# at each of the fifteen rates of the grid above. The [regret](glossary.md#regret) is the mean validation
+# loss at the suggestion minus the lowest mean of all the rates tried, where a loss worse than guessing
+# counts as guessing.
 
 # %%
-OPTIMIZERS = ["Adam", "SGD momentum"]
-RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
+NETWORKS = [("article_cnn", 50), ("normalised_cnn", 50)]
+NETWORKS += [("dense", 50), ("dense", 250)]
+PROBLEMS = [
+    dict(
+        network=network,
+        batch=batch,
+        optimizer=optimizer,
+        budget="SHORT",
+    )
+    for network, batch in NETWORKS
+    for optimizer in ("Adam", "SGD momentum")
+]
+sweeps = measured(
+    sweep,
+    [dict(problem, seed=seed, steps=100) for problem in PROBLEMS for seed in range(5)],
+)
 grid = measured(
     train,
     [
-        dict(optimizer=optimizer, rate=rate, seed=seed, budget="SHORT")
-        for optimizer in OPTIMIZERS
-        for rate in RATES
-        for seed in (100, 101)
+        dict(problem, rate=rate, seed=seed)
+        for problem in PROBLEMS
+        for rate in FINE
+        for seed in range(3)
     ],
 )
 
 
 # %% tags=["hide-input"]
-def rounded(runs):
+def of(runs, problem):
+    """The runs of one problem."""
+    return runs.where(**problem)
+
+
+def rounded(problem):
     """What each rule says, to two digits."""
-    return {rule: rate and float(f"{rate:.2g}") for rule, rate in suggested(runs).items()}
+    found = suggested(of(sweeps, problem))
+    return {rule: rate and float(f"{rate:.2g}") for rule, rate in found.items()}
+
+
+def title(problem):
+    network = {"article_cnn": "article's", "normalised_cnn": "BatchNorm"}
+    where = f"{network.get(problem['network'], problem['network'])}, {problem['batch']}"
+    return f"{where}, {problem['optimizer'].replace(' momentum', '+m')}"
 
 
 # %%
-by_optimizer = both.by("optimizer")
-suggestions = {o: rounded(by_optimizer[o]) for o in OPTIMIZERS}
+suggestions = {title(problem): rounded(problem) for problem in PROBLEMS}
 at_suggestion = measured(
     train,
     [
-        dict(optimizer=optimizer, rate=rate, seed=seed, budget="SHORT")
-        for optimizer, rates in suggestions.items()
-        for rate in rates.values()
+        dict(problem, rate=rate, seed=seed)
+        for problem in PROBLEMS
+        for rate in suggestions[title(problem)].values()
         if rate is not None
-        for seed in (100, 101)
+        for seed in range(3)
     ],
 )
 
-
 # %% tags=["hide-input"]
-def regret(runs, optimizer, rule):
-    """What the rule's rate costs; NaN where it has no answer."""
-    groups = runs.where(optimizer=optimizer).by("rate")
+EVERY_RULE = ["lowest point", *RULES]
+
+
+def regret(runs, problem, rule):
+    """What the rule's rate costs on a problem; NaN where it has no answer."""
+    groups = of(runs, problem).by("rate")
     means = {rate: capped(group).mean() for rate, group in groups.items()}
-    return means.get(suggestions[optimizer][rule], np.nan) - min(means.values())
+    return means.get(suggestions[title(problem)][rule], np.nan) - min(means.values())
 
 
-def cell(runs, optimizer, rule):
-    rate = suggestions[optimizer][rule]
-    return "no answer" if rate is None else f"{rate:g}: {regret(runs, optimizer, rule):.3f}"
+def regrets(runs, rule):
+    return np.array([regret(runs, problem, rule) for problem in PROBLEMS])
 
 
-def best(runs, optimizer):
-    group = runs.where(optimizer=optimizer)
-    rate = group.best()
-    return f"{rate:g}: {capped(group.where(rate=rate)).mean():.3f}"
+def spread(runs, problem):
+    """How far the seeds lie apart at the best rate, from the lowest to the highest."""
+    group = of(runs, problem)
+    return np.ptp(capped(group.where(rate=group.best())))
+
+
+def in_short(value):
+    return "no answer" if np.isnan(value) else f"{value:.3f}"
 
 
 everything = Runs(grid + at_suggestion)
@@ -529,55 +555,110 @@ table(
     everything,
     lambda runs: (
         [
-            {"rule": rule, **{o: cell(runs, o, rule) for o in OPTIMIZERS}}
-            for rule in ["lowest point", *RULES]
+            {
+                "network, batch, optimizer": title(problem),
+                **{rule: in_short(regret(runs, problem, rule)) for rule in EVERY_RULE},
+                "seeds apart": f"{spread(runs, problem):.3f}",
+            }
+            for problem in PROBLEMS
         ]
-        + [{"rule": "*best, and its loss*", **{o: best(runs, o) for o in OPTIMIZERS}}]
+        + [
+            {
+                "network, batch, optimizer": what,
+                **{rule: in_short(of_all(regrets(runs, rule))) for rule in EVERY_RULE},
+                "seeds apart": "",
+            }
+            for what, of_all in (("*median*", np.nanmedian), ("*worst*", np.nanmax))
+        ]
     ),
-    caption=lambda runs: "The suggested rate, and its regret",
+    caption=lambda runs: "Regret of each rule; how far seeds lie apart at the best rate",
 )
 
 
-def worst(runs, rule):
-    """The rule's larger regret of the two; NaN where it has an answer for one optimizer only."""
-    return max((regret(runs, o, rule) for o in OPTIMIZERS), key=lambda r: (np.isnan(r), r))
+def best_of(runs, problem):
+    """The rate of the grid with the lowest mean loss."""
+    groups = of(runs, problem).by("rate")
+    return min(FINE, key=lambda rate: capped(groups[rate]).mean())
+
+
+def too_low(runs, rule):
+    """By which factor the best rate lies above the rule's answer, where it has one."""
+    answers = [suggestions[title(problem)][rule] for problem in PROBLEMS]
+    pairs = zip(PROBLEMS, answers, strict=True)
+    return np.array([best_of(runs, problem) / rate for problem, rate in pairs if rate])
+
+
+def thrice(runs):
+    """The regret at three times minimum/10, at the nearest rate of the grid, beside its own."""
+    both = []
+    for problem in PROBLEMS:
+        if rate := suggestions[title(problem)]["minimum/10"]:
+            groups = of(runs, problem).by("rate")
+            near = min(FINE, key=lambda r: abs(np.log(r / (3 * rate))))
+            least = min(capped(group).mean() for group in groups.values())
+            both.append((capped(groups[near]).mean() - least, regret(runs, problem, "minimum/10")))
+    return np.array(both)
+
+
+def within(runs, rule):
+    """On how many problems the regret is smaller than the spread of the seeds at the best rate."""
+    spreads = np.array([spread(runs, problem) for problem in PROBLEMS])
+    return int((regrets(runs, rule) < spreads).sum())
 
 
 claim(
     everything,
     lambda runs: (
-        worst(runs, "minimum/10") < worst(runs, "valley") / 2
-        and worst(runs, "minimum/10") < worst(runs, "lowest point")
-        and all(
-            suggestions[o][rule] < runs.where(optimizer=o).best() / 2
-            for o in OPTIMIZERS
-            for rule in ("minimum/10", "valley")
-        )
+        all((too_low(runs, rule) > 1).all() for rule in ("minimum/10", "valley"))
+        and min(EVERY_RULE, key=lambda rule: np.nanmax(regrets(runs, rule))) == "minimum/10"
+        and np.nanmedian(regrets(runs, "steepest")) < np.nanmedian(regrets(runs, "minimum/10"))
+        and np.nanmax(regrets(runs, "steepest")) > np.nanmax(regrets(runs, "minimum/10"))
     ),
     lambda runs: (
-        "**lrguide keeps recommending minimum/10**: of the rules that answer for both optimizers it "
-        f"has the smallest regret where it does worst, {worst(runs, 'minimum/10'):.3f}, against "
-        f"{worst(runs, 'valley'):.3f} for valley. Both point too low."
+        "**lrguide keeps recommending minimum/10, for what it avoids**: its regret is smallest where "
+        f"it does worst, {np.nanmax(regrets(runs, 'minimum/10')):.2f}, against "
+        f"{np.nanmax(regrets(runs, 'lowest point')):.2f} for the lowest point itself, "
+        f"{np.nanmax(regrets(runs, 'steepest')):.2f} for steepest (which is a little better at the "
+        f"median) and {np.nanmax(regrets(runs, 'valley')):.2f} for valley. That is no proof of "
+        f"precision. Only on {within(runs, 'minimum/10')} of {len(PROBLEMS)} problems is its regret "
+        "smaller than what lies between seeds at the best rate anyway, and on the small network with "
+        "BatchNorm no rule comes close with Adam."
     ),
 )
 claim(
     everything,
     lambda runs: (
-        regret(runs, "SGD momentum", "steepest") < regret(runs, "SGD momentum", "minimum/10") / 2
-        and regret(runs, "Adam", "lowest point") > 1
-        and regret(runs, "SGD momentum", "lowest point") < 0.01
+        (too_low(runs, "minimum/10") > 1.5).all()
+        and (thrice(runs)[:, 0] < thrice(runs)[:, 1]).sum() >= len(thrice(runs)) - 1
+        and np.median(thrice(runs)[:, 0]) < np.median(thrice(runs)[:, 1]) / 2
     ),
     lambda runs: (
-        "The lowest point itself is a disaster with Adam, at "
-        f"{regret(runs, 'Adam', 'lowest point'):.2f}, and right with SGD and momentum, at "
-        f"{regret(runs, 'SGD momentum', 'lowest point'):.2f}. Steepest does well with SGD and "
-        f"momentum, at {regret(runs, 'SGD momentum', 'steepest'):.3f}, and has no answer with Adam."
+        "**It errs on one side**: the best rate lies above it each time, by a factor of "
+        f"{too_low(runs, 'minimum/10').min():.1f} to {too_low(runs, 'minimum/10').max():.0f}. At three "
+        "times its rate, to the nearest of the grid, the regret is smaller on "
+        f"{int((thrice(runs)[:, 0] < thrice(runs)[:, 1]).sum())} of the {len(thrice(runs))} problems on "
+        f"which it has an answer, {np.median(thrice(runs)[:, 0]):.3f} instead of "
+        f"{np.median(thrice(runs)[:, 1]):.3f} at the median. That was looked at afterwards, so take it as "
+        "a reason to try that rate as well, not as a better rule."
+    ),
+)
+claim(
+    everything,
+    lambda runs: (
+        regret(runs, PROBLEMS[0], "lowest point") > 0.5
+        and within(runs, "lowest point") > within(runs, "minimum/10")
+    ),
+    lambda runs: (
+        f"The lowest point is right more often, on {within(runs, 'lowest point')} of {len(PROBLEMS)} by "
+        "that measure, and a disaster once: with Adam on the article's network it costs "
+        f"{regret(runs, PROBLEMS[0], 'lowest point'):.2f}."
     ),
 )
 
 # %% [markdown]
-# How sure is that? One network, two optimizers and two seeds a rate are little. Take the suggestion as a
-# place to start from, and try a rate three times as large beside it.
+# How sure is that? These are eight problems with one data set, 300 steps of 50 images or 60 of 250, and
+# three seeds a rate, which are three of the sweep's five. Take the suggestion as a place to start from, and
+# try a rate three times as large beside it.
 
 # %% [markdown]
 # ## Tools disagree
@@ -590,6 +671,9 @@ claim(
 
 
 # %% tags=["hide-input"]
+OPTIMIZERS = ["Adam", "SGD momentum"]
+
+
 def longest_fall(losses):
     """fastai's valley: about the middle of the longest decreasing subsequence."""
     lengths = np.ones(len(losses), int)
@@ -652,7 +736,8 @@ table(
     ],
     caption=lambda runs: "What each rule reads off the same sweeps (nan: no answer)",
 )
-BEST = {optimizer: runs.best() for optimizer, runs in grid.by("optimizer").items()}
+ARTICLE = grid.where(network="article_cnn")
+BEST = {optimizer: runs.best() for optimizer, runs in ARTICLE.by("optimizer").items()}
 
 
 def closest(runs, optimizer):
@@ -666,7 +751,7 @@ claim(
     lambda runs: (
         all(factor(runs, o) > 100 for o in OPTIMIZERS)
         and all_rules(runs, "Adam")["Lightning"] < BEST["Adam"] / 100
-        and closest(runs, "Adam") == "fastai minimum"
+        and closest(runs, "Adam") != closest(runs, "SGD momentum")
     ),
     lambda runs: (
         "**From the same sweeps the rules' answers differ by a factor of "
@@ -683,25 +768,7 @@ claim(
 #
 # A range test may see nothing: on a range that ends too early, with too few steps, on a model that is
 # already trained. `suggest()` then says "not enough evidence" and why, rather than a number. These are
-# the sweeps of the first picture, cut short, and then those of two more networks:
-
-# %%
-NETWORKS = ["article_cnn", "dense", "normalised_cnn"]
-sweeps = measured(
-    sweep,
-    [
-        dict(
-            network=network,
-            optimizer=optimizer,
-            seed=seed,
-            budget="SHORT",
-            steps=100,
-        )
-        for network in NETWORKS
-        for optimizer in OPTIMIZERS
-        for seed in range(5)
-    ],
-)
+# the sweeps of the first picture, cut short, and then those of the eight problems:
 
 
 # %% tags=["hide-input"]
@@ -719,7 +786,7 @@ ENDS = [1e-5, 0.001, 0.01, 10]
 table(
     adam,
     lambda runs: [
-        {"ends at": f"`{last:g}`", "answer": answer(cut_short(result_of(runs), last)).reason}
+        {"ends at": f"`{last:g}`", "answer": answer(cut_short(range_test(runs), last)).reason}
         for last in ENDS
     ],
     caption=lambda runs: "What minimum/10 says when the sweep ends at this rate",
@@ -727,17 +794,16 @@ table(
 
 
 def without_answer(runs, rule):
-    """The networks and optimizers for which a rule has no answer, in words."""
+    """The problems on which a rule has no answer, in words."""
     return [
-        f"{network.replace('_', ' ')} with {optimizer}"
-        for network, group in runs.by("network").items()
-        for optimizer, same in group.by("optimizer").items()
-        if result_of(same).suggest()[rule].rate is None
+        title(problem)
+        for problem in PROBLEMS
+        if range_test(of(runs, problem)).suggest()[rule].rate is None
     ]
 
 
 def told_by(runs, last):
-    return answer(cut_short(result_of(runs.where(optimizer="Adam")), last))
+    return answer(cut_short(range_test(runs.where(optimizer="Adam")), last))
 
 
 claim(
@@ -757,12 +823,12 @@ claim(
 claim(
     sweeps,
     lambda runs: (
-        without_answer(runs, "minimum/10") == ["normalised cnn with Adam"]
-        and without_answer(runs, "steepest") == ["article cnn with Adam"]
+        without_answer(runs, "minimum/10") == ["BatchNorm, 50, Adam"]
+        and without_answer(runs, "steepest") == ["article's, 50, Adam"]
         and without_answer(runs, "valley") == []
     ),
     lambda runs: (
-        "It also happens with whole sweeps: of six problems, three networks with two optimizers, minimum/10 has no answer on "
+        "It also happens with whole sweeps: of the eight problems minimum/10 has no answer on "
         f"{' and '.join(without_answer(runs, 'minimum/10'))}, and steepest none on "
         f"{' and '.join(without_answer(runs, 'steepest'))}, because their seeds lie more than ten times "
         "apart."

@@ -1,0 +1,70 @@
+"""Tuning: one grid for every contender, and other seeds at what it chose."""
+
+import numpy as np
+import pytest
+
+from lrguide.guide import tuning
+from lrguide.guide.records import Run, Runs
+
+RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
+CONTENDERS = [
+    dict(optimizer="Adam", schedule=schedule, budget="SHORT")
+    for schedule in ("constant", "cosine", "linear")
+]
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    """Nothing is trained: these contenders' runs are in the records."""
+    monkeypatch.setenv("LRGUIDE_MAX_SECONDS", "0")
+
+
+def settings(runs):
+    return [(r.settings["schedule"], r.settings["rate"], r.settings["seed"]) for r in runs]
+
+
+def test_every_contender_is_tried_at_each_rate_with_each_seed_of_the_trials(stored):
+    trials, _ = tuning.tuned(CONTENDERS, RATES, trials=(100, 101), seeds=range(5))
+    assert settings(trials) == [
+        (schedule, rate, seed)
+        for schedule in ("constant", "cosine", "linear")
+        for rate in RATES
+        for seed in (100, 101)
+    ]
+
+
+def test_each_is_then_trained_at_its_own_best_rate_with_the_other_seeds(stored):
+    trials, finals = tuning.tuned(CONTENDERS, RATES, trials=(100, 101), seeds=range(5))
+    best = {}
+    for schedule in ("constant", "cosine", "linear"):
+        losses = np.zeros(len(RATES))
+        for run in trials:
+            if run.settings["schedule"] == schedule:
+                at = RATES.index(run.settings["rate"])
+                losses[at] += run.result["validation_loss"][-1]
+        best[schedule] = RATES[int(losses.argmin())]
+    assert len(set(best.values())) > 1, "choose contenders that differ in their best rate"
+    assert settings(finals) == [(name, best[name], seed) for name in best for seed in range(5)]
+
+
+def test_a_seed_that_chose_the_rate_may_not_judge_it():
+    message = r"seeds must not be among those of the trials, \[100, 101\], received \[0, 101\]: "
+    with pytest.raises(ValueError, match=message + r"\[101\] chose the rate"):
+        tuning.tuned(CONTENDERS, RATES, trials=(100, 101), seeds=(0, 101))
+
+
+def test_sweeps_of_several_seeds_are_one_range_test():
+    rates = np.geomspace(1e-4, 1, 50)
+    sweeps = Runs(
+        Run(
+            "sweep",
+            {"seed": seed},
+            {"sweep_rates": rates.tolist(), "sweep_losses": (rates * seed).tolist()},
+            {},
+        )
+        for seed in (3, 1)
+    )
+    result = tuning.range_test(sweeps)
+    assert result.seeds == (3, 1)
+    np.testing.assert_allclose(result.rates, rates)
+    np.testing.assert_allclose(result.losses, [3 * rates, rates])
