@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+import pty
 import random
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -467,9 +469,13 @@ def test_the_bar_names_the_page_and_says_when_it_takes_longer_than_expected(tmp_
     measure = MEASURE.replace(
         "sleep=", "training=1, validation=1, test=1, epochs=1, batch=1, sleep="
     )
-    process = python(measure, tmp_path, 1, 12.0, LRGUIDE_PAGE="fixed_rates.py")
-    _, said = process.communicate()
-    states = said.replace("\r", "\n").splitlines()
+    terminal, end = pty.openpty()  # in a terminal the bar moves each second, elsewhere each ten
+    termios.tcsetwinsize(end, (24, 100))
+    process = python(measure, tmp_path, 1, 3.0, stderr=end, LRGUIDE_PAGE="fixed_rates.py")
+    process.communicate()
+    states = os.read(terminal, 100_000).decode().replace("\r", "\n").splitlines()
+    os.close(terminal)
+    os.close(end)
     assert any(s.startswith("fixed_rates.py: 0 of 1 runs, longer than expected |") for s in states)
     assert not any("about 00:00 left" in state for state in states)
 
@@ -493,12 +499,12 @@ def wait_until(condition, seconds=60):
         time.sleep(0.01)
 
 
-def python(code, *arguments, **environment):
+def python(code, *arguments, stderr=subprocess.PIPE, **environment):
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}"} | environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         start_new_session=True,
     )

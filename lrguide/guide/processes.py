@@ -4,6 +4,7 @@ import functools
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -83,6 +85,9 @@ def cluster(address: str) -> Iterator[int]:
             "pip install distributed"
         ) from error
     try:
+        # Where nothing listens this fails at once; the client would try again for ten seconds.
+        place = urlsplit(address)
+        socket.create_connection((place.hostname or "", place.port or 0), timeout=10).close()
         client = Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConnectionError(

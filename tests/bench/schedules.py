@@ -2,7 +2,7 @@
 
     python -m tests.bench.schedules [repetitions]
 
-A repetition trains both by turns and compares the fastest training of each: what comes from outside
+A repetition trains both by turns and compares the faster training of each: what comes from outside
 makes a training slower, none faster. All share their weights, for where weights lie in memory makes
 more of a difference than a schedule. Each ratio is the median over the repetitions with its 95 %
 interval. The target: it includes 1, or nearly, and its upper end is below 1.05 of CPU-seconds.
@@ -21,7 +21,7 @@ from lrguide import cyclical, schedules
 from lrguide.checks import LearningRateLogger
 from tests.bench import Seconds, interval, seconds
 
-STEPS, BATCH, TURNS = 60, 50, 2
+STEPS, BATCH, TURNS = 60, 50, 1
 NUMBERS = np.random.default_rng(0)
 X = NUMBERS.normal(size=(STEPS * BATCH, 28, 28, 1)).astype("float32")
 Y = NUMBERS.integers(10, size=STEPS * BATCH)
@@ -97,7 +97,7 @@ def main(repetitions: int = 20) -> None:
     print(f"Steps of {BATCH} images on one thread, {repetitions} repetitions")
     print("| network, steps | what | against | CPU-s | ratio of CPU (95 %) | of wall (95 %) |")
     print("| --- | --- | --- | ---: | --- | --- |")
-    for make, epochs in ((convolutional, 1), (dense, 5)):
+    for make, epochs in ((convolutional, 2), (dense, 10)):
         network = f"{make.__name__}, {STEPS * epochs}"
         for name, pairs in measure(make, epochs, repetitions).items():
             cpu = interval([one.cpu / base.cpu for one, base in pairs])
