@@ -268,7 +268,15 @@ claim(
 # %%
 third = measured(
     train,
-    [dict(optimizer="Adam", rate=0.003, seed=seed, budget="SHORT") for seed in range(5)],
+    [
+        dict(
+            optimizer="Adam",
+            rate=0.003,
+            seed=seed,
+            budget="SHORT",
+        )
+        for seed in range(5)
+    ],
 )
 
 

@@ -48,7 +48,14 @@ SCHEDULES += ["cosine", "warmup linear"]
 
 def searched(budget):
     return tuned(
-        [dict(optimizer="Adam", schedule=schedule, budget=budget) for schedule in SCHEDULES],
+        [
+            dict(
+                optimizer="Adam",
+                schedule=schedule,
+                budget=budget,
+            )
+            for schedule in SCHEDULES
+        ],
         RATES,
         trials=(100, 101),
         seeds=range(5),

@@ -481,7 +481,15 @@ PROBLEMS = [
 ]
 sweeps = measured(
     sweep,
-    [dict(problem, seed=seed, steps=100) for problem in PROBLEMS for seed in range(5)],
+    [
+        dict(
+            problem,
+            seed=seed,
+            steps=100,
+        )
+        for problem in PROBLEMS
+        for seed in range(5)
+    ],
 )
 grid = measured(
     train,

@@ -155,7 +155,7 @@ def requirements_of(pin: Requirement) -> list[Requirement]:
 
 def test_each_dependency_says_why_it_is_there() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    lines = re.findall(r'^  "([a-z-]+[><=][^"]*)",(.*)$', text, re.MULTILINE)
+    lines = re.findall(r'^  "([a-z0-9-]+[><=][^"]*)",(.*)$', text, re.MULTILINE)
     assert {name for name, _ in lines} == {
         *PROJECT["project"]["dependencies"],
         *(name for group in PROJECT["dependency-groups"].values() for name in group),
