@@ -152,7 +152,7 @@ claim(
         and (minus(runs, "triangular") < 0).all()
     ),
     lambda runs: (
-        "**Against a tuned constant rate cycling helps.** "
+        "**Against the constant rate that the search found, cycling helps.** "
         f"{', '.join(named(runs, 'lower'))} end lower, 1cycle by {several(-minus(runs, '1cycle'))}. "
         f"{named(runs, 'tie')[0]} ends lower in every seed, too, but by amounts so different, "
         f"{several(-minus(runs, 'triangular'))}, that five seeds make it a tie."
