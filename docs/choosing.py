@@ -585,7 +585,7 @@ table(
 #
 # ### `EarlyStopping` stops in the middle of a cycle
 #
-# Its patience must be longer than a cycle:
+# Only a patience longer than a cycle sees what the next one brings:
 # [Cyclical rates with early stopping](snippets.md#cyclical-rates-with-early-stopping).
 #
 # ### The range test answers something else each time
