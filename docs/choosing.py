@@ -233,7 +233,7 @@ claim(
     lambda runs: (
         "**Mind how the constant rate was found.** Its two seeds chose `0.01`, at the edge of what is "
         f"stable; five seeds at `0.003` end at {several(third.final())}, all of them lower, which would be "
-        f"rank {place_of_third(runs)}. Against that none of the other contenders with Adam is told apart. So "
+        f"rank {place_of_third(runs)}. No other contender with Adam is called lower than that. So "
         "the table says what equal effort gives you, and much of what a schedule gives is that a rate "
         "chosen a little too high does no harm."
     ),
