@@ -53,6 +53,36 @@ def test_a_seed_that_chose_the_rate_may_not_judge_it():
         tuning.tuned(CONTENDERS, RATES, trials=(100, 101), seeds=(0, 101))
 
 
+FULL = [dict(optimizer="Adam", schedule=schedule, budget="FULL") for schedule in ("linear", "time")]
+
+
+def test_a_search_nearby_goes_on_until_both_neighbours_of_the_best_are_higher(stored):
+    trials, finals = tuning.tuned_nearby(FULL, RATES, start=(0.01, 0.01), trial=100, seeds=range(5))
+    assert settings(trials) == [
+        *[("linear", rate, 100) for rate in (3e-4, 0.001, 0.003, 0.01, 0.03)],
+        *[("time", rate, 100) for rate in (0.003, 0.01, 0.03)],
+    ]
+    losses = trials.where(schedule="linear").final()
+    assert losses.argmin() == 1, "choose a contender whose valley lies two rates from the start"
+    assert settings(finals) == [
+        *[("linear", 0.001, seed) for seed in range(5)],
+        *[("time", 0.01, seed) for seed in range(5)],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (dict(seeds=(0, 100)), r"seeds must not hold the trial's, 100, received \[0, 100\]"),
+        (dict(start=(0.01, 0.02)), r"start must be rates of the grid, \[.*\], received 0.02"),
+    ],
+)
+def test_a_search_nearby_says_what_it_cannot_start_from(given, message):
+    good = dict(start=(0.01, 0.01), trial=100, seeds=range(5))
+    with pytest.raises(ValueError, match=message):
+        tuning.tuned_nearby(FULL, RATES, **good | given)
+
+
 def test_sweeps_of_several_seeds_are_one_range_test():
     rates = np.geomspace(1e-4, 1, 50)
     sweeps = Runs(

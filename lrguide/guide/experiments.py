@@ -540,6 +540,10 @@ def _use_one_thread() -> None:
             "an experiment needs TensorFlow on one thread, but TensorFlow already runs here with "
             "more: start a new process, or use measured(), which does"
         ) from error
+    if tf.config.list_physical_devices("GPU"):
+        # Else it adds in another order each time, and rounds the factors of products to ten bits.
+        tf.config.experimental.enable_op_determinism()
+        tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def _import_tensorflow_quietly() -> None:

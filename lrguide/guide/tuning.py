@@ -1,6 +1,7 @@
 """What several pages ask: contenders tuned with the same effort, sweeps read as a range test."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from lrguide.guide.experiments import train
@@ -46,11 +47,77 @@ def tuned(
     )
     each = len(rates) * len(trials)
     groups = [Runs(searched[start : start + each]) for start in range(0, len(searched), each)]
-    return searched, measured(
+    return searched, _trained(contenders, [group.best() for group in groups], seeds)
+
+
+def tuned_nearby(
+    contenders: Sequence[dict[str, Any]],
+    rates: Sequence[float],
+    *,
+    start: Sequence[float],
+    trial: int,
+    seeds: Sequence[int],
+) -> tuple[Runs, Runs]:
+    """Search each contender's rate near one that is known, then train it there with other seeds.
+
+    Where a training is long, few can be spent on the search. It tries the rate to start from and
+    its two neighbours on the grid, and then goes on in the direction in which the loss falls, until
+    both neighbours of the best are higher or the grid ends.
+
+    Args:
+        contenders: settings of `train`, all but the rate and the seed.
+        rates: the grid, in order.
+        start: for each contender a rate of the grid, such as the one tuned with a smaller budget.
+        trial: the seed of the search.
+        seeds: seeds at the rate that won; not the trial's, which has chosen it.
+
+    Returns:
+        The trials, and the trainings at the tuned rates, both contender by contender.
+
+    Raises:
+        ValueError: if the seed of the trials is among the others, or a start is not on the grid.
+        LookupError: if at each rate of a contender a loss was not finite.
+    """
+    if trial in seeds:
+        raise ValueError(f"seeds must not hold the trial's, {trial}, received {[*seeds]}")
+    best = list(start)
+    tried: list[set[float]] = [set() for _ in contenders]
+    while True:
+        near = [set(_neighbours(rates, rate)) for rate in best]
+        if all(new <= old for new, old in zip(near, tried, strict=True)):
+            break
+        tried = [old | new for old, new in zip(tried, near, strict=True)]
+        searched = measured(
+            train,
+            [
+                contender | dict(rate=rate, seed=trial)
+                for contender, some in zip(contenders, tried, strict=True)
+                for rate in sorted(some)
+            ],
+        )
+        ends = list(accumulate(map(len, tried)))
+        best = [
+            Runs(searched[end - len(some) : end]).best()
+            for end, some in zip(ends, tried, strict=True)
+        ]
+    return searched, _trained(contenders, best, seeds)
+
+
+def _neighbours(rates: Sequence[float], rate: float) -> Sequence[float]:
+    if rate not in rates:
+        raise ValueError(f"start must be rates of the grid, {[*rates]}, received {rate}")
+    place = rates.index(rate)
+    return rates[max(0, place - 1) : place + 2]
+
+
+def _trained(
+    contenders: Sequence[dict[str, Any]], rates: Sequence[float], seeds: Sequence[int]
+) -> Runs:
+    return measured(
         train,
         [
-            contender | dict(rate=group.best(), seed=seed)
-            for contender, group in zip(contenders, groups, strict=True)
+            contender | dict(rate=rate, seed=seed)
+            for contender, rate in zip(contenders, rates, strict=True)
             for seed in seeds
         ],
     )
