@@ -331,6 +331,20 @@ def test_a_first_visit_is_light_and_the_next_page_lighter(browser: Browser, site
     context.close()
 
 
+def test_what_a_row_is_about_stays_in_sight_on_a_telephone(browser: Browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{url}choosing/", wait_until="networkidle")
+    wrap = page.locator(".md-typeset__scrollwrap").first
+    assert wrap.evaluate("wrap => (wrap.scrollLeft = 1000, wrap.scrollLeft)") > 100
+    name, cost = (wrap.locator("tbody tr").first.locator("td").nth(n) for n in (0, -1))
+    left, right = name.bounding_box(), cost.bounding_box()
+    assert left and right
+    assert (
+        0 <= left["x"] < left["x"] + left["width"] < right["x"] < right["x"] + right["width"] <= 390
+    )
+    page.close()
+
+
 def test_choosing_a_library_once_chooses_it_everywhere(browser: Browser, url: str) -> None:
     page = browser.new_page()
     page.goto(f"{url}translate/", wait_until="networkidle")

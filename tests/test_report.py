@@ -191,6 +191,22 @@ def test_a_table_is_markdown_with_a_caption(capsys: pytest.CaptureFixture[str]) 
     ]
 
 
+def test_prose_in_a_table_begins_at_the_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    why = "not enough evidence: the loss still falls at 0.01"
+    rows = [
+        {"rate": "0.1", "loss": "0.151 (0.148 to 0.155)", "why": "none (of 3 to 5)"},
+        {"rate": "1", "loss": "no answer", "why": why},
+    ]
+    report.table(RUNS, lambda runs: rows, lambda runs: "what it says")
+    assert capsys.readouterr().out.splitlines()[3:] == [
+        "| --- | ---: | --- |",
+        "| 0.1 | 0.151 (0.148 to 0.155) | none (of 3 to 5) |",
+        f"| 1 | no answer | {why} |",
+    ]
+
+
 def test_a_table_without_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one row"):
         report.table(RUNS, lambda runs: [], lambda runs: "empty")

@@ -104,7 +104,7 @@ def table(
         "| " + " | ".join(cells) + " |"
         for cells in (
             heads,
-            ["---"] + ["---:"] * (len(heads) - 1),
+            ["---", *(_aligned([line[head] for line in lines]) for head in heads[1:])],
             *([line[head] for head in heads] for line in lines),
         )
     )
@@ -174,6 +174,11 @@ def verdict(differences: NDArray[np.float64]) -> str:
 def plain(rate: float) -> str:
     """A learning rate without exponent: `0.00001` rather than `1e-05`."""
     return np.format_float_positional(rate, trim="-")
+
+
+def _aligned(cells: Sequence[str]) -> str:
+    """A column's alignment in Markdown: numbers end at one line, prose begins at one."""
+    return "---" if max(map(len, cells)) > 40 else "---:"
 
 
 def _as_written(sentence: Callable[[Runs], str]) -> str:
