@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from numpy.typing import ArrayLike
 
 # Of the Okabe-Ito palette the four colours with a contrast of 3:1 on white and on dark grey, and
@@ -276,8 +276,11 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
 
 
 def _plain_ticks(axes: Axes) -> None:
-    """Losses as plain numbers, 0.1 rather than a power of ten, and no ticks between them."""
+    """Losses as plain numbers, 0.1 rather than a power of ten; 0.2 and 0.5 only where they help."""
     axes.minorticks_off()
+    low, high = np.log10(axes.get_ylim())
+    if np.floor(high) == np.ceil(low):  # one power of ten alone would not tell the scale
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 

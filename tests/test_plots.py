@@ -84,6 +84,18 @@ def test_losses_beyond_the_top_are_triangles_at_it() -> None:
     assert list(triangles[0].get_ydata()) == [5.0, 5.0]
 
 
+@pytest.mark.parametrize(
+    ("lowest", "told"), [(0.15, ["0.2", "0.5", "1", "2"]), (0.05, ["0.1", "1"])]
+)
+def test_the_axis_of_losses_tells_two_numbers_or_more(lowest: float, told: list[str]) -> None:
+    curves = {"Adam": ([0.1, 1.0], [[lowest], [2.0]])}
+    figure = plots.loss_by_rate(curves, chance=2.3, top=4, ylabel="loss")
+    figure.draw_without_rendering()
+    low, high = figure.axes[0].get_ylim()
+    labels = [label.get_text() for at, label in _ticks(figure.axes[0].yaxis) if low <= at <= high]
+    assert labels == told
+
+
 def test_contenders_are_listed_from_the_top_each_with_its_mean_and_range() -> None:
     losses = {"constant": [0.2, 0.4], "linear": [0.1, 0.3, 0.2]}
     axes = plots.ranges(
