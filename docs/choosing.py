@@ -182,7 +182,7 @@ claim(
         and set(in_every_seed(runs, FALLING)) == {"Adam linear", "Adam cosine"}
     ),
     lambda runs: (
-        "**With Adam, what begins low and ends low does best.** All six schedules that rise first and "
+        "**With Adam, what begins low and ends low does well.** All six schedules that rise first and "
         "come down again end lower than the tuned constant rate in every seed, at "
         f"{range_of(runs, RISING)}. Of the five that only fall, "
         f"{' and '.join(in_every_seed(runs, FALLING))} do. (Not each of these is called lower: the "
@@ -260,7 +260,7 @@ claim(
 #
 # Nobody tunes with eighteen trainings what one training is meant for. The recipe: a
 # [range test](range_test.py) with three seeds costs as many steps as one of these trainings; take what
-# `minimum/10` suggests; let the rate rise to it over the first tenth of the run and fall to 0 from
+# `minimum/10` suggests, a tenth of the rate where the sweep's loss is lowest; let the rate rise to it over the first tenth of the run and fall to 0 from
 # there; check the schedule; log what was used.
 #
 # How much is lost against tuning? Here the suggestion comes from five sweeps of the article's network, and

@@ -61,9 +61,10 @@ sweep = measured(
 figure(sweep, losses_by_rate, alt=valleys_in_words)
 
 # %% [markdown]
-# One network, one set of digits, a fixed budget of steps. Each dot is a network trained from scratch;
-# only the optimizer, the learning rate and the seed differ. On the far left the steps are so small
-# that the budget runs out, on the far right so large that most networks learn nothing.
+# One network, one set of digits, a fixed budget of steps. Each dot is a network trained from scratch,
+# each line goes through the median of three; only the optimizer, the learning rate and the seed differ.
+# On the far left the steps are so small that the budget runs out, on the far right so large that most
+# networks learn nothing.
 
 # %% tags=["hide-input"]
 claim(
@@ -98,9 +99,11 @@ claim(
 # === "Read"
 #
 #     Start with [Fixed learning rates](fixed_rates.py), go on with
-#     [Decaying learning rates](decay.py). The code below a picture asks for the runs in it; the
-#     page's script, linked at its foot, has the rest. [Translate](translate.md) has each schedule in
-#     six libraries, [The runs](records/README.md) every run to download.
+#     [Decaying learning rates](decay.py). In a hurry? [Choosing](choosing.py) has a recipe, the
+#     contenders side by side, and answers to common errors. The code below a picture asks for the
+#     runs in it; the page's script, linked at its foot, has the rest.
+#     [The same schedule elsewhere](translate.md) has the calls of six libraries,
+#     [The runs](records/README.md) every run to download.
 #
 # === "Run"
 #
@@ -116,9 +119,10 @@ claim(
 #
 # === "Copy"
 #
-#     Each page with measurements ends with a snippet that needs nothing but Keras and lrguide, and
-#     [Snippets](snippets.md) has one for each task. All of them run in the tests. They are free to use (MIT licence). TensorFlow prints notes about CUDA and oneDNN
-#     at its start; what the snippet prints comes after them.
+#     Each page with measurements has a snippet that runs as it stands, most with nothing but Keras and
+#     lrguide, and [Snippets](snippets.md) has one for each task. All of them run in the tests. They
+#     are free to use (MIT licence). `pip install .` in the clone installs lrguide. TensorFlow prints notes about CUDA and oneDNN at its start; what the
+#     snippet prints comes after them.
 #
 # ## Try it
 #

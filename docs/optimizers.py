@@ -108,8 +108,8 @@ figure(
 )
 
 # %% [markdown]
-# Each dot is one training of 60 steps, three seeds a rate. The table below has the other three
-# optimizers and the smaller rates too.
+# Each dot is one training of 60 steps, three seeds a rate; a line goes through their median. The table
+# below has the other three optimizers and the smaller rates too.
 #
 # ## Which rates each survives
 #
@@ -468,18 +468,18 @@ claim(
 #
 # ## What has come since
 #
-# The article is of 2019. Four ideas have since become usual, or easy to use in Keras, and each
-# promises to spare you at least the schedule:
+# The article is of 2019. Here are four ideas that it leaves out, three of which have since come into
+# use or into Keras; each promises to take a part of the guess away:
 #
-# - **Schedule-free**[^3]: `ScheduleFreeAdamW` steps one set of weights, `z`, and keeps their average `x`,
+# - **Schedule-free**: `ScheduleFreeAdamW`[^3] steps one set of weights, `z`, and keeps their average `x`,
 #   which is what you are meant to use; it trains at `y`, between the two. Keras `3.15` has no call that
 #   puts `x` into the model, and `evaluate` tests `y`. Here `x` is tested. And on TensorFlow its formula
 #   reads `z` after the step where it needs it before: so `y` becomes the plain mean of all `z`, and lags.
 # - **Averaged weights**: `use_ema=True` keeps a moving average (here with momentum `0.99`, a memory of
 #   about a hundred steps), and the callback `SwapEMAWeights` evaluates it.
 # - **Plateau**: `ReduceLROnPlateau` halves the rate after an epoch without a lower validation loss.
-# - **Warmup, stable, decay**[^4]: a tenth of the run up, six tenths level, three tenths down to nothing.
-#   The level part may go on until you choose to end.
+# - **Warmup, stable, decay**: a tenth of the run up, six tenths level, three tenths down to nothing.
+#   The level part may go on until you choose to end.[^4]
 #
 # [^3]: A. Defazio et al., *The road less scheduled*, 2024, arXiv:`2405.15682`.
 # [^4]: S. Hu et al., *MiniCPM*, 2024, arXiv:`2404.06395`.

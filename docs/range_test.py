@@ -113,7 +113,8 @@ figure(Runs(adam + trained), sweep_above_trainings, alt=sweep_in_words)
 # %% [markdown]
 # Above is the test[^1]: five seeds, the median and a band from the lowest loss to the highest. Below is
 # the truth that it should foretell: each dot is the validation loss of a network trained for 300 steps at
-# one constant rate. The vertical lines are ways to read the curve above.
+# one constant rate, and the line goes through the median of three. The vertical lines are ways to read the
+# test; each reads the smoothed curve of every seed, and stands at the median of the five answers.
 #
 # [^1]: L. N. Smith, *Cyclical learning rates for training neural networks*, WACV 2017, `arXiv:1506.01186`,
 #     section `3.3`. The article that this guide re-measures, C. Versloot, *Problems with fixed and decaying
@@ -139,7 +140,7 @@ claim(
     lambda runs: (
         "**Where the loss is lowest can be far too high.** The article takes the range where "
         f"the curve is lowest. With Adam that is at {LOWEST:.2g}, {LOWEST / runs.best():.1f} times the "
-        f"rate that trains best, `{runs.best():g}`; at `{beyond(runs)[0].settings['rate']:g}`, the next "
+        f"rate with the lowest mean of three trainings, `{runs.best():g}`; at `{beyond(runs)[0].settings['rate']:g}`, the next "
         f"rate of the grid, {failures(beyond(runs))} of {len(beyond(runs))} seeds learn nothing. The "
         "curve lags: each batch's loss is the work of all the smaller rates before it, and it goes on "
         "falling for a while when the rate is already too large to begin a training with."
@@ -206,7 +207,9 @@ def interval(suggestion):
     """The rate and the lowest and highest answer of a seed."""
     if suggestion.rate is None:
         return "no answer"
-    return f"{suggestion.rate:.2g} ({suggestion.low:.2g} to {suggestion.high:.2g})"
+    rates = (suggestion.rate, suggestion.low, suggestion.high)
+    digits = dict(precision=2, fractional=False, trim="-")
+    return "{} ({} to {})".format(*(np.format_float_positional(r, **digits) for r in rates))
 
 
 def answers(runs, rules):
@@ -366,7 +369,7 @@ claim(
 # point. What is found then depends on how. `lrguide` averages symmetrically, with as much weight on the
 # steps after a point as on those before it. fastai, Lightning and others average over the past alone
 # (an exponential moving average), and Keras' own logs hold the mean of *all* batches of the
-# epoch so far, which is what `keras_lr_finder` has read since TensorFlow `2.2`[^2].
+# epoch so far[^2], which is what `keras_lr_finder` has read since TensorFlow `2.2`.
 #
 # [^2]: [keras-team/keras#17167](https://github.com/keras-team/keras/issues/17167), open since 2022.
 
@@ -448,11 +451,18 @@ def lag(runs, optimizer, point=0):
 
 claim(
     both,
-    lambda runs: all(lag(runs, o) > 3 and lag(runs, o, 1) > 1.5 for o in ("Adam", "SGD momentum")),
     lambda runs: (
-        "**Smoothing over the past alone moves everything to the right**: the lowest point by a factor "
+        all(lag(runs, o) > 3 and lag(runs, o, 1) > 1.5 for o in ("Adam", "SGD momentum"))
+        and all(
+            points(here, "running mean")[0] == points(here, "exponential")[0]
+            for here in runs.by("optimizer").values()
+        )
+    ),
+    lambda runs: (
+        "**Smoothing over the past alone moves the lowest point to the right**: by a factor "
         f"of {lag(runs, 'Adam'):.1f} with Adam and {lag(runs, 'SGD momentum'):.1f} with SGD and "
-        f"momentum, the steepest by {lag(runs, 'Adam', 1):.1f} and {lag(runs, 'SGD momentum', 1):.1f}."
+        "momentum, with either average. The exponential one moves the steepest as well, by "
+        f"{lag(runs, 'Adam', 1):.1f} and {lag(runs, 'SGD momentum', 1):.1f}."
     ),
 )
 
