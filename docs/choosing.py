@@ -590,12 +590,12 @@ table(
 #
 # ### `module 'keras.backend' has no attribute 'get_value'`
 #
-# Code for Keras 2, such as `keras_lr_finder` or `CyclicLR`. [Moving over](translate.md).
+# Code for Keras 2, such as `keras_lr_finder` or `CyclicLR`. [Moving over](translate.md#moving-over-from-older-tools).
 #
 # ### The loss is `nan`
 #
 # Most often the rate is too large. Put `keras.callbacks.TerminateOnNaN()` into `fit`, and see
-# [which rates each optimizer survives](optimizers.py).
+# [which rates each optimizer survives](optimizers.py#which-rates-each-survives).
 #
 # ## What to remember
 #

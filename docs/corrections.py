@@ -10,8 +10,8 @@
 # and infers the rest. Here is each statement of it that is wrong, vague or unsupported, in our words,
 # and what the runs say.
 #
-# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept in
-#     [a repository](https://github.com/christianversloot/machine-learning-articles).
+# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept
+#     [on GitHub](https://github.com/christianversloot/machine-learning-articles/blob/HEAD/problems-with-fixed-and-decaying-learning-rates.md).
 
 # %% tags=["hide-input"]
 from math import log
@@ -473,7 +473,7 @@ claim(
 
 # %% [markdown]
 # [^2]: L. N. Smith, *Cyclical learning rates for training neural networks*, WACV 2017,
-#     arXiv:`1506.01186`.
+#     [arXiv:`1506.01186`](https://arxiv.org/abs/1506.01186).
 #
 # ## Cyclical rates
 #
@@ -565,7 +565,7 @@ claim(
 # one on super-convergence ([Cyclical rates](cyclical.py)), S. Lau's overview of schedules and adaptive
 # methods (2017), P. Surmenok's article on the range test and his `keras_lr_finder` (2018, and [broken
 # since Keras 3](translate.md#moving-over-from-older-tools)), and I. Loshchilov and F. Hutter's SGDR (ICLR 2017,
-# arXiv:`1608.03983`), from which the cosine comes, there with
+# [arXiv:`1608.03983`](https://arxiv.org/abs/1608.03983)), from which the cosine comes, there with
 # [restarts](translate.md#cosine-with-restarts-of-equal-length).
 #
 # Per-epoch schedules are easy to get wrong by one. So this guide says of each which rate is used

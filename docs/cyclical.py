@@ -85,13 +85,14 @@ figure(adam, strips, alt=strips_in_words)
 # stay at, and then falls far below the one it began with.[^2] The article[^3] that this guide
 # re-measures recommends cycling and trains nothing with it.
 #
-# [^1]: L. N. Smith, *Cyclical learning rates for training neural networks*, 2017, arXiv `1506.01186`, and
+# [^1]: L. N. Smith, *Cyclical learning rates for training neural networks*, 2017,
+#     [arXiv:`1506.01186`](https://arxiv.org/abs/1506.01186), and
 #     with N. Topin, *Exploring loss function topology with cyclical learning rates*, 2017,
-#     arXiv `1702.04283`.
+#     [arXiv:`1702.04283`](https://arxiv.org/abs/1702.04283).
 # [^2]: L. N. Smith and N. Topin, *Super-convergence*, 2018,
-#     arXiv `1708.07120`.
-# [^3]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept in
-#     [a repository](https://github.com/christianversloot/machine-learning-articles).
+#     [arXiv:`1708.07120`](https://arxiv.org/abs/1708.07120).
+# [^3]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept
+#     [on GitHub](https://github.com/christianversloot/machine-learning-articles/blob/HEAD/problems-with-fixed-and-decaying-learning-rates.md).
 
 
 # %% tags=["hide-input"]

@@ -241,7 +241,7 @@ claim(
         + ", ".join(
             f"{times_as_high(runs, task):.2f} times as high ({NAMES[task]})" for task in TASKS
         )
-        + ". [On the article's network](choosing.py) it ended lower: that lesson does not carry over. (The factor "
+        + ". [On the article's network](choosing.py#from-your-model-to-a-rate-a-schedule-and-a-check) it ended lower: that lesson does not carry over. (The factor "
         "of the recurrent network is one between two losses that are next to nothing.)"
     ),
 )

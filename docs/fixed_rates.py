@@ -140,8 +140,8 @@ claim(
 # it in minutes, and every rate gets five seeds. A **seed** sets the initial weights, the dropout and
 # the order of the images, so rates that share a seed share all three.
 #
-# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept in
-#     [a repository](https://github.com/christianversloot/machine-learning-articles).
+# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept
+#     [on GitHub](https://github.com/christianversloot/machine-learning-articles/blob/HEAD/problems-with-fixed-and-decaying-learning-rates.md).
 
 # %% tags=["hide-input"]
 table(

@@ -87,8 +87,8 @@ claim(
 # shown, failures as plainly as successes. Where the article is wrong, the guide says so and shows the
 # runs.
 #
-# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept in
-#     [a repository](https://github.com/christianversloot/machine-learning-articles).
+# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept
+#     [on GitHub](https://github.com/christianversloot/machine-learning-articles/blob/HEAD/problems-with-fixed-and-decaying-learning-rates.md).
 #
 # No measured number on these pages was typed. Each sentence that states one is code: it takes its
 # numbers from stored runs and stops the page if they no longer bear it out. At the foot of a page

@@ -250,7 +250,7 @@ claim(
 # Its paper[^2] has none, which is a rate of `1` in Keras' formula; Keras' own default is `0.001`. And
 # the grid ends at its best rate, so two higher ones were added after looking.
 #
-# [^2]: M. D. Zeiler, *ADADELTA: an adaptive learning rate method*, 2012, arXiv:`1212.5701`.
+# [^2]: M. D. Zeiler, *ADADELTA: an adaptive learning rate method*, 2012, [arXiv:`1212.5701`](https://arxiv.org/abs/1212.5701).
 
 # %%
 adadelta = measured(
@@ -287,8 +287,8 @@ claim(
 # hundredth, by one and by a hundred: how far a weight moves, on average over all weights, divided by
 # the rate.
 #
-# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept in
-#     [a repository](https://github.com/christianversloot/machine-learning-articles).
+# [^1]: C. Versloot, *Problems with fixed and decaying learning rates*, MachineCurve, 2019; kept
+#     [on GitHub](https://github.com/christianversloot/machine-learning-articles/blob/HEAD/problems-with-fixed-and-decaying-learning-rates.md).
 
 # %%
 moves = measured(
@@ -481,8 +481,8 @@ claim(
 # - **Warmup, stable, decay**: a tenth of the run up, six tenths level, three tenths down to nothing.
 #   The level part may go on until you choose to end.[^4]
 #
-# [^3]: A. Defazio et al., *The road less scheduled*, 2024, arXiv:`2405.15682`.
-# [^4]: S. Hu et al., *MiniCPM*, 2024, arXiv:`2404.06395`.
+# [^3]: A. Defazio et al., *The road less scheduled*, 2024, [arXiv:`2405.15682`](https://arxiv.org/abs/2405.15682).
+# [^4]: S. Hu et al., *MiniCPM*, 2024, [arXiv:`2404.06395`](https://arxiv.org/abs/2404.06395).
 
 # %% tags=["hide-input"]
 SINCE = list(CONTENDERS)[3:]

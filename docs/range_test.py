@@ -116,9 +116,9 @@ figure(Runs(adam + trained), sweep_above_trainings, alt=sweep_in_words)
 # one constant rate, and the line goes through the median of three. The vertical lines are ways to read the
 # test; each reads the smoothed curve of every seed, and stands at the median of the five answers.
 #
-# [^1]: L. N. Smith, *Cyclical learning rates for training neural networks*, WACV 2017, `arXiv:1506.01186`,
+# [^1]: L. N. Smith, *Cyclical learning rates for training neural networks*, WACV 2017, [arXiv:`1506.01186`](https://arxiv.org/abs/1506.01186),
 #     section `3.3`. The article that this guide re-measures, C. Versloot, *Problems with fixed and decaying
-#     learning rates*, MachineCurve, 2019 ([kept here](https://github.com/christianversloot/machine-learning-articles)),
+#     learning rates*, MachineCurve, 2019 ([kept here](https://github.com/christianversloot/machine-learning-articles/blob/HEAD/problems-with-fixed-and-decaying-learning-rates.md)),
 #     uses P. Surmenok's `keras_lr_finder` of 2018.
 
 # %% tags=["hide-input"]
