@@ -292,13 +292,15 @@ from lrguide.data import mnist_subset
 from lrguide.model import article_cnn
 
 data = mnist_subset().first(training=2000, validation=1000, test=1000)
+x, y = data.x_train, data.y_train
+held_out = data.x_validation, data.y_validation
 for epochs in (1, 4):  # <- the lengths
     for rate in (0.001, 0.01):
         keras.utils.set_random_seed(0)
         model = article_cnn()
         model.compile(keras.optimizers.Adam(rate), "categorical_crossentropy")
-        model.fit(data.x_train, data.y_train, batch_size=50, epochs=epochs, verbose=0)
-        loss = model.evaluate(data.x_validation, data.y_validation, verbose=0)
+        model.fit(x, y, batch_size=50, epochs=epochs, verbose=0)
+        loss = model.evaluate(*held_out, verbose=0)
         print(f"{epochs} epochs, {rate}: {loss:.2f}")
 
 # %% [markdown]
