@@ -500,8 +500,8 @@ claim(
         "**With many steps decay helps.** Linear, step and cosine decay end lower than the tuned "
         f"constant rate in every seed, by {several(-difference(runs, 'linear'), 4)}, "
         f"{several(-difference(runs, 'step'), 4)} and {several(-difference(runs, 'cosine'), 4)}. Time and "
-        "exponential decay, whose rate falls fastest at first, are ties. So its help grows with the "
-        "length of the training: worse at 60 steps, a tie at 300, better at 4,800."
+        "exponential decay, whose rate falls fastest at first, are ties. So what decay is worth "
+        "depends on the budget: it is worse at 60 steps, a tie at 300, better at 4,800."
     ),
 )
 

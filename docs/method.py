@@ -232,7 +232,7 @@ claim(
 # | 25 Nov 2026 | [Decay](decay.py), [Cyclical rates](cyclical.py), [Choosing](choosing.py): five seeds of the recipe at a constant `0.003` with Adam ended below those at the tuned `0.01`, which two seeds had chosen. The table of equal effort stands; each of these pages now has this rate beside it. |
 # | 25 Nov 2026 | The runs of this day (the three rows above and 20 epochs or two of [cyclical rates](cyclical.py)) were made on another generation of processor than those before, under the same name. So pairs across that day share weights, dropout and order, and not the last bits. Records name family and model since. |
 # | 26 Nov 2026 | [Does it carry over?](elsewhere.py): when its grid of constant rates had been trained, other schedules with rates of their own, and ten times the tuned rate on three of the four problems, were cut for want of time. |
-# | 26 Nov 2026 | [At full scale](full_scale.py): the grid got `0.0001`, since the constant rate's best, `0.0003`, was its first. All contenders of [Choosing](choosing.py) were planned for `MIDDLE` and `FULL`; those on that page were trained before the time on a GPU was over. |
+# | 26 Nov 2026 | [At full scale](full_scale.py): the grid got `0.0001`, since the constant rate's best, `0.0003`, was its first. All contenders of [Choosing](choosing.py) were planned for `MIDDLE` and `FULL`; those on that page were trained before the time on a GPU was over. That two schedules do better at `0.001` than where the search had stopped was seen afterwards. |
 #
 # All other grids, seeds and budgets stand as they were planned.
 #
