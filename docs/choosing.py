@@ -19,7 +19,7 @@ from lrguide.guide.contenders import PLAIN, label
 from lrguide.guide.experiments import sweep, train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, several, table, verdict
-from lrguide.guide.tuning import range_test, tuned
+from lrguide.guide.tuning import range_test, tuned, tuned_nearby
 
 COLOUR_OF = {"Adam": plots.COLOURS[0], "SGD momentum": plots.COLOURS[1]}
 
@@ -432,10 +432,20 @@ print("rates of the last updates:", log.rates[-3:], *log.findings)
 
 # %% tags=["hide-input"]
 FEW = ["constant", "linear", "step", "time", "exponential", "cosine", "warmup", "warmup linear"]
-_, few = tuned(
-    [dict(optimizer="Adam", schedule=schedule, budget="FEW_STEPS") for schedule in FEW],
-    RATES,
-    trials=(100, 101),
+LONG = [schedule for schedule in FEW if schedule != "warmup"]
+
+
+def searched(budget, schedules):
+    contenders = [dict(optimizer="Adam", schedule=s, budget=budget) for s in schedules]
+    return tuned(contenders, RATES, trials=(100, 101), seeds=range(5))[1]
+
+
+few = searched("FEW_STEPS", FEW)
+_, long = tuned_nearby(
+    [dict(optimizer="Adam", schedule=schedule, budget="FULL") for schedule in LONG],
+    [1e-4, *RATES],
+    start=[r[0].settings["rate"] for r in searched("MIDDLE", LONG).by("schedule").values()],
+    trial=100,
     seeds=range(5),
 )
 
@@ -468,8 +478,13 @@ PLAIN_WEIGHTS = {"averaged": False, "ema": 0.0}
 HERE = "[above](#ranks-and-how-sure-they-are)"
 
 table(
-    Runs(finals + few + sweeps + untuned),
+    Runs(finals + few + long + sweeps + untuned),
     lambda runs: [
+        {
+            "situation": "4,800 steps, Adam",
+            "what did best": best_of(long, "FULL", "Adam", LONG),
+            "measured": "[full scale](full_scale.py)",
+        },
         {
             "situation": "300 steps, Adam",
             "what did best": best_of(finals, "SHORT", "Adam", SCHEDULES),
