@@ -370,7 +370,7 @@ claim(
         and (over_constant(runs, 3) < 0).sum() >= 4
     ),
     lambda runs: (
-        f"**With Adam the suggestion needs no tuning.** minimum/10 says {suggestion('Adam'):.2g}. Warmup "
+        f"**With Adam the suggestion needs no tuning in 300 steps.** minimum/10 says {suggestion('Adam'):.2g}. Warmup "
         "and linear decay from the nearest rate of the grid end at "
         f"{several(tried(runs, 'Adam', 'warmup linear').final())}, at three times that at "
         f"{several(tried(runs, 'Adam', 'warmup linear', 3).final())}, each seed lower than with the tuned "
@@ -397,8 +397,9 @@ claim(
 )
 
 # %% [markdown]
-# [Does it carry over?](elsewhere.py) tries the recipe on four other problems. This is all of it, from a
-# compiled model to a trained one:
+# [Does it carry over?](elsewhere.py) tries the recipe on four other problems; what a much longer training
+# does to a rate stands on [At full scale](full_scale.py#the-rate-of-a-pilot-run-is-too-high). This is all
+# of the recipe, from a compiled model to a trained one:
 
 # %% tags=["snippet"]
 import keras
