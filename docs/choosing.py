@@ -535,6 +535,10 @@ table(
 )
 
 # %% [markdown]
+# Mind the ties: a schedule whose seeds lie far apart ties with almost anything, also from low down in
+# the ranks.
+
+# %% [markdown]
 # ## Questions and errors
 #
 # ### "This optimizer was created with a `LearningRateSchedule`"

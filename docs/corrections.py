@@ -233,7 +233,7 @@ claim(
     ),
     lambda runs: (
         "- ***Decay improves learning.*** In long trainings. Against a constant rate tuned with as "
-        f"much effort, {' and '.join(decays_that_are('lower', runs.where(budget='FULL')))} decay end "
+        f"much effort, {', '.join(decays_that_are('lower', runs.where(budget='FULL')))} decay end "
         "lower after the article's 4,800 steps; "
         f"{len(decays_that_are('tie', runs.where(budget='SHORT')))} of {len(DECAYS)} decays are ties "
         "after 300, and "
