@@ -172,8 +172,8 @@ def spread(runs, problem):
     return np.ptp(capped(group.where(rate=group.best())))
 
 
-def in_short(value):
-    return "no answer" if np.isnan(value) else f"{value:.3f}"
+def in_short(value, digits=".3f"):
+    return "no answer" if np.isnan(value) else f"{value:{digits}}"
 
 
 everything = Runs(grid + at_suggestion)
@@ -391,10 +391,10 @@ def factor(runs, optimizer):
 table(
     both,
     lambda runs: [
-        {"rule": rule, **{o: f"{all_rules(runs, o)[rule]:.2g}" for o in OPTIMIZERS}}
+        {"rule": rule, **{o: in_short(all_rules(runs, o)[rule], ".2g") for o in OPTIMIZERS}}
         for rule in all_rules(runs, "Adam")
     ],
-    caption=lambda runs: "What each rule reads off the same sweeps (nan: no answer)",
+    caption=lambda runs: "What each rule reads off the same sweeps",
 )
 ARTICLE = grid.where(network="article_cnn")
 BEST = {optimizer: runs.best() for optimizer, runs in ARTICLE.by("optimizer").items()}
