@@ -15,7 +15,7 @@ import csv
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -242,7 +242,17 @@ class RangeTestResult:
         plans = [np.full(checked_count("steps", steps), rate) for rate in rates]
         data = dict(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight)
         data |= dict(class_weight=class_weight, shuffle=shuffle)
-        runs = train_along(model, build, data, plans, seeds, validation_data, False, 4.0, verbose)
+        runs = train_along(
+            model,
+            build,
+            data,
+            plans,
+            seeds,
+            validation_data,
+            every_step=False,
+            stop_factor=4.0,
+            verbose=verbose,
+        )
         tail, on = 1, "validation loss"
         if validation_data is None:
             tail = max(1, steps // 4)
@@ -307,8 +317,13 @@ class RangeTestResult:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain lists and numbers, ready for JSON (None where NaN)."""
         losses = [[x if math.isfinite(x) else None for x in row] for row in self.losses.tolist()]
-        plain = {**asdict(self), "rates": self.rates.tolist(), "losses": losses}
-        return {**plain, "seeds": list(self.seeds), "stopped": list(self.stopped)}
+        return {
+            "rates": self.rates.tolist(),
+            "losses": losses,
+            "seeds": list(self.seeds),
+            "monitor": self.monitor,
+            "stopped": list(self.stopped),
+        }
 
     def to_csv(self, path: str | Path) -> None:
         """Write one line per step: the rate, then the loss of each seed (empty once stopped)."""
@@ -413,7 +428,15 @@ def lr_range_test(
     data = dict(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight)
     data |= dict(class_weight=class_weight, shuffle=shuffle)
     (runs,) = train_along(
-        model, build, data, [rates], seeds, validation_data, True, stop_factor, verbose
+        model,
+        build,
+        data,
+        [rates],
+        seeds,
+        validation_data,
+        every_step=True,
+        stop_factor=stop_factor,
+        verbose=verbose,
     )
     losses = np.full((len(seeds), steps), np.nan)
     for row, (seen, _) in zip(losses, runs, strict=True):

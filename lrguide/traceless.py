@@ -74,6 +74,7 @@ def train_along(
     plans: Sequence[Floats],
     seeds: Sequence[int],
     validation_data: Any,
+    *,
     every_step: bool,
     stop_factor: float | None,
     verbose: Any,
