@@ -15,20 +15,13 @@ from itertools import product
 import numpy as np
 
 from lrguide import plots
+from lrguide.guide.contenders import PLAIN, label
 from lrguide.guide.experiments import sweep, train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, several, table, verdict
-from lrguide.guide.tuning import range_test, tuned
+from lrguide.guide.tuning import range_test, tuned, tuned_nearby
 
 COLOUR_OF = {"Adam": plots.COLOURS[0], "SGD momentum": plots.COLOURS[1]}
-PLAIN = {"schedule": "constant", "averaged": False, "ema": 0.0}
-
-
-def name(settings):
-    """A contender in a few words."""
-    s = PLAIN | settings
-    what = "average" if s["ema"] else "" if s["averaged"] else s["schedule"]
-    return f"{s['optimizer'].replace(' momentum', '+m')} {what}".strip()
 
 
 def chosen(runs, contender):
@@ -53,31 +46,23 @@ def rank_intervals(runs):
     losses = np.array([chosen(runs, contender).final() for contender in CONTENDERS])
     ranks = 1 + (DRAWS @ losses.T).argsort(axis=1).argsort(axis=1)
     low, high = np.quantile(ranks, [0.025, 0.975], axis=0, method="nearest").astype(int)
-    return {name(c): (low[i], high[i]) for i, c in enumerate(CONTENDERS)}
+    return {label(c): (low[i], high[i]) for i, c in enumerate(CONTENDERS)}
 
 
 def side_by_side(runs):
-    order = sorted_by_loss(runs)[::-1]
-    picture, axes = plots.subplots(height=6.0)
-    constant = chosen(runs, dict(optimizer="Adam")).final()
-    ends = constant.min(), constant.max()
-    axes.axvspan(*ends, color="#000000", alpha=0.1, linewidth=0, label="constant with Adam")
-    for height, contender in enumerate(order):
-        losses = chosen(runs, contender).final()
-        colour = COLOUR_OF.get(contender["optimizer"], plots.COLOURS[2])
-        ends = [losses.min(), losses.max()]
-        axes.plot(ends, [height] * 2, color=colour, linewidth=1.2, label="lowest and highest")
-        axes.plot(losses.mean(), height, "o", color=colour, markersize=5, label="mean")
-    axes.set_yticks(range(len(order)), [name(contender) for contender in order], fontsize=10)
-    axes.set(xlabel="validation loss at the end", ylim=(-0.7, len(order) - 0.3), xscale="log")
-    axes.set_xticks([0.1, 0.2, 0.5, 1], ["0.1", "0.2", "0.5", "1"])
-    axes.minorticks_off()
-    return picture
+    order = sorted_by_loss(runs)
+    return plots.ranges(
+        {label(contender): chosen(runs, contender).final() for contender in order},
+        colours=[COLOUR_OF.get(c["optimizer"], plots.COLOURS[2]) for c in order],
+        beside="Adam constant",
+        ticks=[0.1, 0.2, 0.5, 1],
+        xlabel="validation loss at the end",
+    )
 
 
 def order_in_words(runs):
     order = [
-        f"{name(contender)} {chosen(runs, contender).final().mean():.3f}"
+        f"{label(contender)} {chosen(runs, contender).final().mean():.3f}"
         for contender in sorted_by_loss(runs)
     ]
     return (
@@ -129,8 +114,8 @@ def ranked(runs):
     constant = seconds(chosen(runs, dict(optimizer="Adam")))
     return [
         {
-            "contender": name(contender),
-            "rank": f"{place} ({intervals[name(contender)][0]} to {intervals[name(contender)][1]})",
+            "contender": label(contender),
+            "rank": f"{place} ({intervals[label(contender)][0]} to {intervals[label(contender)][1]})",
             "rate": f"`{chosen(runs, contender)[0].settings['rate']:g}`",
             "loss": f"{chosen(runs, contender).final().mean():.3f}",
             "minus constant": f"{difference(runs, contender).mean():+.3f}",
@@ -153,13 +138,13 @@ table(finals, ranked, caption=lambda runs: "300 steps, each at its tuned rate, f
 
 # %% tags=["hide-input"]
 def with_verdict(runs, what):
-    return [name(c) for c in sorted_by_loss(runs) if verdict(difference(runs, c)) == what]
+    return [label(c) for c in sorted_by_loss(runs) if verdict(difference(runs, c)) == what]
 
 
 def could_be_first(runs):
     """Those that are first in more than a fortieth of the draws, as sorted by loss."""
     intervals = rank_intervals(runs)
-    return [name(c) for c in sorted_by_loss(runs) if intervals[name(c)][0] == 1]
+    return [label(c) for c in sorted_by_loss(runs) if intervals[label(c)][0] == 1]
 
 
 RISING = ["warmup linear", "warmup stable decay", "1cycle", "triangular", "triangular2"]
@@ -169,12 +154,12 @@ FALLING = [f"Adam {name}" for name in ("linear", "step", "time", "exponential", 
 
 def in_every_seed(runs, names):
     """Which of some contenders end lower than the tuned constant rate in every seed."""
-    return [name(c) for c in CONTENDERS if name(c) in names and (difference(runs, c) < 0).all()]
+    return [label(c) for c in CONTENDERS if label(c) in names and (difference(runs, c) < 0).all()]
 
 
 def range_of(runs, names):
     """The lowest and the highest mean loss of some contenders."""
-    means = [chosen(runs, c).final().mean() for c in CONTENDERS if name(c) in names]
+    means = [chosen(runs, c).final().mean() for c in CONTENDERS if label(c) in names]
     return f"{min(means):.3f} to {max(means):.3f}"
 
 
@@ -219,7 +204,7 @@ def place_of_third(runs):
 def beating_third(runs):
     """The contenders with Adam that are lower than that rate by the verdict."""
     rivals = [c for c in CONTENDERS if c["optimizer"] == "Adam"]
-    return [name(c) for c in rivals if verdict(chosen(runs, c).minus(third)) == "lower"]
+    return [label(c) for c in rivals if verdict(chosen(runs, c).minus(third)) == "lower"]
 
 
 claim(
@@ -447,10 +432,20 @@ print("rates of the last updates:", log.rates[-3:], *log.findings)
 
 # %% tags=["hide-input"]
 FEW = ["constant", "linear", "step", "time", "exponential", "cosine", "warmup", "warmup linear"]
-_, few = tuned(
-    [dict(optimizer="Adam", schedule=schedule, budget="FEW_STEPS") for schedule in FEW],
-    RATES,
-    trials=(100, 101),
+LONG = [schedule for schedule in FEW if schedule != "warmup"]
+
+
+def searched(budget, schedules):
+    contenders = [dict(optimizer="Adam", schedule=s, budget=budget) for s in schedules]
+    return tuned(contenders, RATES, trials=(100, 101), seeds=range(5))[1]
+
+
+few = searched("FEW_STEPS", FEW)
+_, long = tuned_nearby(
+    [dict(optimizer="Adam", schedule=schedule, budget="FULL") for schedule in LONG],
+    [1e-4, *RATES],
+    start=[r[0].settings["rate"] for r in searched("MIDDLE", LONG).by("schedule").values()],
+    trial=100,
     seeds=range(5),
 )
 
@@ -483,8 +478,13 @@ PLAIN_WEIGHTS = {"averaged": False, "ema": 0.0}
 HERE = "[above](#ranks-and-how-sure-they-are)"
 
 table(
-    Runs(finals + few + sweeps + untuned),
+    Runs(finals + few + long + sweeps + untuned),
     lambda runs: [
+        {
+            "situation": "4,800 steps, Adam",
+            "what did best": best_of(long, "FULL", "Adam", LONG),
+            "measured": "[full scale](full_scale.py)",
+        },
         {
             "situation": "300 steps, Adam",
             "what did best": best_of(finals, "SHORT", "Adam", SCHEDULES),

@@ -114,8 +114,9 @@ def costs(runs):
     for name, budget in BUDGETS.items():
         path = RECORDS / f"train_{name}.json"
         if path.exists():
-            lines = json.loads(path.read_text())["runs"]
-            seconds = [line["made"]["cpu_seconds"] for line in lines]
+            made = [line["made"] for line in json.loads(path.read_text())["runs"]]
+            seconds = [m["cpu_seconds"] for m in made if not m["processor"].startswith("NVIDIA")]
+            on_gpu = f" ({len(made) - len(seconds)} on a GPU)" if len(made) > len(seconds) else ""
             rows.append(
                 {
                     "budget": f"`{name}`",
@@ -123,7 +124,7 @@ def costs(runs):
                     "batch": f"{budget.batch}",
                     "epochs": f"{budget.epochs}",
                     "steps": f"{budget.steps:,}",
-                    "runs": f"{len(lines):,}",
+                    "runs": f"{len(made):,}{on_gpu}",
                     "CPU-seconds": f"{np.median(seconds):.0f}",
                     "CPU-hours of all": f"{sum(seconds) / 3600:.1f}",
                 }
@@ -131,7 +132,11 @@ def costs(runs):
     return rows
 
 
-table(Runs(), costs, caption=lambda runs: "Budgets; runs stored; the median run, and all together")
+table(
+    Runs(),
+    costs,
+    caption=lambda runs: "Budgets; runs stored; the median run on a CPU, and all of those together",
+)
 
 # %% [markdown]
 # A page may change a number of a budget: its cell then says so.
@@ -210,8 +215,12 @@ claim(
 # ```
 #
 # sends each run to a worker; one that is lost is run again, and nothing is counted twice. On a machine
-# with a GPU, TensorFlow trains there, and the record names the GPU. Such a run answers the same
-# question, not with the same bits: keep runs that are compared on one type of processor.
+# with a GPU, TensorFlow trains there, and the record names the GPU. Its operations are then kept
+# deterministic and in full float32, so that one type of GPU gives the same bits again. Its runs answer the
+# same question as a CPU's, not with the same bits: keep runs that are compared on one type of processor.
+#
+# One training keeps a GPU busy only in part, since this network is small: give it many `JOBS`, and start
+# NVIDIA's process service (`nvidia-cuda-mps-control -d`) so that they share it.
 #
 # ## Changed after looking
 #
@@ -223,6 +232,7 @@ claim(
 # | 25 Nov 2026 | [Decay](decay.py), [Cyclical rates](cyclical.py), [Choosing](choosing.py): five seeds of the recipe at a constant `0.003` with Adam ended below those at the tuned `0.01`, which two seeds had chosen. The table of equal effort stands; each of these pages now has this rate beside it. |
 # | 25 Nov 2026 | The runs of this day (the three rows above and 20 epochs or two of [cyclical rates](cyclical.py)) were made on another generation of processor than those before, under the same name. So pairs across that day share weights, dropout and order, and not the last bits. Records name family and model since. |
 # | 26 Nov 2026 | [Does it carry over?](elsewhere.py): when its grid of constant rates had been trained, other schedules with rates of their own, and ten times the tuned rate on three of the four problems, were cut for want of time. |
+# | 26 Nov 2026 | [At full scale](full_scale.py): the grid got `0.0001`, since the constant rate's best, `0.0003`, was its first. All contenders of [Choosing](choosing.py) were planned for `MIDDLE` and `FULL`; those on that page were trained before the time on a GPU was over. That two schedules do better at `0.001` than where the search had stopped was seen afterwards. |
 #
 # All other grids, seeds and budgets stand as they were planned.
 #

@@ -158,6 +158,48 @@ def loss_by_rate(
     return figure
 
 
+def ranges(
+    losses: Mapping[str, ArrayLike],
+    *,
+    colours: Sequence[str],
+    beside: str,
+    ticks: Sequence[float],
+    xlabel: str,
+) -> Figure:
+    """Mean and range of each contender's losses, a line each, the first at the top.
+
+    Args:
+        losses: for each label the losses, one a seed.
+        colours: one for each label.
+        beside: the label whose range is drawn as a band behind all others.
+        ticks: numbers on the logarithmic axis.
+        xlabel: its label.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from lrguide import plots
+        >>> losses = {"constant": [0.3, 0.2], "linear": [0.1, 0.2]}
+        >>> figure = plots.ranges(
+        ...     losses, colours=["C0", "C1"], beside="constant", ticks=[0.1, 0.3], xlabel="loss"
+        ... )
+    """
+    figure, axes = subplots(height=0.75 + 0.24 * len(losses))
+    behind = np.asarray(losses[beside])
+    axes.axvspan(behind.min(), behind.max(), color="#000000", alpha=0.1, linewidth=0, label=beside)
+    for place, (seeds, colour) in enumerate(zip(losses.values(), colours, strict=True)):
+        row, height = np.asarray(seeds), len(losses) - 1 - place
+        ends = [row.min(), row.max()]
+        axes.plot(ends, [height] * 2, color=colour, linewidth=1.2, label="lowest and highest")
+        axes.plot(row.mean(), height, "o", color=colour, markersize=5, label="mean")
+    axes.set_yticks(range(len(losses))[::-1], list(losses), fontsize=10)
+    axes.set(xlabel=xlabel, ylim=(-0.7, len(losses) - 0.3), xscale="log")
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    return figure
+
+
 def schedule(
     schedules: Mapping[str, Any],
     *,

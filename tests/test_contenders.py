@@ -143,6 +143,20 @@ def test_the_moving_average_at_the_end_is_that_of_the_test():
     assert moving["validation_loss"][-1] == pytest.approx(again, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("contender", "words"),
+    [
+        (dict(optimizer="Adam"), "Adam constant"),
+        (dict(optimizer="SGD momentum", schedule="1cycle"), "SGD+m 1cycle"),
+        (dict(optimizer="Adam", ema=0.99), "Adam average"),
+        (dict(optimizer="ScheduleFreeAdamW", averaged=True), "ScheduleFreeAdamW"),
+        (dict(optimizer="SGD", averaged=False, ema=0.0, rate=0.1, seed=3), "SGD constant"),
+    ],
+)
+def test_a_contender_has_a_short_name(contender, words):
+    assert contenders.label(contender) == words
+
+
 def test_plateau_halves_after_an_epoch_without_gain():
     run = result(schedule="plateau", rate=0.02, optimizer="SGD momentum", epochs=12)
     rate, best = 0.02, np.inf

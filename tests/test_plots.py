@@ -84,6 +84,25 @@ def test_losses_beyond_the_top_are_triangles_at_it() -> None:
     assert list(triangles[0].get_ydata()) == [5.0, 5.0]
 
 
+def test_contenders_are_listed_from_the_top_each_with_its_mean_and_range() -> None:
+    losses = {"constant": [0.2, 0.4], "linear": [0.1, 0.3, 0.2]}
+    axes = plots.ranges(
+        losses, colours=plots.COLOURS[:2], beside="constant", ticks=[0.1, 0.4], xlabel="loss"
+    ).axes[0]
+    names = {label.get_text(): height for height, label in _ticks(axes.yaxis)}
+    assert names["constant"] > names["linear"]
+    drawn = {(line.get_label(), line.get_ydata()[0]): list(line.get_xdata()) for line in axes.lines}
+    for name, seeds in losses.items():
+        assert drawn["lowest and highest", names[name]] == [min(seeds), max(seeds)]
+        assert drawn["mean", names[name]] == pytest.approx([sum(seeds) / len(seeds)])
+    band = axes.patches[0].get_extents().transformed(axes.transData.inverted())
+    assert (band.x0, band.x1) == pytest.approx((0.2, 0.4))
+
+
+def _ticks(axis: Any) -> Any:
+    return zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+
+
 def test_the_line_of_guessing_is_named_where_no_curve_lies() -> None:
     rates = np.geomspace(1e-6, 1, 13)
     losses = np.where((rates > 1e-4) & (rates < 0.1), 0.1, 2.303)[:, np.newaxis]

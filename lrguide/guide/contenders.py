@@ -5,7 +5,7 @@ one number, its rate, is all that is left to choose.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import lrguide
@@ -60,6 +60,23 @@ SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
     # Halved after an epoch without a lower validation loss: a callback, not a schedule.
     "plateau": lambda rate, steps, low: rate,
 }
+
+
+# What a contender is where its settings do not say otherwise.
+PLAIN: dict[str, Any] = {"schedule": "constant", "averaged": False, "ema": 0.0}
+
+
+def label(contender: Mapping[str, Any]) -> str:
+    """A contender in two or three words, from its settings or those of one of its runs.
+
+    Example:
+        >>> from lrguide.guide.contenders import label
+        >>> label({"optimizer": "SGD momentum", "schedule": "1cycle"})
+        'SGD+m 1cycle'
+    """
+    s = PLAIN | dict(contender)
+    what = "average" if s["ema"] else "" if s["averaged"] else s["schedule"]
+    return f"{s['optimizer'].replace(' momentum', '+m')} {what}".strip()
 
 
 def dense() -> "keras.Model":
