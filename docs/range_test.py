@@ -383,11 +383,9 @@ def symmetric(losses):
 
 def exponential(losses, memory=0.98):
     """Exponential moving average, each step's weights summing to 1 (debiased)."""
-    total, out = 0.0, []
-    for step, loss in enumerate(losses, start=1):
-        total = memory * total + (1 - memory) * loss
-        out.append(total / (1 - memory**step))
-    return np.array(out)
+    index = np.arange(len(losses))
+    weights = np.tril(memory ** (index[:, None] - index))
+    return weights @ losses / weights.sum(axis=1)
 
 
 def running_mean(losses):
