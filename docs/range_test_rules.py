@@ -120,7 +120,7 @@ grid = measured(
         dict(problem, rate=rate, seed=seed)
         for problem in PROBLEMS
         for rate in FINE
-        for seed in range(3)
+        for seed in range(5)
     ],
 )
 suggestions = {title(problem): suggested(problem) for problem in PROBLEMS}
@@ -131,13 +131,13 @@ figure(grid, rules_beside_the_best_rate, alt=aims_in_words)
 # choosing the rules or their constants. (The article's is the convolutional network of the other pages,
 # BatchNorm a smaller one with batch normalisation, dense has two dense layers; SGD+m is SGD with a
 # momentum of `0.9`.) On each, a sweep of 100 steps with five seeds gives every rule's rate, rounded to
-# two digits. The line is the best of fifteen rates, at each of which three seeds were trained, for 300
-# steps of 50 images or 60 of 250. A mark to its left is a rate that is lower than the best; a missing
-# mark is a rule without an answer.
+# two digits. The line is the best of fifteen rates, at each of which a network was trained with the same
+# five seeds, for 300 steps of 50 images or 60 of 250. A mark to its left is a rate that is lower than the
+# best; a missing mark is a rule without an answer.
 #
 # ## Trained at what they suggest
 #
-# Three seeds are trained at each rule's rate as well. The [regret](glossary.md#regret) is the mean
+# Each network is trained at each rule's rate, too. The [regret](glossary.md#regret) is the mean
 # validation loss there minus the lowest mean of all the rates tried, where a loss worse than guessing
 # counts as guessing.
 
@@ -149,7 +149,7 @@ at_suggestion = measured(
         for problem in PROBLEMS
         for rate in suggestions[title(problem)].values()
         if rate is not None
-        for seed in range(3)
+        for seed in range(5)
     ],
 )
 
@@ -303,9 +303,9 @@ claim(
 )
 
 # %% [markdown]
-# How sure is that? These are eight problems with one data set, short trainings, and three seeds a rate,
-# which are three of the sweep's five. Take the suggestion as a place to start from, and try a rate three
-# times as large beside it.
+# How sure is that? These are eight problems with one data set and short trainings, and their five seeds
+# are those of the sweeps. Take the suggestion as a place to start from, and try a rate three times as
+# large beside it.
 #
 # ## Tools disagree
 #
