@@ -1,6 +1,6 @@
 # ---
 # title: The learning rate range test
-# description: One short training with a growing rate - how to read it, what moves the answer, and what every rule's suggestion costs when you really train at it.
+# description: One short training with a growing rate - how to read it, what moves the answer, when it has no answer, and what to do with the one it has.
 # tags: [LRFinder, range test] # the search shows this page first
 # ---
 
@@ -162,7 +162,8 @@ claim(
 #   the fall have happened.
 #
 # `lr_range_test` runs the sweep with several seeds and leaves your model exactly as it was; `suggest()`
-# gives each rule's answer as an interval over the seeds, with the reason.
+# gives each rule's answer as an interval over the seeds, with the reason. What each rule's answer is worth
+# is [a page of its own](range_test_rules.py).
 #
 # ## The original: a linear sweep
 #
@@ -321,14 +322,16 @@ claim(
         > 3 * median_rate(runs, "Adam", "minimum/10", steps=400)
         and median_rate(runs, "SGD momentum", "minimum/10", steps=50)
         > 2 * median_rate(runs, "SGD momentum", "minimum/10", steps=400)
+        and median_rate(runs, "SGD momentum", "minimum/10", steps=100)
+        < median_rate(runs, "SGD momentum", "minimum/10", steps=200)
     ),
     lambda runs: (
         "**A longer sweep suggests a smaller rate.** With Adam minimum/10 goes from "
         f"{median_rate(runs, 'Adam', 'minimum/10', steps=100):.2g} at 100 steps to "
         f"{median_rate(runs, 'Adam', 'minimum/10', steps=400):.2g} at 400; with SGD and momentum from "
         f"{median_rate(runs, 'SGD momentum', 'minimum/10', steps=50):.2g} at 50 to "
-        f"{median_rate(runs, 'SGD momentum', 'minimum/10', steps=400):.2g} at 400. More steps at each "
-        "rate get further before the rate is too large."
+        f"{median_rate(runs, 'SGD momentum', 'minimum/10', steps=400):.2g} at 400, though 100 suggest "
+        "less than 200. More steps at each rate get further before the rate is too large."
     ),
 )
 
@@ -383,11 +386,9 @@ def symmetric(losses):
 
 def exponential(losses, memory=0.98):
     """Exponential moving average, each step's weights summing to 1 (debiased)."""
-    total, out = 0.0, []
-    for step, loss in enumerate(losses, start=1):
-        total = memory * total + (1 - memory) * loss
-        out.append(total / (1 - memory**step))
-    return np.array(out)
+    index = np.arange(len(losses))
+    weights = np.tril(memory ** (index[:, None] - index))
+    return weights @ losses / weights.sum(axis=1)
 
 
 def running_mean(losses):
@@ -467,327 +468,11 @@ claim(
 )
 
 # %% [markdown]
-# ## Trained at what it suggests
-#
-# A suggestion is worth what training at it gives. Here are eight problems, four networks and batch sizes
-# with two optimizers, none of which had a part in choosing the rules or their constants. On each the
-# sweep with five seeds gives every rule's rate, rounded to two digits; at it three seeds are trained, and
-# at each of the fifteen rates of the grid above. The [regret](glossary.md#regret) is the mean validation
-# loss at the suggestion minus the lowest mean of all the rates tried, where a loss worse than guessing
-# counts as guessing.
-
-# %%
-NETWORKS = [("article_cnn", 50), ("normalised_cnn", 50)]
-NETWORKS += [("dense", 50), ("dense", 250)]
-PROBLEMS = [
-    dict(
-        network=network,
-        batch=batch,
-        optimizer=optimizer,
-        budget="SHORT",
-    )
-    for network, batch in NETWORKS
-    for optimizer in ("Adam", "SGD momentum")
-]
-sweeps = measured(
-    sweep,
-    [
-        dict(
-            problem,
-            seed=seed,
-            steps=100,
-        )
-        for problem in PROBLEMS
-        for seed in range(5)
-    ],
-)
-grid = measured(
-    train,
-    [
-        dict(problem, rate=rate, seed=seed)
-        for problem in PROBLEMS
-        for rate in FINE
-        for seed in range(3)
-    ],
-)
-
-
-# %% tags=["hide-input"]
-def of(runs, problem):
-    """The runs of one problem."""
-    return runs.where(**problem)
-
-
-def rounded(problem):
-    """What each rule says, to two digits."""
-    found = suggested(of(sweeps, problem))
-    return {rule: rate and float(f"{rate:.2g}") for rule, rate in found.items()}
-
-
-def title(problem):
-    network = {"article_cnn": "article's", "normalised_cnn": "BatchNorm"}
-    where = f"{network.get(problem['network'], problem['network'])}, {problem['batch']}"
-    return f"{where}, {problem['optimizer'].replace(' momentum', '+m')}"
-
-
-# %%
-suggestions = {title(problem): rounded(problem) for problem in PROBLEMS}
-at_suggestion = measured(
-    train,
-    [
-        dict(problem, rate=rate, seed=seed)
-        for problem in PROBLEMS
-        for rate in suggestions[title(problem)].values()
-        if rate is not None
-        for seed in range(3)
-    ],
-)
-
-# %% tags=["hide-input"]
-EVERY_RULE = ["lowest point", *RULES]
-
-
-def regret(runs, problem, rule):
-    """What the rule's rate costs on a problem; NaN where it has no answer."""
-    groups = of(runs, problem).by("rate")
-    means = {rate: capped(group).mean() for rate, group in groups.items()}
-    return means.get(suggestions[title(problem)][rule], np.nan) - min(means.values())
-
-
-def regrets(runs, rule):
-    return np.array([regret(runs, problem, rule) for problem in PROBLEMS])
-
-
-def spread(runs, problem):
-    """How far the seeds lie apart at the best rate, from the lowest to the highest."""
-    group = of(runs, problem)
-    return np.ptp(capped(group.where(rate=group.best())))
-
-
-def in_short(value):
-    return "no answer" if np.isnan(value) else f"{value:.3f}"
-
-
-everything = Runs(grid + at_suggestion)
-table(
-    everything,
-    lambda runs: (
-        [
-            {
-                "network, batch, optimizer": title(problem),
-                **{rule: in_short(regret(runs, problem, rule)) for rule in EVERY_RULE},
-                "seeds apart": f"{spread(runs, problem):.3f}",
-            }
-            for problem in PROBLEMS
-        ]
-        + [
-            {
-                "network, batch, optimizer": what,
-                **{rule: in_short(of_all(regrets(runs, rule))) for rule in EVERY_RULE},
-                "seeds apart": "",
-            }
-            for what, of_all in (("*median*", np.nanmedian), ("*worst*", np.nanmax))
-        ]
-    ),
-    caption=lambda runs: "Regret of each rule; how far seeds lie apart at the best rate",
-)
-
-
-def best_of(runs, problem):
-    """The rate of the grid with the lowest mean loss."""
-    groups = of(runs, problem).by("rate")
-    return min(FINE, key=lambda rate: capped(groups[rate]).mean())
-
-
-def too_low(runs, rule):
-    """By which factor the best rate lies above the rule's answer, where it has one."""
-    answers = [suggestions[title(problem)][rule] for problem in PROBLEMS]
-    pairs = zip(PROBLEMS, answers, strict=True)
-    return np.array([best_of(runs, problem) / rate for problem, rate in pairs if rate])
-
-
-def thrice(runs):
-    """The regret at three times minimum/10, at the nearest rate of the grid, beside its own."""
-    both = []
-    for problem in PROBLEMS:
-        if rate := suggestions[title(problem)]["minimum/10"]:
-            groups = of(runs, problem).by("rate")
-            near = min(FINE, key=lambda r: abs(np.log(r / (3 * rate))))
-            least = min(capped(group).mean() for group in groups.values())
-            both.append((capped(groups[near]).mean() - least, regret(runs, problem, "minimum/10")))
-    return np.array(both)
-
-
-def within(runs, rule):
-    """On how many problems the regret is smaller than the spread of the seeds at the best rate."""
-    spreads = np.array([spread(runs, problem) for problem in PROBLEMS])
-    return int((regrets(runs, rule) < spreads).sum())
-
-
-claim(
-    everything,
-    lambda runs: (
-        all((too_low(runs, rule) > 1).all() for rule in ("minimum/10", "valley"))
-        and min(EVERY_RULE, key=lambda rule: np.nanmax(regrets(runs, rule))) == "minimum/10"
-        and np.nanmedian(regrets(runs, "steepest")) < np.nanmedian(regrets(runs, "minimum/10"))
-        and np.nanmax(regrets(runs, "steepest")) > np.nanmax(regrets(runs, "minimum/10"))
-        and np.nanmin([regret(runs, PROBLEMS[2], rule) for rule in EVERY_RULE]) > 0.5
-    ),
-    lambda runs: (
-        "**lrguide keeps recommending minimum/10, for what it avoids**: its regret is smallest where "
-        f"it does worst, {np.nanmax(regrets(runs, 'minimum/10')):.2f}, against "
-        f"{np.nanmax(regrets(runs, 'lowest point')):.2f} for the lowest point itself, "
-        f"{np.nanmax(regrets(runs, 'steepest')):.2f} for steepest (which is a little better at the "
-        f"median) and {np.nanmax(regrets(runs, 'valley')):.2f} for valley. That is no proof of "
-        f"precision. Only on {within(runs, 'minimum/10')} of {len(PROBLEMS)} problems is its regret "
-        "smaller than what lies between seeds at the best rate anyway, and on the small network with "
-        "BatchNorm no rule comes close with Adam."
-    ),
-)
-claim(
-    everything,
-    lambda runs: (
-        (too_low(runs, "minimum/10") > 1.5).all()
-        and (thrice(runs)[:, 0] < thrice(runs)[:, 1]).sum() >= len(thrice(runs)) - 1
-        and np.median(thrice(runs)[:, 0]) < np.median(thrice(runs)[:, 1]) / 2
-    ),
-    lambda runs: (
-        "**It errs on one side**: the best rate lies above it each time, by a factor of "
-        f"{too_low(runs, 'minimum/10').min():.1f} to {too_low(runs, 'minimum/10').max():.0f}. At three "
-        "times its rate, to the nearest of the grid, the regret is smaller on "
-        f"{int((thrice(runs)[:, 0] < thrice(runs)[:, 1]).sum())} of the {len(thrice(runs))} problems on "
-        f"which it has an answer, {np.median(thrice(runs)[:, 0]):.3f} instead of "
-        f"{np.median(thrice(runs)[:, 1]):.3f} at the median. That was looked at afterwards, so take it as "
-        "a reason to try that rate as well, not as a better rule."
-    ),
-)
-claim(
-    everything,
-    lambda runs: (
-        regret(runs, PROBLEMS[0], "lowest point") > 0.5
-        and within(runs, "lowest point") > within(runs, "minimum/10")
-    ),
-    lambda runs: (
-        f"The lowest point is right more often, on {within(runs, 'lowest point')} of {len(PROBLEMS)} by "
-        "that measure, and a disaster once: with Adam on the article's network it costs "
-        f"{regret(runs, PROBLEMS[0], 'lowest point'):.2f}."
-    ),
-)
-
-# %% [markdown]
-# How sure is that? These are eight problems with one data set, 300 steps of 50 images or 60 of 250, and
-# three seeds a rate, which are three of the sweep's five. Take the suggestion as a place to start from, and
-# try a rate three times as large beside it.
-
-# %% [markdown]
-# ## Tools disagree
-#
-# Six rules of other packages[^3] on the same sweeps, each computed as its source defines it, smoothing
-# included: the median over five seeds.
-#
-# [^3]: fastai `2.8` (`valley`, `minimum`, `steep`, `slide`), Lightning `2.6`, `pytorch-lr-finder`.
-#     Their own sweeps differ in range and stopping; here all read ours.
-
-
-# %% tags=["hide-input"]
-OPTIMIZERS = ["Adam", "SGD momentum"]
-
-
-def longest_fall(losses):
-    """fastai's valley: about the middle of the longest decreasing subsequence."""
-    lengths = np.ones(len(losses), int)
-    for i in range(1, len(losses)):
-        lengths[i] += max(lengths[:i][losses[:i] > losses[i]], default=0)
-    end = int(np.argmax(lengths))
-    start = end - lengths[end]
-    third = (end - start) / 3
-    return max(0, start + int(third) + int(third / 2))
-
-
-def slide(losses):
-    """fastai's slide: from the right, until the slope changes little over fifteen steps."""
-    slope, right = np.gradient(losses), len(losses) - 1
-    while right > 15 and abs(slope[right] - slope[right - 15]) > 0.005:
-        right -= 1
-    return right - 15
-
-
-def elsewhere(rates, losses):
-    """The answers of other packages' rules for one sweep."""
-    smooth = exponential(losses)
-    cut = slice(len(rates) // 10, len(rates) - 5)
-    fast, fast_rates = smooth[cut], rates[cut]
-    torch = np.array(losses)
-    for step in range(1, len(torch)):
-        torch[step] = 0.05 * torch[step] + 0.95 * torch[step - 1]
-    steep = np.argmin(np.diff(fast) / np.diff(np.log(fast_rates)))
-    return {
-        "fastai valley": fast_rates[longest_fall(fast)],
-        "fastai minimum": fast_rates[np.argmin(fast)] / 10,
-        "fastai slide": fast_rates[slide(fast)],
-        "fastai steep": fast_rates[steep],
-        "Lightning": rates[10:-1][np.argmin(np.gradient(smooth[10:-1], rates[10:-1]))],
-        "pytorch-lr-finder": rates[10:-5][np.argmin(np.gradient(torch[10:-5]))],
-    }
-
-
-def all_rules(runs, optimizer):
-    """By rule, the median suggestion; NaN without an answer."""
-    here = runs.where(optimizer=optimizer)
-    found = [elsewhere(*curve) for curve in curves(here)]
-    return {
-        **{rule: rate or np.nan for rule, rate in suggested(here).items() if rule in RULES},
-        **{rule: middle([answer[rule] for answer in found]) for rule in found[0]},
-    }
-
-
-def factor(runs, optimizer):
-    """The largest suggestion divided by the smallest."""
-    rates = list(all_rules(runs, optimizer).values())
-    return np.nanmax(rates) / np.nanmin(rates)
-
-
-table(
-    both,
-    lambda runs: [
-        {"rule": rule, **{o: f"{all_rules(runs, o)[rule]:.2g}" for o in OPTIMIZERS}}
-        for rule in all_rules(runs, "Adam")
-    ],
-    caption=lambda runs: "What each rule reads off the same sweeps (nan: no answer)",
-)
-ARTICLE = grid.where(network="article_cnn")
-BEST = {optimizer: runs.best() for optimizer, runs in ARTICLE.by("optimizer").items()}
-
-
-def closest(runs, optimizer):
-    """The rule whose answer is nearest to the best rate of the grid, by factors."""
-    rates = {rule: r for rule, r in all_rules(runs, optimizer).items() if np.isfinite(r)}
-    return min(rates, key=lambda rule: abs(np.log(rates[rule] / BEST[optimizer])))
-
-
-claim(
-    both,
-    lambda runs: (
-        all(factor(runs, o) > 100 for o in OPTIMIZERS)
-        and all_rules(runs, "Adam")["Lightning"] < BEST["Adam"] / 100
-        and closest(runs, "Adam") != closest(runs, "SGD momentum")
-    ),
-    lambda runs: (
-        "**From the same sweeps the rules' answers differ by a factor of "
-        f"{factor(runs, 'Adam'):,.0f} with Adam and {factor(runs, 'SGD momentum'):,.0f} with SGD and "
-        "momentum.** The far ends are rules that look for the steepest slope over the rate itself, not "
-        "over its logarithm: there noise at the smallest rates is divided by almost nothing. Closest to "
-        f"the best rate of the grid is {closest(runs, 'Adam')} with Adam and "
-        f"{closest(runs, 'SGD momentum')} with SGD and momentum; two cases make no rule."
-    ),
-)
-
-# %% [markdown]
 # ## When it has no answer
 #
 # A range test may see nothing: on a range that ends too early, with too few steps, on a model that is
 # already trained. `suggest()` then says "not enough evidence" and why, rather than a number. These are
-# the sweeps of the first picture, cut short, and then those of the eight problems:
+# the sweeps of the first picture, cut short:
 
 
 # %% tags=["hide-input"]
@@ -812,15 +497,6 @@ table(
 )
 
 
-def without_answer(runs, rule):
-    """The problems on which a rule has no answer, in words."""
-    return [
-        title(problem)
-        for problem in PROBLEMS
-        if range_test(of(runs, problem)).suggest()[rule].rate is None
-    ]
-
-
 def told_by(runs, last):
     return answer(cut_short(range_test(runs.where(optimizer="Adam")), last))
 
@@ -839,29 +515,21 @@ claim(
         f"{told_by(runs, 10).rate:.2g} from the whole sweep. Keep the range wide."
     ),
 )
-claim(
-    sweeps,
-    lambda runs: (
-        without_answer(runs, "minimum/10") == ["BatchNorm, 50, Adam"]
-        and without_answer(runs, "steepest") == ["article's, 50, Adam"]
-        and without_answer(runs, "valley") == []
-    ),
-    lambda runs: (
-        "It also happens with whole sweeps: of the eight problems minimum/10 has no answer on "
-        f"{' and '.join(without_answer(runs, 'minimum/10'))}, and steepest none on "
-        f"{' and '.join(without_answer(runs, 'steepest'))}, because their seeds lie more than ten times "
-        "apart."
-    ),
-)
 
 # %% [markdown]
-# ## How sure, and what `confirm` costs
+# Whole sweeps may have none either: on [eight problems](range_test_rules.py) each rule stands beside
+# what it missed.
+#
+# ## What to do with the answer
 #
 # A suggestion is an educated guess for a constant rate, and it is short-sighted: it has seen a hundred
-# steps of your training, not the end. `result.confirm(model, x, y)` trains at five rates around it and
-# names those that are tied. With its defaults that is 5 times 200 steps a seed, ten times the steps of
-# the sweep. When a training takes hours, that is little; when it takes seconds, train at all the rates
-# instead, as this page did.
+# steps of your training, not the end. Take `minimum/10` as a place to start from, and try a rate three
+# times as large beside it: [that is what trainings say](range_test_rules.py#trained-at-what-they-suggest).
+#
+# `result.confirm(model, x, y)` trains at five rates around the suggestions and names those that are tied.
+# With its defaults that is 5 times 200 steps a seed, ten times the steps of the sweep. When a training
+# takes hours, that is little; when it takes seconds, train at all the rates instead, as was done for the
+# first picture.
 #
 # ## Try it
 #

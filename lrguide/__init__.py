@@ -7,13 +7,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lrguide import checks, cyclical, data, model, plots, range_test, schedules  # noqa: F401
+    from lrguide import (  # noqa: F401
+        checks,
+        cyclical,
+        data,
+        model,
+        plots,
+        range_test,
+        schedules,
+        traceless,
+    )
     from lrguide.checks import *  # noqa: F403
     from lrguide.cyclical import *  # noqa: F403
     from lrguide.data import *  # noqa: F403
     from lrguide.model import *  # noqa: F403
     from lrguide.range_test import *  # noqa: F403
     from lrguide.schedules import *  # noqa: F403
+    from lrguide.traceless import *  # noqa: F403
 
 __version__ = "0.1.0"
 
@@ -36,7 +46,6 @@ _NAMES = {
         "RangeTestResult",
         "Suggestion",
         "lr_range_test",
-        "state_digest",
     ),
     "schedules": (
         "compounding_time",
@@ -52,6 +61,7 @@ _NAMES = {
         "warmup",
         "warmup_stable_decay",
     ),
+    "traceless": ("state_digest",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -1,4 +1,6 @@
-"""The range test: what it records, that it leaves no trace, what it suggests, what it refuses."""
+"""The range test: what it records, what it suggests, what it refuses.
+
+And `traceless`, which trains for it: that it leaves no trace."""
 
 from __future__ import annotations
 
@@ -24,10 +26,11 @@ from keras.src.backend.common import global_state
 from matplotlib.figure import Figure
 from tensorflow.python.eager import context
 
-from lrguide import range_test
+from lrguide import range_test, traceless
 from lrguide.data import mnist_subset
 from lrguide.model import article_cnn
-from lrguide.range_test import RULES, RangeTestResult, lr_range_test, state_digest
+from lrguide.range_test import RULES, RangeTestResult, lr_range_test
+from lrguide.traceless import state_digest
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(40, 6)).astype("float32")
@@ -368,7 +371,7 @@ def test_an_error_of_the_data_is_what_fit_makes_of_it():
 
 TWO_REPLICAS = """
 import keras, numpy as np, tensorflow as tf
-from lrguide.range_test import lr_range_test, state_digest
+from lrguide import lr_range_test, state_digest
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 keras.utils.set_random_seed(1)
@@ -424,7 +427,7 @@ def test_what_is_kept_is_one_copy_of_weights_and_slots(monkeypatch):
         held.append(tracemalloc.get_traced_memory()[0])
         return False
 
-    monkeypatch.setattr(range_test, "_diverged", while_training)
+    monkeypatch.setattr(traceless, "_diverged", while_training)
     tracemalloc.start()
     try:
         lr_range_test(model, X[:4], Y[:4], steps=3, seeds=[0], verbose=0)
@@ -883,7 +886,7 @@ def test_a_bad_argument_is_refused_in_one_sentence(changed, error, message, monk
     model = given["model"]() if callable(given["model"]) else given["model"]
     before = surroundings(model) if getattr(model, "compiled", False) else {}
     # Where TensorFlow is first touched.
-    monkeypatch.setattr(range_test, "_own_randomness", None)
+    monkeypatch.setattr(traceless, "_own_randomness", None)
     assert sentence(error, lambda: lr_range_test(**{**given, "model": model})) == message
     assert differences(before, surroundings(model) if before else {}) == []
 
@@ -912,7 +915,7 @@ def test_a_bad_argument_is_refused_in_one_sentence(changed, error, message, monk
     ],
 )
 def test_confirm_refuses_a_bad_argument_in_one_sentence(changed, error, message, monkeypatch):
-    monkeypatch.setattr(range_test, "_own_randomness", None)
+    monkeypatch.setattr(traceless, "_own_randomness", None)
     given = {**arrays(), "model": linear(), "rates": [0.1, 0.2], "verbose": 0, **changed}
     assert sentence(error, lambda: result_of(FLAT).confirm(**given)) == message
 
@@ -1003,7 +1006,7 @@ class Anything:
 
 sys.meta_path.append(Anything)
 import keras, numpy as np
-from lrguide.range_test import RangeTestResult, lr_range_test, state_digest
+from lrguide import RangeTestResult, lr_range_test, state_digest
 
 x = np.ones((8, 1))
 result = RangeTestResult(np.array([0.1, 1.0]), np.ones((1, 2)), seeds=(0,))
@@ -1155,12 +1158,14 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_caught(fault, monkeypatch):
     old, new, check = FAULTS[fault]
-    source = Path(range_test.__file__).read_text(encoding="utf-8")
-    assert source.count(old) == 1
-    faulty = types.ModuleType("faulty_range_test")
-    monkeypatch.setitem(sys.modules, faulty.__name__, faulty)
-    exec(compile(source.replace(old, new), "faulty", "exec"), faulty.__dict__)
-    for name in ("lr_range_test", "state_digest", "RangeTestResult"):
-        monkeypatch.setitem(globals(), name, getattr(faulty, name))
+    modules = (traceless, range_test)  # the second imports the first
+    sources = [Path(module.__file__).read_text(encoding="utf-8") for module in modules]
+    assert sum(source.count(old) for source in sources) == 1
+    for module, source in zip(modules, sources, strict=True):
+        faulty = types.ModuleType(module.__name__)
+        monkeypatch.setitem(sys.modules, faulty.__name__, faulty)
+        exec(compile(source.replace(old, new), "faulty", "exec"), faulty.__dict__)
+        for name in module.__all__:
+            monkeypatch.setitem(globals(), name, getattr(faulty, name))
     with pytest.raises(AssertionError):
         check()

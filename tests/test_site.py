@@ -522,7 +522,7 @@ class TestServing:
     ) -> None:
         served.edit("docs/index.py", "print('result", UNTRUE + "print('result")
         served.shows(
-            "1 sentence of this page no longer holds, 1 sentence of this page cannot be checked",
+            "On this page 1 sentence no longer holds, 1 sentence cannot be checked",
             "has seed 7; these runs have seed 1",
         )
         page = served.html()

@@ -1,16 +1,24 @@
-"""Public addresses of what is built; empty where `site_url` or `repo_url` is not set."""
+"""Addresses of what is built; the public ones are empty where `site_url` or `repo_url` is not set."""
 
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import subprocess
 from pathlib import Path
 from urllib.parse import urlencode, urljoin
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.pages import Page
 
 GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
+
+
+def beside(page: Page, kind: str) -> str:
+    """Where in the site a file of this kind lies that belongs to a script page."""
+    stem = Path(page.file.src_uri).stem
+    return posixpath.join(posixpath.dirname(page.url), f"{stem}.{kind}")
 
 
 def of_version() -> str:

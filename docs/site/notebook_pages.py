@@ -15,9 +15,6 @@ import logging
 import os
 import posixpath
 import subprocess
-import time
-from datetime import date
-from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -29,21 +26,20 @@ import yaml
 from figure_numbers import link_numbers
 from jinja2 import Environment, Template
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
-from mkdocs.utils import get_relative_url
+from page_foot import foot_of, made_of, stored
 from page_markdown import to_markdown, without_blank_lines
 from page_notebook import to_notebook
-from page_results import Results, Run, explain, first_line, stop_of
+from page_notes import running, stopped, untrue
+from page_results import Results, Run, stop_of
 from runs_csv import table_of
 from watchdog.events import FileModifiedEvent
 
 log = logging.getLogger("mkdocs.pages")
 logging.getLogger("mkdocs.plugins.mkdocs_jupyter").setLevel(logging.WARNING)
-LIBRARIES = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy", "python": "Python"}
 serving = False
 notebooks: dict[str, dict[str, Any]] = {}  # of the build under way: each script page as it ran
 cards: dict[str, str] = {}  # and the public address of each page's picture
@@ -116,17 +112,17 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
     executed = result.notebook if isinstance(result, Run) else result
     figures.pop(page.file.src_uri, None)
     if isinstance(result, Run) and not result.done.is_set():
-        note = _running(result)
+        note = running(result)
     elif executed is None or stop_of(executed):
-        note = _stopped(executed, path, _root(config))
+        note = stopped(executed, path, _root(config), serving)
     notebook = jupytext.read(path)  # prose is always the file's; only results are kept
     notebooks.pop(page.file.src_uri, None)
     if executed is not None:
         notebooks[page.file.src_uri] = executed
         _copy_outputs(executed, notebook)
         figures[page.file.src_uri] = link_numbers(notebook, _numbers_of(page))
-        note += _untrue(notebook, path, _root(config))
-        foot = _foot(executed, page, config)
+        note += untrue(notebook, path, _root(config), serving)
+        foot = foot_of(executed, page, config)
     markdown, meta = to_markdown(notebook)
     header = f"---\n{yaml.safe_dump(meta)}---\n\n" if meta else ""
     return "\n\n".join([header + note, markdown, foot])
@@ -144,7 +140,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return
     path, root, site = Path(str(page.file.abs_src_path)), _root(config), addresses.of_site(config)
     executed = notebooks.get(page.file.src_uri)
-    made = _made(executed) if executed else {}
+    made = made_of(executed) if executed else {}
 
     def address(link: str) -> str:
         target, _, anchor = link.partition("#")
@@ -157,16 +153,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     notebook = to_notebook(
         jupytext.read(path),
         addresses.for_pip(config, root),
-        _stored(made, config),
+        stored(made, config),
         site and f"{site}records/",
         address,
     )
     text = nbformat.writes(notebook, version=4) + "\n"
-    files.append(File.generated(config, _beside(page, "ipynb"), content=text))
+    files.append(File.generated(config, addresses.beside(page, "ipynb"), content=text))
     picture = _picture(executed) if executed and site else None
     if picture:
-        files.append(File.generated(config, _beside(page, "png"), content=picture))
-        cards[page.file.src_uri] = site + _beside(page, "png")
+        files.append(File.generated(config, addresses.beside(page, "png"), content=picture))
+        cards[page.file.src_uri] = site + addresses.beside(page, "png")
 
 
 def on_page_context(context: Any, page: Page, config: MkDocsConfig, nav: Navigation) -> None:
@@ -225,121 +221,6 @@ def _copy_outputs(executed: dict[str, Any], notebook: nbformat.NotebookNode) -> 
         cell.outputs = [nbformat.from_dict(output) for output in other["outputs"]]
 
 
-def _untrue(notebook: nbformat.NotebookNode, path: Path, root: Path) -> str:
-    """Claims that their runs do not bear out: the end of a build, a note with links to a reader."""
-    failed: dict[int, str] = {}
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            marks = output.get("metadata", {}).get("lrguide", {})
-            if "failed" in marks:
-                line = first_line(cell.source, path) + marks["line"] - 1
-                failed[line] = marks["failed"]
-                text = "".join(output.data["text/markdown"])
-                output.data["text/markdown"] = f'<div id="line-{line}"></div>\n\n{text}'
-    name = os.path.relpath(path, root)
-    if not failed:
-        return ""
-    if not serving:
-        raise PluginError(
-            "\n".join(f"{name}, line {line}: {words}" for line, words in failed.items())
-        )
-    unknown = [line for line, words in failed.items() if "cannot be checked" in words]
-    counts = ((len(failed) - len(unknown), "no longer hold"), (len(unknown), "cannot be checked"))
-    said = [
-        f"{count} sentence{'s' * (count > 1)}{{}} {words}{'s' * (count == 1 and words[0] == 'n')}"
-        for count, words in counts
-        if count
-    ]
-    lines = ", ".join(map(str, failed))
-    log.warning(f"{name}: {', '.join(said).replace('{}', '')}, at lines {lines}")
-    links = ", ".join(f"[line {line}](#line-{line})" for line in failed)
-    why = "The runs do not bear out what is said"
-    if unknown:
-        why = "Add a rate instead of replacing one to keep them all. The runs miss what is said"
-    return (
-        f'!!! warning "{", ".join(said).replace("{}", " of this page")}"\n\n'
-        f"    {why} at {links} of `{name}`.\n\n"
-    )
-
-
-def _running(run: Run) -> str:
-    began = time.strftime("%H:%M:%S", time.localtime(run.started))
-    return (
-        '<div class="admonition info lr-running" role="status">'
-        '<p class="admonition-title">This page is being run</p>'
-        f"<p>Its code has been running on this machine since {began}. Its results will appear here "
-        "by themselves; the terminal shows how far they are.</p></div>"
-    )
-
-
-def _stopped(notebook: dict[str, Any] | None, path: Path, root: Path) -> str:
-    """A page without all its results: the end of a build, a note to a reader who may mend it."""
-    stop = stop_of(notebook) if notebook else None
-    text = f"{path.name} could not be run: the terminal says why"
-    if notebook is not None:
-        text = explain(notebook, path, root)
-    if not serving:
-        raise PluginError(text)
-    if stop and stop[1]["ename"] == "NotMeasured":
-        words = " ".join(stop[1]["evalue"].split())
-        words = words.replace("`make measure`", f"`make measure PAGE={path.stem}`")
-        return f'!!! info "Not measured yet"\n\n    {words}'
-    log.error(text)
-    lines = "\n".join(f"    {line}" for line in ["````text", *text.splitlines(), "````"])
-    return f'!!! failure "This page stopped with an error"\n\n{lines}'
-
-
-def _foot(notebook: dict[str, Any], page: Page, config: MkDocsConfig) -> str:
-    """When, where and with what the page's numbers were measured, and what to take away."""
-    made = _made(notebook)
-    lines = []
-    if made.get("dates"):
-        where = f" on {_and(made['processors'])}" if made.get("processors") else ""
-        libraries = [f"{LIBRARIES[name]} {_and(made[name])}" for name in LIBRARIES if name in made]
-        lines.append(f"Measured {_days(made['dates'])}{where}, with {', '.join(libraries)}.")
-    stem = Path(page.file.src_uri).stem
-    colab = addresses.in_colab(config, _beside(page, "ipynb"))
-    lines.append(
-        f'To change and run: this page as a <a href="{stem}.py" download>script</a> '
-        f'or a <a href="{stem}.ipynb" download>notebook</a>'
-        + (f', also <a href="{colab}">in Colab</a>.' if colab else ".")
-    )
-    records = get_relative_url("records/", page.url)
-    links = []
-    for name in _stored(made, config):
-        report = addresses.for_reports(config, f"{stem}.py, a number of {name}")
-        links.append(
-            f'<a href="{records}{name}">{name}</a>'
-            + (f' (<a href="{escape(report)}">report a number</a>)' if report else "")
-        )
-    if links:
-        meaning = records if config.use_directory_urls else f"{records}index.html"
-        lines.append(
-            f"Every run behind it: {', '.join(links)} "
-            f'(<a href="{meaning}">what the fields mean</a>); '
-            f'<a href="{records}runs.csv" download>all runs as CSV</a>.'
-        )
-    paragraphs = "".join(f"<p>{line}</p>" for line in lines)
-    return f'<div class="lr-foot" data-search-exclude>{paragraphs}</div>'
-
-
-def _made(notebook: dict[str, Any]) -> dict[str, set[str]]:
-    """What produced the page's runs, and which records hold them."""
-    made: dict[str, set[str]] = {}
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            given = output.get("metadata", {}).get("lrguide", {}).get("made", {})
-            for name, values in {**given, **given.get("versions", {})}.items():
-                made.setdefault(name, set()).update(values)
-    return made
-
-
-def _stored(made: dict[str, set[str]], config: MkDocsConfig) -> list[str]:
-    """The records among the files that hold a page's runs; others lie in a cache."""
-    folder = Path(config.docs_dir, "records")
-    return [name for name in sorted(made.get("records", [])) if (folder / name).exists()]
-
-
 def _picture(notebook: dict[str, Any]) -> bytes | None:
     """The PNG that `figure` made of the page's first figure."""
     for cell in notebook["cells"]:
@@ -347,19 +228,3 @@ def _picture(notebook: dict[str, Any]) -> bytes | None:
             if "image/png" in output.get("data", {}):
                 return base64.b64decode(output["data"]["image/png"])
     return None
-
-
-def _beside(page: Page, kind: str) -> str:
-    """Where in the site a file of this kind lies that belongs to a script page."""
-    stem = Path(page.file.src_uri).stem
-    return posixpath.join(posixpath.dirname(page.url), f"{stem}.{kind}")
-
-
-def _and(values: set[str]) -> str:
-    return " and ".join(sorted(values))
-
-
-def _days(dates: set[str]) -> str:
-    days = sorted({date.fromisoformat(day[:10]) for day in dates})
-    first, last = (f"{day.day} {day:%B %Y}" for day in (days[0], days[-1]))
-    return f"on {first}" if first == last else f"from {first} to {last}"

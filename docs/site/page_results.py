@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from page_key import HERE, key_of
-from page_markdown import clean_text
 
 AT_ONCE = 2  # starting a kernel and importing TensorFlow leaves half of two cores idle
 LONGEST = "120"  # seconds of training that a page may start by itself; the environment may differ
@@ -201,43 +199,3 @@ def stop_of(notebook: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] |
             if output["output_type"] == "error":
                 return cell, output
     return None
-
-
-def first_line(source: str, page: Path) -> int:
-    """The line of the page at which the code cell with this source begins."""
-    above, found, _ = page.read_text(encoding="utf-8").partition(source)
-    return above.count("\n") + 1 if found else 1
-
-
-def explain(notebook: dict[str, Any], page: Path, root: Path) -> str:
-    """The dozen lines that matter: page, cell, line, error, and where it was raised."""
-    stop = stop_of(notebook)
-    assert stop is not None
-    cell, error = stop
-    code_cells = [other for other in notebook["cells"] if other["cell_type"] == "code"]
-    trace = clean_text("\n".join(error["traceback"]))
-    source = "".join(cell["source"])
-    inside = re.search(r"Cell In\[\d+\], line (\d+)", trace)
-    at = int(inside[1]) if inside else 1
-    first = first_line(source, page)
-    lines = source.splitlines()
-    name = os.path.relpath(page, root)
-    shown = [
-        f"{'>' if number == at else ' '} {first + number - 1:4d} | {lines[number - 1]}"
-        for number in range(max(1, at - 2), min(len(lines), at + 1) + 1)
-    ]
-    frames = re.findall(r"^File (\S+?):(\d+), in ([^\n]+)", trace, re.MULTILINE)
-    where = [
-        f"  raised in {os.path.relpath(file, root) if file.startswith(str(root)) else file}, "
-        f"line {line}: {call}"
-        for file, line, call in frames[-1:]
-    ]
-    message = clean_text(f"{error['ename']}: {error['evalue']}").splitlines()[:6]
-    return "\n".join(
-        [
-            f"{name}, line {first + at - 1} (code cell {code_cells.index(cell) + 1}) stopped:",
-            *shown,
-            *message,
-            *where,
-        ]
-    )

@@ -162,7 +162,7 @@ def measured(
     stored = _look_up(function, wanted, records, cache)
     missing = {key_of(function, s): s for s in wanted if key_of(function, s) not in stored}
     if missing:
-        _refuse_if_too_long(function, list(missing.values()), jobs)
+        _refuse_if_too_long(list(missing.values()), jobs)
         with (
             only_one(cache),
             closing(run_all(function, list(missing.values()), jobs)) as outcomes,
@@ -314,7 +314,7 @@ def _look_up(
     return stored
 
 
-def _refuse_if_too_long(function: Experiment, missing: list[dict[str, Any]], jobs: int) -> None:
+def _refuse_if_too_long(missing: list[dict[str, Any]], jobs: int) -> None:
     given = os.environ.get("LRGUIDE_MAX_SECONDS")
     if not given:
         return

@@ -1,0 +1,76 @@
+"""The foot of a script page: when, where and with what it was measured, and what to take away."""
+
+from __future__ import annotations
+
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import addresses
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
+
+LIBRARIES = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy", "python": "Python"}
+
+
+def foot_of(notebook: dict[str, Any], page: Page, config: MkDocsConfig) -> str:
+    """When, where and with what the page's numbers were measured, and what to take away."""
+    made = made_of(notebook)
+    lines = []
+    if made.get("dates"):
+        where = f" on {_and(made['processors'])}" if made.get("processors") else ""
+        libraries = [f"{LIBRARIES[name]} {_and(made[name])}" for name in LIBRARIES if name in made]
+        lines.append(f"Measured {_days(made['dates'])}{where}, with {', '.join(libraries)}.")
+    stem = Path(page.file.src_uri).stem
+    colab = addresses.in_colab(config, addresses.beside(page, "ipynb"))
+    lines.append(
+        f'To change and run: this page as a <a href="{stem}.py" download>script</a> '
+        f'or a <a href="{stem}.ipynb" download>notebook</a>'
+        + (f', also <a href="{colab}">in Colab</a>.' if colab else ".")
+    )
+    records = get_relative_url("records/", page.url)
+    links = []
+    for name in stored(made, config):
+        report = addresses.for_reports(config, f"{stem}.py, a number of {name}")
+        links.append(
+            f'<a href="{records}{name}">{name}</a>'
+            + (f' (<a href="{escape(report)}">report a number</a>)' if report else "")
+        )
+    if links:
+        meaning = records if config.use_directory_urls else f"{records}index.html"
+        lines.append(
+            f"Every run behind it: {', '.join(links)} "
+            f'(<a href="{meaning}">what the fields mean</a>); '
+            f'<a href="{records}runs.csv" download>all runs as CSV</a>.'
+        )
+    paragraphs = "".join(f"<p>{line}</p>" for line in lines)
+    return f'<div class="lr-foot" data-search-exclude>{paragraphs}</div>'
+
+
+def made_of(notebook: dict[str, Any]) -> dict[str, set[str]]:
+    """What produced the page's runs, and which records hold them."""
+    made: dict[str, set[str]] = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            given = output.get("metadata", {}).get("lrguide", {}).get("made", {})
+            for name, values in {**given, **given.get("versions", {})}.items():
+                made.setdefault(name, set()).update(values)
+    return made
+
+
+def stored(made: dict[str, set[str]], config: MkDocsConfig) -> list[str]:
+    """The records among the files that hold a page's runs; others lie in a cache."""
+    folder = Path(config.docs_dir, "records")
+    return [name for name in sorted(made.get("records", [])) if (folder / name).exists()]
+
+
+def _and(values: set[str]) -> str:
+    return " and ".join(sorted(values))
+
+
+def _days(dates: set[str]) -> str:
+    days = sorted({date.fromisoformat(day[:10]) for day in dates})
+    first, last = (f"{day.day} {day:%B %Y}" for day in (days[0], days[-1]))
+    return f"on {first}" if first == last else f"from {first} to {last}"

@@ -1,0 +1,123 @@
+"""What stands above a page that has not all its results: it runs, it stopped, it is no longer true.
+
+A build ends with a stop or an untrue sentence; a reader who follows edits sees the rest of the page.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from mkdocs.exceptions import PluginError
+from page_markdown import clean_text
+from page_results import Run, stop_of
+
+log = logging.getLogger("mkdocs.pages")
+
+
+def running(run: Run) -> str:
+    """Of a page whose results are not there yet."""
+    began = time.strftime("%H:%M:%S", time.localtime(run.started))
+    return (
+        '<div class="admonition info lr-running" role="status">'
+        '<p class="admonition-title">This page is being run</p>'
+        f"<p>Its code has been running on this machine since {began}. Its results will appear here "
+        "by themselves; the terminal shows how far they are.</p></div>"
+    )
+
+
+def stopped(notebook: dict[str, Any] | None, path: Path, root: Path, serving: bool) -> str:
+    """A page without all its results: the end of a build, a note to a reader who may mend it."""
+    stop = stop_of(notebook) if notebook else None
+    text = f"{path.name} could not be run: the terminal says why"
+    if notebook is not None:
+        text = _explain(notebook, path, root)
+    if not serving:
+        raise PluginError(text)
+    if stop and stop[1]["ename"] == "NotMeasured":
+        words = " ".join(stop[1]["evalue"].split())
+        words = words.replace("`make measure`", f"`make measure PAGE={path.stem}`")
+        return f'!!! info "Not measured yet"\n\n    {words}'
+    log.error(text)
+    lines = "\n".join(f"    {line}" for line in ["````text", *text.splitlines(), "````"])
+    return f'!!! failure "This page stopped with an error"\n\n{lines}'
+
+
+def untrue(notebook: nbformat.NotebookNode, path: Path, root: Path, serving: bool) -> str:
+    """Claims that their runs do not bear out: the end of a build, a note with links to a reader."""
+    failed: dict[int, str] = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            marks = output.get("metadata", {}).get("lrguide", {})
+            if "failed" in marks:
+                line = _first_line(cell.source, path) + marks["line"] - 1
+                failed[line] = marks["failed"]
+                text = "".join(output.data["text/markdown"])
+                output.data["text/markdown"] = f'<div id="line-{line}"></div>\n\n{text}'
+    if not failed:
+        return ""
+    name = os.path.relpath(path, root)
+    if not serving:
+        raise PluginError(
+            "\n".join(f"{name}, line {line}: {words}" for line, words in failed.items())
+        )
+    unknown = sum("cannot be checked" in words for words in failed.values())
+    wrong = len(failed) - unknown
+    said = []
+    if wrong:
+        said.append(
+            "1 sentence no longer holds" if wrong == 1 else f"{wrong} sentences no longer hold"
+        )
+    if unknown:
+        said.append(f"{unknown} sentence{'s' * (unknown > 1)} cannot be checked")
+    log.warning(f"{name}: {', '.join(said)}, at lines {', '.join(map(str, failed))}")
+    links = ", ".join(f"[line {line}](#line-{line})" for line in failed)
+    why = "The runs do not bear out what is said"
+    if unknown:
+        why = "Add a rate instead of replacing one to keep them all. The runs miss what is said"
+    return f'!!! warning "On this page {", ".join(said)}"\n\n    {why} at {links} of `{name}`.\n\n'
+
+
+def _first_line(source: str, page: Path) -> int:
+    """The line of the page at which the code cell with this source begins."""
+    above, found, _ = page.read_text(encoding="utf-8").partition(source)
+    return above.count("\n") + 1 if found else 1
+
+
+def _explain(notebook: dict[str, Any], page: Path, root: Path) -> str:
+    """The dozen lines that matter: page, cell, line, error, and where it was raised."""
+    stop = stop_of(notebook)
+    assert stop is not None
+    cell, error = stop
+    code_cells = [other for other in notebook["cells"] if other["cell_type"] == "code"]
+    trace = clean_text("\n".join(error["traceback"]))
+    source = "".join(cell["source"])
+    inside = re.search(r"Cell In\[\d+\], line (\d+)", trace)
+    at = int(inside[1]) if inside else 1
+    first = _first_line(source, page)
+    lines = source.splitlines()
+    name = os.path.relpath(page, root)
+    shown = [
+        f"{'>' if number == at else ' '} {first + number - 1:4d} | {lines[number - 1]}"
+        for number in range(max(1, at - 2), min(len(lines), at + 1) + 1)
+    ]
+    frames = re.findall(r"^File (\S+?):(\d+), in ([^\n]+)", trace, re.MULTILINE)
+    where = [
+        f"  raised in {os.path.relpath(file, root) if file.startswith(str(root)) else file}, "
+        f"line {line}: {call}"
+        for file, line, call in frames[-1:]
+    ]
+    message = clean_text(f"{error['ename']}: {error['evalue']}").splitlines()[:6]
+    return "\n".join(
+        [
+            f"{name}, line {first + at - 1} (code cell {code_cells.index(cell) + 1}) stopped:",
+            *shown,
+            *message,
+            *where,
+        ]
+    )
