@@ -137,10 +137,6 @@ table(finals, ranked, caption=lambda runs: "300 steps, each at its tuned rate, f
 
 
 # %% tags=["hide-input"]
-def with_verdict(runs, what):
-    return [label(c) for c in sorted_by_loss(runs) if verdict(difference(runs, c)) == what]
-
-
 def could_be_first(runs):
     """Those that are first in more than a fortieth of the draws, as sorted by loss."""
     intervals = rank_intervals(runs)

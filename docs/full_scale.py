@@ -134,10 +134,6 @@ def with_verdict(runs, what, name="validation_loss"):
     return [s for s in schedules if verdict(difference(runs, *adam(s), name)) == what]
 
 
-def mean_test(runs, contender):
-    return chosen(runs, contender).values("test_loss").mean()
-
-
 def tests(runs, schedule):
     """The test losses with Adam, one a seed."""
     return chosen(runs, adam(schedule)[0]).values("test_loss")

@@ -105,7 +105,7 @@ trained = measured(
     [
         dict(optimizer="Adam", rate=rate, seed=seed, budget="SHORT")
         for rate in FINE
-        for seed in range(3)
+        for seed in range(5)
     ],
 )
 figure(Runs(adam + trained), sweep_above_trainings, alt=sweep_in_words)
@@ -113,7 +113,7 @@ figure(Runs(adam + trained), sweep_above_trainings, alt=sweep_in_words)
 # %% [markdown]
 # Above is the test[^1]: five seeds, the median and a band from the lowest loss to the highest. Below is
 # the truth that it should foretell: each dot is the validation loss of a network trained for 300 steps at
-# one constant rate, and the line goes through the median of three. The vertical lines are ways to read the
+# one constant rate, and the line goes through the median of five. The vertical lines are ways to read the
 # test; each reads the smoothed curve of every seed, and stands at the median of the five answers.
 #
 # [^1]: L. N. Smith, *Cyclical learning rates for training neural networks*, WACV 2017, [arXiv:`1506.01186`](https://arxiv.org/abs/1506.01186),
@@ -140,7 +140,7 @@ claim(
     lambda runs: (
         "**Where the loss is lowest can be far too high.** The article takes the range where "
         f"the curve is lowest. With Adam that is at {LOWEST:.2g}, {LOWEST / runs.best():.1f} times the "
-        f"rate with the lowest mean of three trainings, `{runs.best():g}`; at `{beyond(runs)[0].settings['rate']:g}`, the next "
+        f"rate with the lowest mean of five trainings, `{runs.best():g}`; at `{beyond(runs)[0].settings['rate']:g}`, the next "
         f"rate of the grid, {failures(beyond(runs))} of {len(beyond(runs))} seeds learn nothing. The "
         "curve lags: each batch's loss is the work of all the smaller rates before it, and it goes on "
         "falling for a while when the rate is already too large to begin a training with."
