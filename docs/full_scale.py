@@ -428,6 +428,65 @@ claim(
 
 
 # %% [markdown]
+# ## Halved when it stalls
+#
+# Every schedule above has to know when the training ends. `ReduceLROnPlateau` does not: it halves the
+# rate after an epoch without a lower validation loss. Three rates with the searching seed, then five
+# seeds at the best of them:
+
+# %%
+stalling = measured(
+    train,
+    [
+        dict(
+            optimizer="Adam",
+            schedule="plateau",
+            rate=rate,
+            seed=100,
+            budget="FULL",
+        )
+        for rate in (3e-4, 0.001, 0.003)
+    ],
+)
+plateau = measured(
+    train,
+    [
+        dict(
+            optimizer="Adam",
+            schedule="plateau",
+            rate=stalling.best(),
+            seed=seed,
+            budget="FULL",
+        )
+        for seed in range(5)
+    ],
+)
+
+
+# %% tags=["hide-input"]
+def ahead(runs, other):
+    """By how much it ends lower than another contender of the long training."""
+    return -runs.where(schedule="plateau").minus(chosen(full, other))
+
+
+claim(
+    plateau,
+    lambda runs: (
+        verdict(ahead(runs, CONSTANT)) == "higher"
+        and (ahead(runs, CONSTANT) > 0).all()
+        and all(verdict(ahead(runs, c)) == "tie" for c in adam("linear", "step"))
+        and (ahead(runs, adam("cosine")[0]) < 0).all()
+    ),
+    lambda runs: (
+        f"**It does as well without knowing the end.** From `{runs[0].settings['rate']:g}` it ends at "
+        f"{several(runs.final(), 4)}: lower than the constant rate in every seed, by "
+        f"{several(ahead(runs, CONSTANT), 4)}, a tie with linear and with step decay, and behind the "
+        f"cosine by {several(-ahead(runs, adam('cosine')[0]), 4)}. What it does not take away is the "
+        "guess of the rate to begin with."
+    ),
+)
+
+# %% [markdown]
 # ## Try it
 #
 # Two rates, two lengths. Which rate is better after one epoch, which after four? And after eight?
