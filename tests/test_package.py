@@ -1,6 +1,7 @@
 """The repository and the package as a whole: layout, versions, dependencies, what is shipped."""
 
 import ast
+import functools
 import importlib.metadata
 import os
 import re
@@ -9,7 +10,7 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jupytext
@@ -203,6 +204,12 @@ def imported(node: ast.AST) -> Iterator[str]:
         yield (node.module or "lrguide").split(".")[0] if not node.level else "lrguide"
 
 
+@functools.cache
+def installed_modules() -> Mapping[str, list[str]]:
+    """The distributions that bring each module."""
+    return importlib.metadata.packages_distributions()
+
+
 @pytest.mark.parametrize(
     "name", [n for n in tracked() if n.endswith(".py") and n not in OWN_ENVIRONMENT]
 )
@@ -214,7 +221,7 @@ def test_what_a_file_imports_is_declared(name: str) -> None:
     tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
     for module in {module for node in ast.walk(tree) for module in imported(node)}:
         if module not in sys.stdlib_module_names and module not in ours:
-            distributions = importlib.metadata.packages_distributions().get(module, [module])
+            distributions = installed_modules().get(module, [module])
             assert {canonicalize_name(d) for d in distributions} & declared_names, module
 
 
