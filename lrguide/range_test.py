@@ -503,12 +503,11 @@ def _valley(losses: Floats) -> int:
 
     fastai takes the subsequence's length for its extent, although it may have gaps; so do we.
     """
-    lengths = [1] * len(losses)
+    lengths = np.ones(len(losses), dtype=int)
     for i in range(1, len(losses)):
-        above = np.flatnonzero(losses[:i] > losses[i])
-        lengths[i] = 1 + max((lengths[j] for j in above), default=0)
+        lengths[i] += lengths[:i].max(where=losses[:i] > losses[i], initial=0)
     end = int(np.argmax(lengths))
-    start = end - lengths[end]
+    start = end - int(lengths[end])
     third = (end - start) / 3
     return max(0, start + int(third) + int(third / 2))
 

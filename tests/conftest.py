@@ -1,6 +1,7 @@
 """What must hold before any test runs; the built site and the browser that several files use."""
 
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -17,11 +18,22 @@ from lrguide.guide.experiments import _use_one_thread
 # As in the processes that measure; TensorFlow's own default depends on the processor.
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 
-# Experiments need TensorFlow on one thread, and it takes their number only before its start.
-_use_one_thread()
-
 # A shell's background job ignores Ctrl-C, and so would all that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Experiments need TensorFlow on one thread, and it takes their number only before its start.
+
+    The process that hands out the tests to others runs none.
+    """
+    if config.getoption("dist", "no") == "no" or hasattr(config, "workerinput"):
+        _use_one_thread()
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays: each new training would search it for garbage."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The repository and the package as a whole: layout, versions, dependencies, what is shipped."""
 
 import ast
+import functools
 import importlib.metadata
 import os
 import re
@@ -9,7 +10,7 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jupytext
@@ -205,6 +206,12 @@ def imported(node: ast.AST) -> Iterator[str]:
         yield (node.module or "lrguide").split(".")[0] if not node.level else "lrguide"
 
 
+@functools.cache
+def installed_modules() -> Mapping[str, list[str]]:
+    """The distributions that bring each module."""
+    return importlib.metadata.packages_distributions()
+
+
 @pytest.mark.parametrize(
     "name", [n for n in tracked() if n.endswith(".py") and n not in OWN_ENVIRONMENT]
 )
@@ -216,7 +223,7 @@ def test_what_a_file_imports_is_declared(name: str) -> None:
     tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
     for module in {module for node in ast.walk(tree) for module in imported(node)}:
         if module not in sys.stdlib_module_names and module not in ours:
-            distributions = importlib.metadata.packages_distributions().get(module, [module])
+            distributions = installed_modules().get(module, [module])
             assert {canonicalize_name(d) for d in distributions} & declared_names, module
 
 
@@ -306,12 +313,16 @@ def test_each_example_pasted_into_a_script_runs_with_the_wheel(
 def test_a_page_s_notebook_runs_with_the_wheel_and_the_runs_it_fetched(
     archives: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The smallest page; `test_built_site.py` sees that the others hold the code that was run."""
+    """The smallest page without its snippet, whose modules the test above runs from the wheel.
+
+    `test_built_site.py` sees that all notebooks hold the code that was run.
+    """
     wheel, home = tmp_path / "wheel", tmp_path / "home"
     zipfile.ZipFile(archives["wheel"]).extractall(wheel)
     home.mkdir()
     records = (ROOT / "docs" / "records").as_uri() + "/"
     page = jupytext.read(ROOT / "docs" / "index.py")
+    page.cells = [cell for cell in page.cells if "snippet" not in cell.metadata.get("tags", [])]
     notebook = to_notebook(page, "lrguide", ["train_SMALL.json"], records)
     first = notebook.cells[0]
     first.source = first.source.replace("%pip install --quiet lrguide\n", "")

@@ -325,26 +325,29 @@ class TestAPage:
 
 class TestABuild:
     def test_runs_again_what_changed_and_nothing_else(self, built: Site) -> None:
-        steps: list[tuple[str, Callable[[], None], list[str]]] = [
-            ("nothing", lambda: None, []),
-            ("prose", lambda: built.edit("docs/plots.py", "quokka", "wombat"), []),
+        steps: list[tuple[str, list[tuple[str, str, str]], list[str]]] = [
             (
-                "a number",
-                lambda: built.edit("docs/plots.py", "number = 1", "number = 2"),
-                ["plots"],
+                "prose, and a module that no page imports",
+                [("docs/plots.py", "quokka", "wombat"), ("lrguide/unused.py", "", "x = 1")],
+                [],
             ),
-            ("back", lambda: built.edit("docs/plots.py", "number = 2", "number = 1"), []),
-            ("a module no page imports", lambda: built.write("lrguide/unused.py", "x = 1"), []),
+            ("a number", [("docs/plots.py", "number = 1", "number = 2")], ["plots"]),
             (
-                "a module that tables.py imports through another",
-                lambda: built.edit("lrguide/powers.py", "x * x", "x**2"),
+                "the number back, and a module that tables.py imports through another",
+                [
+                    ("docs/plots.py", "number = 2", "number = 1"),
+                    ("lrguide/powers.py", "x * x", "x**2"),
+                ],
                 ["tables"],
             ),
-            ("entries that are damaged", lambda: self.damage(built), ["plots", "tables"]),
+            ("nothing, but the entries are damaged", [], ["plots", "tables"]),
         ]
         built.runs()
-        for what, change, expected in steps:
-            change()
+        for what, edits, expected in steps:
+            for edit in edits:
+                built.edit(*edit)
+            if not edits:
+                self.damage(built)
             result = built.build()
             assert result.returncode == 0, result.stderr
             assert (what, built.runs()) == (what, expected)

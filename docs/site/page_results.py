@@ -171,6 +171,9 @@ class Results:
             "MATPLOTLIBRC": str(HERE / "matplotlibrc"),
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "PYTHONHASHSEED": "0",
+            # As in measured runs: what a page trains must not depend on how many cores are free.
+            "TF_NUM_INTRAOP_THREADS": "1",
+            "TF_NUM_INTEROP_THREADS": "1",
             # The package beside the pages, which the key follows, not another that is installed.
             "PYTHONPATH": os.pathsep.join(
                 filter(None, [str(self.root), os.environ.get("PYTHONPATH")])

@@ -4,6 +4,8 @@ An experiment is a module-level function of completed settings (`complete`). It 
 Keras on one TensorFlow thread, since another number of threads gives other last bits.
 """
 
+import functools
+import gc
 import hashlib
 import inspect
 import math
@@ -99,7 +101,7 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
             f"budget and task must have the same name where one of them is "
             f"{', '.join(tasks.TASKS)}, received {name!r} and {task!r}"
         )
-    parameters = inspect.signature(function).parameters
+    parameters = parameters_of(function)
     numbers = {field: n for field, n in asdict(BUDGETS[name]).items() if field in parameters}
     completed = {"budget": name, **numbers, **settings}
     optional = defaults(function)
@@ -151,8 +153,14 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
 
 def defaults(function: Callable[..., Any]) -> dict[str, Any]:
     """The settings that an experiment takes but does not need."""
-    parameters = inspect.signature(function).parameters.items()
+    parameters = parameters_of(function).items()
     return {name: p.default for name, p in parameters if p.default is not p.empty}
+
+
+@functools.cache  # asked for each run of each record
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """The settings of an experiment by name."""
+    return inspect.signature(function).parameters
 
 
 def identity(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -553,6 +561,7 @@ def _import_tensorflow_quietly() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     errors, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
+    gc.disable()  # a quarter of the import's time, and all that is imported stays
     try:
         import keras  # noqa: F401
         import tensorflow as tf
@@ -560,6 +569,8 @@ def _import_tensorflow_quietly() -> None:
         tf.config.list_physical_devices()
         tf.get_logger().setLevel("ERROR")  # a graph for each training is what we want
     finally:
+        gc.freeze()  # or each `clear_session` would search the libraries, for as long as a training
+        gc.enable()
         os.dup2(errors, 2)
         os.close(errors)
         os.close(nowhere)

@@ -219,7 +219,7 @@ def read(path: Path, function: Experiment) -> dict[str, Run]:
         if all(line[name] == same[name] for name in ("protocol", "data")):
             settings = defaults(function) | line["settings"]
             run = Run(function.__name__, settings, line["result"], line["made"])
-            runs[key_of(function, run.settings)] = run
+            runs[_digest(same)] = run
     return runs
 
 
