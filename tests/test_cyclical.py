@@ -11,10 +11,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lrguide.cyclical import (
+    OneCycle,
     ScheduledAdam,
     ScheduledSGD,
     exp_range,
@@ -197,6 +198,7 @@ def test_each_cycle_is_lower_by_the_factor_of_its_kind(gamma, pair, cycle):
 
 @quickly
 @given(cycles | one_cycles)
+@example(one_cycle(1.0, 381, pct_start=0.1, anneal="linear"))  # its peak lies within a step
 def test_the_momentum_is_highest_where_the_rate_is_lowest_and_moves_against_it(schedule):
     momentum = schedule.momentum(0.85, 0.95)
     rate, against = values(schedule, np.arange(500)), values(momentum, np.arange(500))
@@ -205,6 +207,9 @@ def test_the_momentum_is_highest_where_the_rate_is_lowest_and_moves_against_it(s
     moves = np.sign(np.round(np.diff(rate) / schedule.top, 5)) * np.sign(
         np.round(np.diff(against), 5)
     )
+    if isinstance(schedule, OneCycle):
+        # Across its peak both may end higher: their slopes differ.
+        moves = np.delete(moves, math.floor(schedule.phase_ends()[0]))
     assert np.all(moves <= 0)
 
 
