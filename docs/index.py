@@ -113,9 +113,10 @@ claim(
 #     make serve
 #     ```
 #
-#     and open the address that it prints. Add a rate in `docs/fixed_rates.py` and save: the
-#     page trains what is new, keeps what it knows, and shows you the result, and which of its
-#     sentences no longer hold.
+#     and open the address that it prints. At the first start all pages run, and each shows its results
+#     when it has. Add a rate in `docs/fixed_rates.py` and save: the page says that it is being run, trains
+#     what is new, keeps the runs it knows, and shows you the result, and which of its sentences no longer
+#     hold.
 #
 # === "Copy"
 #

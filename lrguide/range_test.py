@@ -21,7 +21,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lrguide.traceless import Floats, checked_count, checked_number, checked_seeds, train_along
+try:
+    from lrguide.traceless import Floats, checked_count, checked_number, checked_seeds, train_along
+except ModuleNotFoundError:  # copied into your project, with traceless.py beside it
+    from traceless import (  # type: ignore[import-not-found,no-redef]
+        Floats,
+        checked_count,
+        checked_number,
+        checked_seeds,
+        train_along,
+    )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

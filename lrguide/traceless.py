@@ -105,6 +105,8 @@ def train_along(
     elif not callable(build):
         raise TypeError(f"build must be a function that returns a model, received {build!r}")
     _check_data(data, validation_data)
+    if build is None:
+        _check_targets(model, data)
     data = {**data, "shuffle": data["shuffle"] and _can_shuffle(data["x"])}
     steps = sum(map(len, plans)) * len(seeds)
     bar = keras.utils.Progbar(steps, verbose=int(verbose), unit_name="step")
@@ -115,6 +117,7 @@ def train_along(
                 seed_all(group[0])
                 model = build()
                 _check_model("what build returns", model)
+                _check_targets(model, data)
             with _State(model) as state:
                 trainer = _Trainer(state, data, validation_data, every_step, stop_factor, bar)
                 for seed in group:
@@ -195,6 +198,13 @@ def _check_data(data: Mapping[str, Any], validation_data: Any) -> None:
         raise TypeError(f"class_weight must be a dict, received {data['class_weight']!r}")
     if not isinstance(data["shuffle"], bool):
         raise TypeError(f"shuffle must be True or False, received {data['shuffle']!r}")
+
+
+def _check_targets(model: Any, data: Mapping[str, Any]) -> None:
+    arrays = all(hasattr(leaf, "shape") for leaf in _leaves(data["x"]))
+    needed = model.loss is not None and type(model).train_step is keras.Model.train_step
+    if arrays and needed and data["y"] is None:
+        raise ValueError("y must hold the targets where x is an array or several, received None")
 
 
 def _can_shuffle(x: Any) -> bool:

@@ -5,6 +5,7 @@ import functools
 import importlib.metadata
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -190,6 +191,8 @@ def test_a_module_that_readers_may_copy_needs_keras_and_numpy_at_most(module: Pa
     allowed = {*sys.stdlib_module_names, "keras", "numpy"}
     if module.stem in ("plots", "range_test"):
         allowed |= {"lrguide"}  # one module each, by the contract on imports
+    if module.stem == "range_test":
+        allowed |= {"traceless"}  # the same module, where both were copied
     if module.stem == "plots":
         allowed |= {"matplotlib"}
     tree = ast.parse(module.read_text(encoding="utf-8"))
@@ -197,6 +200,24 @@ def test_a_module_that_readers_may_copy_needs_keras_and_numpy_at_most(module: Pa
     anywhere = {name for node in ast.walk(tree) for name in imported(node)}
     assert at_the_top <= allowed
     assert anywhere <= allowed | {"matplotlib", "tensorflow"}  # where only that backend needs it
+
+
+def test_the_range_test_works_where_its_two_files_are_copied_to(tmp_path: Path) -> None:
+    for name in ("range_test", "traceless"):
+        shutil.copy(ROOT / "lrguide" / f"{name}.py", tmp_path)
+    code = """
+import sys
+sys.modules["lrguide"] = None  # as if it were not installed
+import keras, numpy as np, range_test
+x = np.ones((8, 1), "float32")
+model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+print(range_test.lr_range_test(model, x, x, steps=3, seeds=[0], verbose=0).losses.shape)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "(1, 3)\n", run.stderr
 
 
 def imported(node: ast.AST) -> Iterator[str]:

@@ -790,7 +790,10 @@ def with_second_optimizer() -> keras.Model:
 
 
 POSITIVE = "must be a finite number above 0, received"
+NO_TARGETS = "y must hold the targets where x is an array or several, received None"
 REFUSED = [
+    (dict(y=None), ValueError, NO_TARGETS),
+    (dict(x=(X, Y), y=None), ValueError, NO_TARGETS),
     (dict(min_rate="a"), TypeError, "min_rate must be a number, received 'a'"),
     (dict(min_rate=True), TypeError, "min_rate must be a number, received True"),
     (dict(min_rate=0), ValueError, f"min_rate {POSITIVE} 0"),
@@ -944,6 +947,17 @@ def test_confirm_refuses_a_bad_argument_in_one_sentence(changed, error, message,
 )
 def test_other_bad_arguments_are_refused_in_one_sentence(error, message, call):
     assert sentence(error, call) == message
+
+
+def test_a_model_that_trains_in_its_own_way_may_do_without_targets():
+    class Autoencoder(keras.Sequential):
+        def train_step(self, data: Any) -> Any:
+            return super().train_step((data, data))
+
+    model = Autoencoder([keras.Input((6,)), layers.Dense(6)])
+    model.compile("sgd", "mse")
+    result = lr_range_test(model, X, steps=3, seeds=[0], verbose=0)
+    assert np.isfinite(result.losses).all()
 
 
 def without_loss() -> keras.Model:

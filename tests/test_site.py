@@ -496,7 +496,9 @@ class TestServing:
 
     def test_shows_the_result_by_itself_when_it_is_there(self, served: Served) -> None:
         served.shows("result 2")
-        assert (served.folder / "log").read_text().count("Running index.py") == 1
+        said = (served.folder / "log").read_text()
+        assert said.count("Running index.py") == 1
+        assert re.search("Still running, each to be shown when it has run: .*index.py", said)
 
     def test_shows_an_error_in_the_page_and_lives_on(self, served: Served) -> None:
         served.edit("docs/index.py", "1 + 1", "1 + one")

@@ -196,8 +196,12 @@ def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> No
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Keep the cache from growing for ever."""
-    results_of(_root(config)).store.prune()
+    """Keep the cache from growing for ever; say why the server builds again by itself."""
+    results = results_of(_root(config))
+    results.store.prune()
+    waiting = [page.name for page, run in results.runs.items() if not run.done.is_set()]
+    if serving and waiting:
+        log.info(f"Still running, each to be shown when it has run: {', '.join(waiting)}")
 
 
 def _root(config: MkDocsConfig) -> Path:
