@@ -634,12 +634,14 @@ def _lengths(name: str, steps: Any, epochs: Any, per_epoch: Any) -> list[int]:
 
 def _boundaries(parts: int, steps: Any, epochs: Any, per_epoch: Any) -> list[int]:
     lengths = _lengths("boundaries", steps, epochs, per_epoch)
-    increasing = all(first < second for first, second in itertools.pairwise(lengths))
-    if parts < 2 or len(lengths) != parts - 1 or not increasing:
+    given = steps if epochs is None else epochs
+    if parts < 2 or len(lengths) != parts - 1:
         raise ValueError(
-            "boundaries must be increasing, and one less than the two or more parts they divide, "
-            f"received {len(lengths)} for {parts} parts: {steps if epochs is None else epochs!r}"
+            "boundaries must be one less than the two or more parts they divide, "
+            f"received {len(lengths)} for {parts} parts: {given!r}"
         )
+    if any(first >= second for first, second in itertools.pairwise(lengths)):
+        raise ValueError(f"boundaries must be increasing, received {given!r}")
     return lengths
 
 

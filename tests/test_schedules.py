@@ -405,7 +405,7 @@ REFUSED = [
     (lambda: piecewise([0.1, 0.0], [5]), ValueError, r"learning_rates\[1\] must be .* received 0"),
     (lambda: piecewise(0.1, [5]), TypeError, "learning_rates must be a sequence, received 0.1"),
     (lambda: piecewise([0.1, 0.2], 5), TypeError, "boundaries must be a sequence, received 5"),
-    (lambda: piecewise([1, 0.5, 0.1], [30, 10]), ValueError, r"increasing.*3 parts: \[30, 10\]"),
+    (lambda: piecewise([1, 0.5, 0.1], [30, 10]), ValueError, r"increasing, received \[30, 10\]"),
     (lambda: piecewise([1, 0.5, 0.1], [10, 10]), ValueError, "boundaries must be increasing"),
     (lambda: piecewise([1, 0.5], [10, 20]), ValueError, "received 2 for 2 parts"),
     (lambda: piecewise([1, 0.5, 0.1], [10]), ValueError, "received 1 for 3 parts"),
