@@ -222,6 +222,11 @@ table(
 
 
 # %% tags=["hide-input"]
+def tuned_rates(runs):
+    """The rate of each contender."""
+    return [group[0].settings["rate"] for group in runs.by("schedule").values()]
+
+
 def difference(runs, name):
     """The paired difference of a contender to the tuned constant rate."""
     return runs.where(schedule=name).minus(runs.where(schedule="constant"))
@@ -468,7 +473,13 @@ claim(
 # more contenders and more to say.
 
 # %% tags=["output-first"]
-SCHEMES = [dict(optimizer="Adam", schedule=schedule) for schedule in ["constant", *DECAYS]]
+SCHEMES = [
+    dict(
+        optimizer="Adam",
+        schedule=schedule,
+    )
+    for schedule in ["constant", *DECAYS]
+]
 _, middle = tuned(
     [dict(scheme, budget="MIDDLE") for scheme in SCHEMES],
     RATES,
@@ -478,7 +489,7 @@ _, middle = tuned(
 _, full = tuned_nearby(
     [dict(scheme, budget="FULL") for scheme in SCHEMES],
     [1e-4, *RATES],
-    start=[group[0].settings["rate"] for group in middle.by("schedule").values()],
+    start=tuned_rates(middle),
     trial=100,
     seeds=range(5),
 )
