@@ -260,7 +260,7 @@ import keras
 from lrguide.data import mnist_subset
 from lrguide.model import article_cnn
 
-data = mnist_subset().first(training=2000, validation=1000, test=1000)
+data = mnist_subset().first(training=1000, validation=500, test=500)
 for seed in (0, 1, 2):  # <- more seeds
     keras.utils.set_random_seed(seed)
     model = article_cnn()

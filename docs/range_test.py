@@ -555,7 +555,7 @@ model.compile("adam", "categorical_crossentropy")
 given = dict(x=data.x_train, y=data.y_train, batch_size=50, verbose=0)
 result = lrguide.lr_range_test(model, **given)
 print(result)
-print(result.confirm(model, **given))
+print(result.confirm(model, steps=80, **given))
 
 # %% [markdown]
 # ## What to remember

@@ -446,7 +446,7 @@ given = dict(x=data.x_train, y=data.y_train, batch_size=50, verbose=0)
 result = lrguide.lr_range_test(model, **given)
 rate = result.suggest()["minimum/10"].rate
 rates = [rate, 3 * rate, 10 * rate]
-print(result.confirm(model, rates=rates, **given))
+print(result.confirm(model, rates=rates, steps=80, **given))
 
 # %% [markdown]
 # ## What to remember
