@@ -18,6 +18,9 @@ from typing import Any
 
 from page_key import HERE, key_of
 
+SHARED = (
+    6  # seconds: a build costs more than one, so pages that end soon after one another share it
+)
 AT_ONCE = 2  # starting a kernel and importing TensorFlow leaves half of two cores idle
 LONGEST = "120"  # seconds of training that a page may start by itself; the environment may differ
 KEPT = 300  # entries: about 45 MB
@@ -102,6 +105,7 @@ class Results:
         self.build_again: Future[Callable[[], None]] = Future()  # the server's, when it is there
         self._slots = threading.Semaphore(AT_ONCE)
         self._again = threading.Lock()
+        self._builds = 0  # that finished pages have asked for
 
     def of(self, page: Path) -> dict[str, Any] | Run:
         """The page's executed notebook if it is known, else the run that is making it."""
@@ -149,7 +153,15 @@ class Results:
             run.tried.set()
             run.done.set()
         if not run.given_up:
-            self.build_again.result()()  # waits for ever where no server comes, in a build
+            build_again = (
+                self.build_again.result()
+            )  # waits for ever where no server comes, in a build
+            before = self._builds
+            if any(not other.done.is_set() for other in list(self.runs.values())):
+                time.sleep(SHARED)
+            if self._builds == before:  # else this page is in the build that another has asked for
+                self._builds += 1
+                build_again()
 
     def _try_again(self, run: Run) -> None:
         """One measurement at a time: a page that found another page training waits for it."""
