@@ -16,10 +16,10 @@ import numpy as np
 
 from lrguide import plots
 from lrguide.guide.contenders import PLAIN, label
-from lrguide.guide.experiments import BUDGETS, train
+from lrguide.guide.experiments import BUDGETS, sweep, train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, several, table, verdict
-from lrguide.guide.tuning import tuned, tuned_nearby
+from lrguide.guide.tuning import range_test, tuned, tuned_nearby
 
 COLOUR_OF = {"Adam": plots.COLOURS[0], "SGD momentum": plots.COLOURS[1]}
 CONSTANT = dict(optimizer="Adam", schedule="constant")
@@ -483,6 +483,55 @@ claim(
         f"{several(ahead(runs, CONSTANT), 4)}, a tie with linear and with step decay, and behind the "
         f"cosine by {several(-ahead(runs, adam('cosine')[0]), 4)}. What it does not take away is the "
         "guess of the rate to begin with."
+    ),
+)
+
+# %% [markdown]
+# ## Cycles between a range test's bounds
+#
+# Nor does a range test need tuning. Five sweeps of 100 steps with these batches give the bounds of a
+# cyclical rate, as in [Cyclical rates](cyclical.py#bounds-from-the-range-test); two cycles fill the
+# training:
+
+# %%
+sweeps = measured(
+    sweep,
+    [
+        dict(
+            optimizer="Adam",
+            seed=seed,
+            steps=100,
+            budget="FULL",
+        )
+        for seed in range(5)
+    ],
+)
+found = range_test(sweeps).suggest()
+low, high = (float(f"{found[f'cyclical {which}'].rate:.2g}") for which in ("minimum", "maximum"))
+cycles = measured(
+    train,
+    [
+        dict(
+            optimizer="Adam",
+            schedule="triangular",
+            low=low,
+            rate=high,
+            seed=seed,
+            budget="FULL",
+        )
+        for seed in range(5)
+    ],
+)
+
+# %% tags=["hide-input"]
+claim(
+    cycles,
+    lambda runs: (runs.minus(chosen(full, CONSTANT)) > 0).all(),
+    lambda runs: (
+        f"**In so long a training these bounds are too high.** Between `{runs[0].settings['low']:g}` and "
+        f"`{runs[0].settings['rate']:g}` it ends at {several(runs.final(), 4)}, above the tuned constant "
+        f"rate in every seed, by {several(runs.minus(chosen(full, CONSTANT)), 4)}. A sweep is a short "
+        "training, too, and knows nothing of the long one."
     ),
 )
 
