@@ -124,6 +124,12 @@ table(
 
 
 # %% tags=["hide-input"]
+def bounds(runs):
+    """Lower and upper bound of a cycle as the range test suggests them, to two digits."""
+    found = range_test(runs).suggest()
+    return [float(f"{found[f'cyclical {which}'].rate:.2g}") for which in ("minimum", "maximum")]
+
+
 def adam(*schedules):
     return [dict(optimizer="Adam", schedule=schedule) for schedule in schedules]
 
@@ -506,8 +512,7 @@ sweeps = measured(
         for seed in range(5)
     ],
 )
-found = range_test(sweeps).suggest()
-low, high = (float(f"{found[f'cyclical {which}'].rate:.2g}") for which in ("minimum", "maximum"))
+low, high = bounds(sweeps)
 cycles = measured(
     train,
     [
