@@ -16,9 +16,10 @@ import numpy as np
 from lrguide import plots
 from lrguide.checks import rates_at
 from lrguide.guide.contenders import SCHEDULES
-from lrguide.guide.experiments import BUDGETS, sweep, train
+from lrguide.guide.experiments import sweep, train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, several, table, verdict
+from lrguide.guide.settings import BUDGETS
 from lrguide.guide.tuning import range_test, tuned
 
 CYCLES = ["triangular", "triangular2", "exp_range", "1cycle"]

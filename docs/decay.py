@@ -18,9 +18,10 @@ import numpy as np
 from lrguide import plots
 from lrguide.checks import rates_at
 from lrguide.guide.contenders import SCHEDULES
-from lrguide.guide.experiments import BUDGETS, train
+from lrguide.guide.experiments import train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, several, table, verdict
+from lrguide.guide.settings import BUDGETS
 from lrguide.guide.tuning import tuned, tuned_nearby
 
 CHANCE = log(10)  # the loss of guessing among ten digits

@@ -16,9 +16,10 @@ from math import log
 import numpy as np
 
 from lrguide import plots
-from lrguide.guide.experiments import BUDGETS, train
+from lrguide.guide.experiments import train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, plain, several, table
+from lrguide.guide.settings import BUDGETS
 
 CHANCE = log(10)  # the loss of guessing among ten digits
 

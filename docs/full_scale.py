@@ -16,9 +16,10 @@ import numpy as np
 
 from lrguide import plots
 from lrguide.guide.contenders import PLAIN, label
-from lrguide.guide.experiments import BUDGETS, sweep, train
+from lrguide.guide.experiments import sweep, train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, several, table, verdict
+from lrguide.guide.settings import BUDGETS
 from lrguide.guide.tuning import range_test, tuned, tuned_nearby
 
 COLOUR_OF = {"Adam": plots.COLOURS[0], "SGD momentum": plots.COLOURS[1]}

@@ -15,9 +15,10 @@ import json
 import numpy as np
 
 from lrguide import plots
-from lrguide.guide.experiments import BUDGETS, train
+from lrguide.guide.experiments import train
 from lrguide.guide.records import RECORDS, Runs, measured
 from lrguide.guide.report import claim, figure, several, table
+from lrguide.guide.settings import BUDGETS
 from lrguide.guide.tuning import tuned
 
 

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from lrguide.checks import rates_at
 from lrguide.guide import contenders, experiments
-from lrguide.guide.experiments import complete, sweep, train, updates
+from lrguide.guide.experiments import sweep, train, updates
+from lrguide.guide.settings import complete
 from lrguide.model import article_cnn
 
 STEPS = 100

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lrguide import data
-from lrguide.guide.experiments import BUDGETS
+from lrguide.guide.settings import BUDGETS
 from lrguide.guide.tasks import TASKS
 
 PARTS = ("train", "validation", "test")

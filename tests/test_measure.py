@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lrguide.guide.experiments import complete, train
+from lrguide.guide.experiments import train
+from lrguide.guide.settings import complete
 
 ROOT = Path(__file__).resolve().parents[1]
 

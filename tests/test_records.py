@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from lrguide.guide import experiments, records
-from lrguide.guide.experiments import complete, train
+from lrguide.guide.experiments import train
 from lrguide.guide.records import NotMeasured, Run, Runs, key_of, measured, only_one, read, write
+from lrguide.guide.settings import complete
 
 HERE = Path(__file__).resolve().parent
 PROTOCOL = {"probe": 1, "other": 1}
@@ -137,7 +138,7 @@ def test_runs_of_another_protocol_or_data_are_left_out(stored, monkeypatch):
     with monkeypatch.context() as changed:
         changed.setitem(PROTOCOL, "probe", 2)
         assert read(stored, probe) == {}
-    monkeypatch.setattr("lrguide.guide.experiments.fingerprint", lambda full: "other data")
+    monkeypatch.setattr("lrguide.guide.settings.fingerprint", lambda full: "other data")
     assert read(stored, probe) == {}
 
 

@@ -14,9 +14,10 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import log_loss, mean_squared_error
 
 from lrguide.guide import experiments, records, tasks, verify
-from lrguide.guide.experiments import BUDGETS, complete, first_losses, sweep, train
+from lrguide.guide.experiments import first_losses, sweep, train
 from lrguide.guide.processes import processor
 from lrguide.guide.records import key_of
+from lrguide.guide.settings import BUDGETS, budget_of, complete
 from lrguide.guide.tasks import TASKS, data, guessing
 
 ADAM = dict(optimizer="Adam", rate=0.003, seed=3)
@@ -189,7 +190,7 @@ def test_a_range_test_sweeps_a_regression_and_can_be_repeated():
 def test_a_task_comes_with_its_budget_of_300_steps(name):
     settings = complete(train, ADAM | dict(task=name))
     assert settings["budget"] == name
-    assert experiments.budget_of(settings) == BUDGETS[name]
+    assert budget_of(settings) == BUDGETS[name]
     assert BUDGETS[name].steps == 300
 
 
@@ -243,8 +244,8 @@ def test_a_stored_run_of_a_task_is_verified_and_named_with_it(tmp_path, monkeypa
 
 def test_scikit_learn_is_imported_where_data_are_loaded_alone():
     code = (
-        "import sys; from lrguide.guide import experiments, records, tasks\n"
-        "print(records.key_of(experiments.train, experiments.complete(experiments.train, "
+        "import sys; from lrguide.guide import experiments, records, settings, tasks\n"
+        "print(records.key_of(experiments.train, settings.complete(experiments.train, "
         "dict(task='CANCER', optimizer='Adam', rate=1, seed=0))), 'sklearn' in sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

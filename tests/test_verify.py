@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from lrguide.guide import experiments, records, verify
-from lrguide.guide.experiments import complete, train
+from lrguide.guide.experiments import train
 from lrguide.guide.processes import _type_in, processor
 from lrguide.guide.records import RECORDS, Run, measured
+from lrguide.guide.settings import complete
 
 LITTLE = dict(budget="TINY", training=200, batch=40, epochs=1, validation=40, test=40)
 

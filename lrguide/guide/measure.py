@@ -20,9 +20,9 @@ from pathlib import Path
 import matplotlib as mpl
 
 from lrguide.guide import records
-from lrguide.guide.experiments import budget_of
 from lrguide.guide.processes import Experiment, cluster
 from lrguide.guide.records import NotMeasured, Run
+from lrguide.guide.settings import budget_of
 
 
 class PageStopped(Exception):

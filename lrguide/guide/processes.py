@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from lrguide.data import mnist_full
-from lrguide.guide.experiments import budget_of
+from lrguide.guide.settings import budget_of
 
 Experiment = Callable[..., dict[str, Any]]
 # Completed settings, the result, and what made it.

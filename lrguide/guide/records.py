@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrguide.guide.experiments import budget_of, complete, defaults, identity
 from lrguide.guide.processes import Experiment, jobs_allowed, run_all
+from lrguide.guide.settings import budget_of, complete, defaults, identity
 
 SCHEMA = 1
 ROOT = Path(__file__).resolve().parents[2]

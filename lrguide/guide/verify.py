@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from lrguide.guide import experiments, records
-from lrguide.guide.experiments import budget_of, first_losses
+from lrguide.guide.experiments import first_losses
 from lrguide.guide.processes import Experiment, jobs_allowed, processor, run_all
 from lrguide.guide.records import Run
+from lrguide.guide.settings import Budget, budget_of, defaults
 
 SMALL = 30  # estimated CPU-seconds; a longer run is not measured again as a whole
 
@@ -75,8 +76,8 @@ def agreement(run: Run, again: Mapping[str, Any], here: str) -> tuple[bool, str]
 
 def describe(run: Run) -> str:
     """The run in a few words: what its settings say beyond its budget's numbers."""
-    numbers = (*experiments.Budget.__dataclass_fields__, "budget", "optimizer", "seed")
-    usual = experiments.defaults(getattr(experiments, run.function))
+    numbers = (*Budget.__dataclass_fields__, "budget", "optimizer", "seed")
+    usual = defaults(getattr(experiments, run.function))
     more = [
         f"{name} {value}"
         for name, value in run.settings.items()

@@ -6,6 +6,7 @@ from statistics import mean, stdev
 
 from lrguide.data import Digits, mnist_subset
 from lrguide.guide import experiments
+from lrguide.guide.settings import complete
 
 ROUNDS = 7
 T_95 = 2.45  # Student's t, 97.5 %, of ROUNDS - 1 = 6 degrees of freedom
@@ -49,7 +50,7 @@ def loops(digits: Digits, batch: int):
     settings = dict(
         budget="MIDDLE", training=images, batch=batch, optimizer="Adam", rate=0.001, seed=0
     )
-    settings = experiments.complete(experiments.train, settings)
+    settings = complete(experiments.train, settings)
     ours, _, _ = experiments._compiled(settings, steps_per_execution=steps)
     ordered = experiments._batches(digits, batch, 0)
     plain, cached = compiled(1), compiled(16)
