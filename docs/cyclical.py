@@ -205,8 +205,8 @@ claim(
 
 # %% [markdown]
 # Look at the shapes again: each starts low and ends low. So a cycle contains a warmup and a decay, the
-# two that [Decay](decay.py) measures one by one. ([At full scale](full_scale.py#what-one-seed-chose) has
-# 1cycle in 4,800 steps.)
+# two that [Decay](decay.py) measures one by one. ([At full scale](full_scale.py#from-60-steps-to-4800) has
+# them all in 4,800 steps.)
 
 # %% [markdown]
 # ## Momentum that cycles, too

@@ -514,7 +514,7 @@ claim(
         f"{several(-difference(runs, 'step'), 4)} and {several(-difference(runs, 'cosine'), 4)}. Time and "
         "exponential decay, whose rate falls fastest at first, are ties. So what decay is worth "
         "depends on the budget: it is worse at 60 steps, a tie at 300, better at 4,800. (In "
-        "[288 steps of larger batches](full_scale.py#in-288-steps) some of these are better already.)"
+        "[288 steps of larger batches](full_scale.py#from-60-steps-to-4800) some of these are better already.)"
     ),
 )
 
