@@ -1,6 +1,6 @@
 # ---
 # title: At full scale
-# description: The article's own training, 48,000 images and 25 epochs, for twenty-one contenders - what helps there, and why the rate of a short training is the wrong one for a long training.
+# description: The article's own training, 48,000 images and 25 epochs, for twenty-one contenders - what helps there, and why the rate of a short training is wrong for it.
 # ---
 
 # %% [markdown]
