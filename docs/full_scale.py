@@ -118,7 +118,7 @@ def compared(runs):
         {
             "contender": label(contender),
             "rate": f"`{rate_of(runs, contender):g}`",
-            "validation loss": several(chosen(runs, contender).final(), 4),
+            "validation loss": f"{chosen(runs, contender).final().mean():.4f}",
             "test loss": f"{chosen(runs, contender).values('test_loss').mean():.4f}",
             "minus constant": ""
             if contender == CONSTANT
@@ -287,10 +287,10 @@ def at_length(runs, budget):
 
 
 def cell(runs, contender):
-    """Loss, tuned rate, and the verdict against the tuned constant rate with Adam."""
-    loss = f"{chosen(runs, contender).final().mean():.4f} at `{rate_of(runs, contender):g}`"
-    said = "" if contender == CONSTANT else verdict(difference(runs, contender))
-    return loss + {"lower": ", **lower**", "higher": ", higher"}.get(said, "")
+    """The verdict against the tuned constant rate with Adam, the loss, and the tuned rate."""
+    loss = f"{chosen(runs, contender).final().mean():#.3g} `{rate_of(runs, contender):g}`"
+    mark = {"lower": "▼ ", "higher": "▲ "}
+    return mark.get(verdict(difference(runs, contender)), "") + loss
 
 
 table(
@@ -306,8 +306,8 @@ table(
         for contender in sorted_by_loss(at_length(runs, "FULL"))
     ],
     caption=lambda runs: (
-        "Validation loss and tuned rate; lower or higher than the constant rate with Adam where that is "
-        "not a tie"
+        "Validation loss and tuned rate; ▼ lower, ▲ higher than the tuned constant rate with Adam, and "
+        "without a mark a tie"
     ),
 )
 SGDS = [c for c in CONTENDERS if c["optimizer"].startswith("SGD")]

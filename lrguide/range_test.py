@@ -76,6 +76,13 @@ class Suggestion:
         return f"{self.rule}: {self.reason}"
 
 
+class Suggestions(dict[str, Suggestion]):
+    """What each rule suggests, by the rule's name."""
+
+    def __missing__(self, rule: object) -> Suggestion:
+        raise KeyError(f"a rule must be one of {', '.join(RULES)}, received {rule!r}")
+
+
 @dataclass(frozen=True)
 class Confirmation:
     """Short trainings at a few constant rates, paired by seed.
@@ -166,7 +173,7 @@ class RangeTestResult:
         told = lines.values() if len(lines) > 1 else lines  # one reason for all: no rule answers
         return "\n  ".join([f"{swept}, {seeds}, {what}:", *told])
 
-    def suggest(self) -> dict[str, Suggestion]:
+    def suggest(self) -> Suggestions:
         """Read rates off the curves by every rule.
 
         Each seed's curve is smoothed with a Gaussian (standard deviation 4 % of the steps), losses
@@ -185,10 +192,11 @@ class RangeTestResult:
         Rules disagree, and none of them is always right: `confirm` trains and tells.
 
         Returns:
-            A `Suggestion` by the name of each rule.
+            A `Suggestion` by the name of each rule, `suggest()["minimum/10"]`. Another name is a
+            KeyError that tells the names.
         """
         curves = [_answers(self.rates, row) for row in self.losses]
-        return {rule: _suggestion(rule, curves) for rule in RULES}
+        return Suggestions({rule: _suggestion(rule, curves) for rule in RULES})
 
     def confirm(
         self,

@@ -421,6 +421,11 @@ def test_other_bad_arguments_are_refused_in_one_sentence(error, message, call):
     assert sentence(error, call) == message
 
 
+def test_a_name_that_is_no_rule_is_told_the_rules():
+    with pytest.raises(KeyError, match=r"one of minimum/10, .* received 'minimum'"):
+        result_of(FLAT).suggest()["minimum"]
+
+
 # Planted faults: each must be caught by the check beside it.
 
 
