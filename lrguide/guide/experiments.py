@@ -247,7 +247,8 @@ def updates(
         nonlocal before
         after = [weight.numpy() for weight in model.trainable_variables]
         pairs = zip(after, before, strict=True)
-        moved = np.concatenate([np.abs(a - b).ravel() for a, b in pairs]) / rate
+        with np.errstate(invalid="ignore"):  # of weights that have grown past every number
+            moved = np.concatenate([np.abs(a - b).ravel() for a, b in pairs]) / rate
         seen["mean_update"].append(float(moved.mean()))
         seen["largest_update"].append(float(moved.max()))
         if step < 5:
