@@ -289,7 +289,7 @@ def at_length(runs, budget):
 def cell(runs, contender):
     """The verdict against the tuned constant rate with Adam, the loss, and the tuned rate."""
     loss = f"{chosen(runs, contender).final().mean():#.3g} `{rate_of(runs, contender):g}`"
-    mark = {"lower": "▼ ", "higher": "▲ "}
+    mark = {"lower": "▼&nbsp;", "higher": "▲&nbsp;"}
     return mark.get(verdict(difference(runs, contender)), "") + loss
 
 
