@@ -551,6 +551,8 @@ def _course(run: _Run, schedule: LearningRateSchedule, read: Reader) -> list[Fin
     changes = steps[1:][np.diff(rates) != 0.0]
     if not len(changes) or not np.isfinite(rates).all():
         return findings
+    if vanishing := _vanishes(run, rates[: run.length]):
+        return [*findings, vanishing]
     # The first step after the run may be the first to use the end rate.
     later = changes[changes > run.last + 1 + run.length // 1000]
     if len(later) == len(changes) and "boundary" not in names:
@@ -571,10 +573,26 @@ def _course(run: _Run, schedule: LearningRateSchedule, read: Reader) -> list[Fin
     return findings
 
 
+_IN_STEPS = "Give steps, not epochs or samples: epochs * steps_per_epoch."
+
+
 def _unreached(run: _Run, step: int, what: str = "change") -> Finding:
     sentence = f"the {what} at {run.at(step)} is never reached: the last step is {run.last}."
-    mend = "Give steps, not epochs or samples: epochs * steps_per_epoch."
-    return run.finding("boundary", sentence, mend, step)
+    return run.finding("boundary", sentence, _IN_STEPS, step)
+
+
+def _vanishes(run: _Run, rates: NDArray[np.float64]) -> Finding | None:
+    """A decay without an end of its own that is all but over long before the run."""
+    last = int(np.flatnonzero(rates >= 1e-6 * rates.max())[-1])
+    if rates[-1] <= 0.0 or run.length - 1 - last <= run.length // 10:
+        return None
+    step = run.first + last + 1
+    part = 100.0 * (run.last + 1 - step) / run.length
+    what = (
+        f"the rate is below a millionth of its highest from {run.at(step)} on, for {part:.0f} % of "
+        "the run."
+    )
+    return run.finding("end", what, _IN_STEPS, step)
 
 
 def _boundaries(run: _Run, marks: list[_Landmark]) -> list[Finding]:

@@ -577,7 +577,7 @@ def _whole(name: str, value: Any) -> int:
 def _length(name: str, steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
     if (steps is None) == (epochs is None) or (epochs is None) != (steps_per_epoch is None):
         raise ValueError(
-            f"give {name}, or epochs with steps_per_epoch, received "
+            f"give either {name}, or epochs with steps_per_epoch, received "
             f"{name}={steps!r}, epochs={epochs!r}, steps_per_epoch={steps_per_epoch!r}"
         )
     if epochs is None:

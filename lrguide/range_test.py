@@ -15,7 +15,7 @@ import csv
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,8 +68,8 @@ class Suggestion:
     rate: float | None
     low: float | None
     high: float | None
-    by_seed: tuple[float | None, ...]
-    reason: str
+    by_seed: tuple[float | None, ...] = field(repr=False)
+    reason: str = field(repr=False)
 
     def __str__(self) -> str:
         """The rule, its rate and the reason in one line."""
@@ -120,7 +120,7 @@ class Confirmation:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RangeTestResult:
     """What a range test saw.
 
@@ -164,14 +164,19 @@ class RangeTestResult:
             )
 
     def __str__(self) -> str:
-        """What was swept, then a line for each rule, or one if none has an answer."""
+        """What was swept, then a line for each rule, or why none has an answer."""
         what = "validation loss" if self.monitor == "val_loss" else "loss of each batch"
         seeds = f"{len(self.seeds)} seed{'' if len(self.seeds) == 1 else 's'}"
         swept = f"Rates from {self.rates[0]:.3g} to {self.rates[-1]:.3g} in {len(self.rates)} steps"
         found = self.suggest().values()
         lines = {suggestion.reason: str(suggestion) for suggestion in found}
-        told = lines.values() if len(lines) > 1 else lines  # one reason for all: no rule answers
+        told = [*lines.values()]
+        if len(lines) == 1:  # one reason for all: no rule answers
+            ended = {why: seed for seed, why in zip(self.seeds, self.stopped, strict=False) if why}
+            told = [*lines, *(f"stopped: {why} (seed {seed})" for why, seed in ended.items())]
         return "\n  ".join([f"{swept}, {seeds}, {what}:", *told])
+
+    __repr__ = __str__  # not a page of losses, where a notebook shows the result
 
     def suggest(self) -> Suggestions:
         """Read rates off the curves by every rule.
@@ -480,7 +485,7 @@ def _answers(rates: Floats, row: Floats) -> dict[str, float] | str:
     losses = row[np.isfinite(row)]
     # Fewer leave no tenth of at least two steps to start from.
     if len(losses) < 20:
-        return f"only {len(losses)} steps, fewer than 20"
+        return f"only {len(losses)} step{'' if len(losses) == 1 else 's'}, fewer than 20"
     first = losses[: _tenth(row)]
     start = float(np.median(first))
     width = max(1.0, len(row) / 25)

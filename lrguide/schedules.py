@@ -605,7 +605,7 @@ def _whole(name: str, value: Any) -> int:
 def _given(name: str, steps: Any, epochs: Any, per_epoch: Any) -> tuple[str, Any, int | None]:
     if (steps is None) == (epochs is None) or (epochs is None) != (per_epoch is None):
         raise ValueError(
-            f"give {name}, or epochs with steps_per_epoch, received "
+            f"give either {name}, or epochs with steps_per_epoch, received "
             f"{name}={steps!r}, epochs={epochs!r}, steps_per_epoch={per_epoch!r}"
         )
     if epochs is None:
@@ -637,7 +637,7 @@ def _boundaries(parts: int, steps: Any, epochs: Any, per_epoch: Any) -> list[int
     given = steps if epochs is None else epochs
     if parts < 2 or len(lengths) != parts - 1:
         raise ValueError(
-            "boundaries must be one less than the two or more parts they divide, "
+            "boundaries must be one fewer than the parts they divide, two or more, "
             f"received {len(lengths)} for {parts} parts: {given!r}"
         )
     if any(first >= second for first, second in itertools.pairwise(lengths)):

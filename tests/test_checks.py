@@ -126,6 +126,11 @@ MISFITS: dict[str, tuple[Any, str, Any]] = {
         "end",
         schedules.per_epoch(schedules.linear(0.1, 10), 100),
     ),
+    "decay that takes epochs for steps": (
+        schedules.exponential(0.1, 40, decay_rate=0.5),
+        "end",
+        schedules.exponential(0.1, 1000, decay_rate=0.5),
+    ),
     "end before, of the user's own": (OneStepAtATime(600), "end", OneStepAtATime(1000)),
     "end long after the last step": (CosineDecay(0.1, 2700), "end", CosineDecay(0.1, 1000)),
     "end after, one step at a time": (OneStepAtATime(2700), "end", OneStepAtATime(1000)),

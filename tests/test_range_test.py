@@ -421,6 +421,18 @@ def test_other_bad_arguments_are_refused_in_one_sentence(error, message, call):
     assert sentence(error, call) == message
 
 
+def test_a_sweep_that_broke_off_says_so_where_no_rule_answers():
+    losses = np.array([[2.3, *[np.nan] * 99]])
+    stopped = ("loss not finite at step 1",)
+    result = RangeTestResult(np.geomspace(1e-5, 1, 100), losses, (7,), stopped=stopped)
+    told = str(result).splitlines()[1:]
+    assert told == [
+        "  not enough evidence: 0 of 1 seeds answer (only 1 step, fewer than 20)",
+        "  stopped: loss not finite at step 1 (seed 7)",
+    ]
+    assert repr(result) == str(result)
+
+
 def test_a_name_that_is_no_rule_is_told_the_rules():
     with pytest.raises(KeyError, match=r"one of minimum/10, .* received 'minimum'"):
         result_of(FLAT).suggest()["minimum"]

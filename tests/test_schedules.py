@@ -361,7 +361,7 @@ REFUSED = [
     (lambda: linear(0.1, -5), ValueError, "decay_steps must be a whole number above 0"),
     (lambda: linear(0.1, 2.5), TypeError, "decay_steps must be a whole number .* received 2.5"),
     (lambda: linear(0.1, True), TypeError, "decay_steps must be a whole number .* received True"),
-    (lambda: linear(0.1), ValueError, "give decay_steps, or epochs with steps_per_epoch"),
+    (lambda: linear(0.1), ValueError, "give either decay_steps, or epochs with steps_per_epoch"),
     (lambda: linear(0.1, epochs=2), ValueError, "steps_per_epoch=None"),
     (lambda: linear(0.1, 10, steps_per_epoch=5), ValueError, "decay_steps=10, epochs=None"),
     (lambda: linear(0.1, 10, epochs=1, steps_per_epoch=5), ValueError, "decay_steps=10, epochs=1"),
@@ -411,7 +411,7 @@ REFUSED = [
     (lambda: piecewise([1, 0.5, 0.1], [10]), ValueError, "received 1 for 3 parts"),
     (lambda: piecewise([1], []), ValueError, "received 0 for 1 parts"),
     (lambda: piecewise([1, 0.5], [0]), ValueError, r"boundaries\[0\] must be a whole number"),
-    (lambda: piecewise([1, 0.5]), ValueError, "give boundaries, or epochs"),
+    (lambda: piecewise([1, 0.5]), ValueError, "give either boundaries, or epochs"),
     (
         lambda: piecewise([3, 2, 1], epochs=[2, 1], steps_per_epoch=9),
         ValueError,
