@@ -464,7 +464,8 @@ claim(
 )
 
 # %% [markdown]
-# "Minus Adam" is the mean of the five paired differences, with the lowest and the highest.
+# "Minus Adam" is the mean of the five paired differences, with the lowest and the highest. After the
+# article's own 4,800 steps they tie, too ([At full scale](full_scale.py#from-60-steps-to-4800)).
 #
 # ## What has come since
 #
@@ -551,6 +552,8 @@ claim(
 )
 
 # %% [markdown]
+# In a longer training the plateau rule and averaged weights [do more](full_scale.py#halved-when-it-stalls).
+#
 # ### Do they take the guess away?
 #
 # Only if they forgive a wrong rate. These are the usable rates of each, by the two seeds of the search.
