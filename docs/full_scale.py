@@ -736,18 +736,22 @@ cycles = measured(
 # %% tags=["hide-input"]
 CYCLES = adam("triangular", "triangular2", "exp_range")
 claim(
-    Runs([*sweeps, *cycles, *full]),
+    sweeps,
+    lambda runs: 0.0002 < bounds(runs)[0] < 0.0003 and 0.012 < bounds(runs)[1] < 0.014,
+    lambda runs: "The sweeps suggest `{:g}` and `{:g}`.".format(*bounds(runs)),
+)
+claim(
+    Runs([*cycles, *full]),
     lambda runs: (
-        bounds(runs.where(steps=100)) == [low, high]
-        and (runs.where(low=low).minus(chosen(runs, CONSTANT)) > 0).all()
+        (runs.where(low=low).minus(chosen(runs, CONSTANT)) > 0).all()
         and with_verdict(runs.where(low=0.0), "tie", CYCLES) == CYCLES
         and all((difference(runs.where(low=0.0), c) < 0).sum() >= 4 for c in CYCLES)
         and {rate_of(runs.where(low=0.0), c) for c in CYCLES} == {0.001}
     ),
     lambda runs: (
-        f"**In so long a training these bounds are too high.** Cycles between `{low:g}` and "
-        f"`{high:g}` end at {several(runs.where(low=low).final(), 4)}, above the tuned constant "
-        f"rate in every seed, by {several(runs.where(low=low).minus(chosen(runs, CONSTANT)), 4)}. The three tuned "
+        "**In so long a training these bounds are too high.** Cycles between them end at "
+        f"{several(runs.where(low=low).final(), 4)}, above the tuned constant rate in every seed, by "
+        f" {several(runs.where(low=low).minus(chosen(runs, CONSTANT)), 4)}. The three tuned "
         "cyclical rates of the table swing up to "
         f"`{rate_of(runs.where(low=0.0), CYCLES[0]):g}` and are ties with it, lower in four or five "
         "seeds of five. A sweep is a short training, too, and knows nothing of the long one."
