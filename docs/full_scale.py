@@ -751,7 +751,7 @@ claim(
     lambda runs: (
         "**In so long a training these bounds are too high.** Cycles between them end at "
         f"{several(runs.where(low=low).final(), 4)}, above the tuned constant rate in every seed, by "
-        f" {several(runs.where(low=low).minus(chosen(runs, CONSTANT)), 4)}. The three tuned "
+        f"{several(runs.where(low=low).minus(chosen(runs, CONSTANT)), 4)}. The three tuned "
         "cyclical rates of the table swing up to "
         f"`{rate_of(runs.where(low=0.0), CYCLES[0]):g}` and are ties with it, lower in four or five "
         "seeds of five. A sweep is a short training, too, and knows nothing of the long one."
