@@ -325,7 +325,11 @@ REFUSED = [
     (lambda: triangular(0.1, 0.2, (2, 0)), ValueError, "step_size must be a whole number above 0"),
     (lambda: triangular(0.1, 0.2, (1,)), ValueError, r"up and .* down, received \(1,\)"),
     (lambda: triangular(0.1, 0.2, (1, 2, 3)), ValueError, r"up and .* down, received \(1, 2, 3\)"),
-    (lambda: triangular(0.1, 0.2, 5, epochs=2, steps_per_epoch=3), ValueError, "give either step_size"),
+    (
+        lambda: triangular(0.1, 0.2, 5, epochs=2, steps_per_epoch=3),
+        ValueError,
+        "give either step_size",
+    ),
     (lambda: triangular(0.1, 0.2, (5, 5), epochs=(2, 2), steps_per_epoch=3), ValueError, "give"),
     (lambda: triangular(0.1, 0.2, (5, 5), steps_per_epoch=3), ValueError, "give either step_size"),
     (lambda: triangular(0.1, 0.2, epochs=(1, 2)), ValueError, "steps_per_epoch=None"),
