@@ -551,8 +551,6 @@ def _course(run: _Run, schedule: LearningRateSchedule, read: Reader) -> list[Fin
     changes = steps[1:][np.diff(rates) != 0.0]
     if not len(changes) or not np.isfinite(rates).all():
         return findings
-    if vanishing := _vanishes(run, rates[: run.length]):
-        return [*findings, vanishing]
     # The first step after the run may be the first to use the end rate.
     later = changes[changes > run.last + 1 + run.length // 1000]
     if len(later) == len(changes) and "boundary" not in names:
@@ -566,8 +564,11 @@ def _course(run: _Run, schedule: LearningRateSchedule, read: Reader) -> list[Fin
     elif len(later):
         moves = np.diff(rates[run.length - 1 :])
         # Without a length of its own, what goes up and down has no end, though it may fade away.
-        if any(mark.kind == "end" for mark in marks) or (moves <= 0).all() or (moves >= 0).all():
+        if any(mark.kind == "end" for mark in marks):
             findings.append(_ends_after(run, int(changes[-1]), rates))
+        elif (moves <= 0).all() or (moves >= 0).all():
+            vanishing = _vanishes(run, rates[: run.length])
+            findings.append(vanishing or _ends_after(run, int(changes[-1]), rates))
     elif not hasattr(schedule, "values"):  # whose last rate is meant to stay
         findings += _ends_before(run, changes, rates)
     return findings
@@ -583,8 +584,10 @@ def _unreached(run: _Run, step: int, what: str = "change") -> Finding:
 
 def _vanishes(run: _Run, rates: NDArray[np.float64]) -> Finding | None:
     """A decay without an end of its own that is all but over long before the run."""
+    if rates[-1] <= 0.0:
+        return None
     last = int(np.flatnonzero(rates >= 1e-6 * rates.max())[-1])
-    if rates[-1] <= 0.0 or run.length - 1 - last <= run.length // 10:
+    if run.length - 1 - last <= run.length // 10:
         return None
     step = run.first + last + 1
     part = 100.0 * (run.last + 1 - step) / run.length

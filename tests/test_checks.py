@@ -126,11 +126,6 @@ MISFITS: dict[str, tuple[Any, str, Any]] = {
         "end",
         schedules.per_epoch(schedules.linear(0.1, 10), 100),
     ),
-    "decay that takes epochs for steps": (
-        schedules.exponential(0.1, 40, decay_rate=0.5),
-        "end",
-        schedules.exponential(0.1, 1000, decay_rate=0.5),
-    ),
     "end before, of the user's own": (OneStepAtATime(600), "end", OneStepAtATime(1000)),
     "end long after the last step": (CosineDecay(0.1, 2700), "end", CosineDecay(0.1, 1000)),
     "end after, one step at a time": (OneStepAtATime(2700), "end", OneStepAtATime(1000)),
@@ -255,6 +250,31 @@ def test_a_count_of_steps_above_0_is_found_and_the_rest_of_the_schedule_fits() -
     fit(model)
     assert names(schedule, **run, epochs=4) == ["resumed"]
     assert names(schedule, **run, epochs=8) == ["end", "resumed"]
+
+
+def test_a_decay_that_takes_epochs_for_steps_is_told_so():
+    [finding] = check(schedules.step_decay(0.1, 3, decay_rate=0.5), steps_per_epoch=20, epochs=10)
+    assert str(finding) == (
+        "end: the rate is below a millionth of its highest from step 60 (epoch 3) on, for 70 % of "
+        "the run. Give steps, not epochs or samples: epochs * steps_per_epoch."
+    )
+
+
+@pytest.mark.parametrize(
+    "schedule, name",
+    [
+        (ExponentialDecay(-0.1, 100, 0.5), "not a rate"),
+        (CosineDecay(0.1, 500, alpha=1e-7), "end"),
+        (PiecewiseConstantDecay([500], [0.1, 1e-8]), None),
+        (PolynomialDecay(0.1, 1000, end_learning_rate=0.0, power=8), None),
+        (schedules.exponential(0.1, 1000, decay_rate=1e-8), None),
+        (cyclical.exp_range(1e-9, 0.1, 50, gamma=0.97), None),
+    ],
+)
+def test_a_small_rate_that_is_meant_is_not_taken_for_epochs(schedule, name):
+    found = check(schedule, steps_per_epoch=100, epochs=10)
+    assert [finding.name for finding in found] == ([name] if name else [])
+    assert "millionth" not in str(found)
 
 
 @pytest.mark.parametrize(
