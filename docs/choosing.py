@@ -132,7 +132,7 @@ table(finals, ranked, caption=lambda runs: "300 steps, each at its tuned rate, f
 # The **rank** is that of the mean loss; in brackets the ranks it takes when the five seeds are drawn
 # anew in every possible way (a bootstrap), without the most extreme `2.5 %` on either side. *Minus
 # constant* is paired by seed with the tuned constant rate of Adam, and the verdict a `95 %` interval
-# (Student's t). With some twenty verdicts about one is wrong by chance: do not build on the least
+# (Student's t). If nothing differed, about one of twenty would still say so: do not build on the least
 # clear of them. *Cost* is CPU time relative to that constant rate.
 # These are the ranks of a short training; [after 4,800 steps](full_scale.py#from-60-steps-to-4800) they
 # are others.
@@ -530,7 +530,8 @@ table(
 
 # %% [markdown]
 # Ties are named where they are in the better half of the schedules: one whose seeds lie far apart ties
-# with almost anything, also from low down in the ranks. And in 4,800 steps 1cycle is missing only because the search missed its rate
+# with almost anything, also from low down in the ranks. In 4,800 steps 1cycle and warmup with linear decay
+# are missing: at a rate that the search did not reach both end below the constant rate in every seed
 # ([what one seed chose](full_scale.py#what-one-seed-chose)).
 
 # %% [markdown]

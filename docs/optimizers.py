@@ -552,7 +552,8 @@ claim(
 )
 
 # %% [markdown]
-# In a longer training the plateau rule and averaged weights [do more](full_scale.py#halved-when-it-stalls).
+# After 4,800 steps both the plateau rule and the averaged weights end lower than the constant rate
+# ([At full scale](full_scale.py)).
 #
 # ### Do they take the guess away?
 #

@@ -172,8 +172,8 @@ class RangeTestResult:
         lines = {suggestion.reason: str(suggestion) for suggestion in found}
         told = [*lines.values()]
         if len(lines) == 1:  # one reason for all: no rule answers
-            ended = {why: seed for seed, why in zip(self.seeds, self.stopped, strict=False) if why}
-            told = [*lines, *(f"stopped: {why} (seed {seed})" for why, seed in ended.items())]
+            ended = zip(self.seeds, self.stopped, strict=False)
+            told = [*lines, *(f"stopped: {why} (seed {seed})" for seed, why in ended if why)]
         return "\n  ".join([f"{swept}, {seeds}, {what}:", *told])
 
     __repr__ = __str__  # not a page of losses, where a notebook shows the result
