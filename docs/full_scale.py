@@ -104,8 +104,8 @@ trials, full = tuned_nearby(
 figure(full, side_by_side, alt=order_in_words)
 
 # %% [markdown]
-# Each dot is the mean of five seeds, each line reaches from the lowest to the highest; the grey band is
-# that range for the constant rate with Adam. "SGD+m" is SGD with a momentum of `0.9`, *average* evaluates
+# Each dot is the mean of five seeds, each line reaches from the lowest to the highest, on a logarithmic axis;
+# the grey band is that range for the constant rate with Adam. "SGD+m" is SGD with a momentum of `0.9`, *average* evaluates
 # a moving average of the weights, and Keras' `ScheduleFreeAdamW` lies far outside
 # ([it has a fault](optimizers.py#what-has-come-since)). The usual grid for all contenders would be nearly two
 # hundred such trainings for each seed, so the rate was searched in two stages, the same for each contender:
