@@ -104,14 +104,16 @@ trials, full = tuned_nearby(
 figure(full, side_by_side, alt=order_in_words)
 
 # %% [markdown]
-# Each dot is the mean of five seeds, each line reaches from the lowest to the highest, on a logarithmic axis;
-# the grey band is that range for the constant rate with Adam. "SGD+m" is SGD with a momentum of `0.9`, *average* evaluates
-# a moving average of the weights, and Keras' `ScheduleFreeAdamW` lies far outside
-# ([it has a fault](optimizers.py#what-has-come-since)). The usual grid for all contenders would be nearly two
-# hundred such trainings for each seed, so the rate was searched in two stages, the same for each contender:
-# first in trainings of `MIDDLE` (all 12,000 images of the subset, 288 steps) with the usual nine rates
-# and two seeds; then here, with one seed, from that rate to its neighbours on the grid (with `0.0001`
-# below it) and on, for as long as the loss fell.
+# Each dot is the mean of five seeds, each line reaches from the lowest to the highest, on a logarithmic
+# axis; the grey band is that range for the constant rate with Adam. "SGD+m" is SGD with a momentum of
+# `0.9`, *average* evaluates a moving average of the weights, and Keras' `ScheduleFreeAdamW` lies far
+# outside ([it has a fault](optimizers.py#what-has-come-since)). The last two are last because of their
+# rate, not their schedule: [what one seed chose](#what-one-seed-chose).
+#
+# The usual grid for all contenders would be nearly two hundred such trainings for each seed, so the rate
+# was searched in two stages, the same for each contender: first in trainings of `MIDDLE` (all 12,000
+# images of the subset, 288 steps) with the usual nine rates and two seeds; then here, with one seed, from
+# that rate to its neighbours on the grid (with `0.0001` below it) and on, for as long as the loss fell.
 
 
 # %% tags=["hide-input"]
@@ -215,7 +217,6 @@ claim(
     ),
     tie=True,
 )
-
 claim(
     full,
     lambda runs: with_verdict(runs, "higher", CONTENDERS) == adam("warmup linear", "1cycle"),
@@ -300,10 +301,6 @@ lengths = Runs([*full, *middle, *shorter["SHORT"], *shorter["FEW_STEPS"]])
 
 
 # %% tags=["hide-input"]
-def at_length(runs, budget):
-    return runs.where(budget=budget)
-
-
 def cell(runs, contender):
     """The verdict against the tuned constant rate with Adam, the loss, and the tuned rate."""
     loss = f"{chosen(runs, contender).final().mean():#.3g} `{rate_of(runs, contender):g}`"
@@ -323,7 +320,7 @@ table(
                 for budget, group in runs.by("budget").items()
             },
         }
-        for contender in sorted_by_loss(at_length(runs, "FULL"))
+        for contender in sorted_by_loss(runs.where(budget="FULL"))
     ],
     caption=lambda runs: (
         "Steps of so many images; validation loss and tuned rate; ▼ lower, ▲ higher than the tuned constant "
@@ -336,23 +333,23 @@ MOMENTUM_LINEAR, MOMENTUM_CYCLE = SGDS[1], SGDS[3]
 
 def lower_at(runs, budget):
     """How many end lower than the tuned constant rate with Adam."""
-    return len(with_verdict(at_length(runs, budget), "lower", CONTENDERS))
+    return len(with_verdict(runs.where(budget=budget), "lower", CONTENDERS))
 
 
 def higher_sgd(runs, budget):
     """How many of the contenders with SGD end higher than it."""
-    return len(with_verdict(at_length(runs, budget), "higher", SGDS))
+    return len(with_verdict(runs.where(budget=budget), "higher", SGDS))
 
 
 claim(
     lengths,
     lambda runs: (
         lower_at(runs, "FEW_STEPS") == 0
-        and with_verdict(at_length(runs, "FEW_STEPS"), "higher", adam(*DECAYS)) == adam(*DECAYS)
-        and with_verdict(at_length(runs, "MIDDLE"), "higher", adam(*DECAYS))
-        == with_verdict(at_length(runs, "FULL"), "tie", adam(*DECAYS))
+        and with_verdict(runs.where(budget="FEW_STEPS"), "higher", adam(*DECAYS)) == adam(*DECAYS)
+        and with_verdict(runs.where(budget="MIDDLE"), "higher", adam(*DECAYS))
+        == with_verdict(runs.where(budget="FULL"), "tie", adam(*DECAYS))
         == adam("time", "exponential")
-        and with_verdict(at_length(runs, "MIDDLE"), "lower", adam(*DECAYS))
+        and with_verdict(runs.where(budget="MIDDLE"), "lower", adam(*DECAYS))
         == adam("linear", "cosine")
         and 0 < lower_at(runs, "SHORT") < lower_at(runs, "MIDDLE") > lower_at(runs, "FULL") > 0
     ),
@@ -367,9 +364,9 @@ claim(
 claim(
     lengths,
     lambda runs: (
-        with_verdict(at_length(runs, "FEW_STEPS"), "higher", SGDS) == SGDS
-        and all((difference(at_length(runs, "FEW_STEPS"), c) > 0).all() for c in SGDS)
-        and all(with_verdict(at_length(runs, b), "tie", SGDS) == SGDS for b in ("SHORT", "FULL"))
+        with_verdict(runs.where(budget="FEW_STEPS"), "higher", SGDS) == SGDS
+        and all((difference(runs.where(budget="FEW_STEPS"), c) > 0).all() for c in SGDS)
+        and all(with_verdict(runs.where(budget=b), "tie", SGDS) == SGDS for b in ("SHORT", "FULL"))
         and 0 < higher_sgd(runs, "MIDDLE") < len(SGDS)
     ),
     lambda runs: (
@@ -377,7 +374,7 @@ claim(
         "constant rate with Adam in every seed, and after 288 steps of as many images "
         f"{higher_sgd(runs, 'MIDDLE')} are still higher by the verdict; after 300 steps of small batches "
         "and after 4,800 all tie with it, linear decay with momentum at "
-        f"{ends_at(at_length(runs, 'FULL'), MOMENTUM_LINEAR)} in the long training."
+        f"{ends_at(runs.where(budget='FULL'), MOMENTUM_LINEAR)} in the long training."
     ),
 )
 
@@ -687,7 +684,7 @@ claim(
 def ranks(runs, budget, renewed=None):
     """Of all contenders at one length; of three the new trainings instead, where given."""
     means = [
-        (anew(renewed, c) if renewed and c in MISLED else chosen(at_length(runs, budget), c))
+        (anew(renewed, c) if renewed and c in MISLED else chosen(runs.where(budget=budget), c))
         .final()
         .mean()
         for c in CONTENDERS
@@ -710,8 +707,8 @@ claim(
         and all(0.35 < alike(runs, b, renewed=again) < 0.65 for b in SHORTER[1:])
     ),
     lambda runs: (
-        "**For a long training the order in a short one is a hint at best.** Ranked by loss, the contenders after 300 and after "
-        f"288 steps go together (Spearman's correlation {alike(runs, 'SHORT', 'MIDDLE'):.2f}). With those after "
+        "**For a long training the order in a short one is a hint at best.** Ranked by loss, the contenders "
+        f"after 300 and after 288 steps go together (Spearman's correlation {alike(runs, 'SHORT', 'MIDDLE'):.2f}). With those after "
         f"4,800 as planned the ranks after 60, 300 and 288 steps have "
         f"{', '.join(f'{alike(runs, b):.2f}' for b in SHORTER)}; with the three at `0.001`, "
         f"{', '.join(f'{alike(runs, b, renewed=again):.2f}' for b in SHORTER)}. Of so few contenders "
