@@ -62,6 +62,22 @@ SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
 }
 
 
+# The grid on which every contender is tuned, and what it is a part of.
+RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
+HALF_DECADES = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, *RATES, 10.0, 30.0, 100.0]
+
+# Those that the guide compares with a constant rate of Adam, the first of them.
+CONTENDERS: list[dict[str, Any]] = [
+    *[dict(optimizer="Adam", schedule=schedule) for schedule in SCHEDULES],
+    *[
+        dict(optimizer="SGD momentum", schedule=schedule)
+        for schedule in ("constant", "linear", "triangular", "1cycle")
+    ],
+    dict(optimizer="SGD"),
+    dict(optimizer="ScheduleFreeAdamW", averaged=True),
+    dict(optimizer="Adam", ema=0.99),
+]
+
 # What a contender is where its settings do not say otherwise.
 PLAIN: dict[str, Any] = {"schedule": "constant", "averaged": False, "ema": 0.0}
 

@@ -10,6 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,7 @@ def train(
     ema: float = 0.0,
     averaged: bool = False,
     task: str = MNIST,
+    division: int = 0,
 ) -> dict[str, Any]:
     """Train a network, the article's by default, at a learning rate or a schedule of it.
 
@@ -67,25 +69,39 @@ def train(
         ema: evaluate a moving average of the weights with this momentum; 0 keeps none.
         averaged: evaluate the weights that `ScheduleFreeAdamW` averages, not those it trains at.
         task: what to learn instead of MNIST, a name in `tasks.TASKS`, with the network of its own.
+        division: which images or examples train. Of the MNIST subset, 0 takes the first ones, 1 as
+            many behind them, and so on; another task's examples are divided into the three parts
+            anew, by this seed.
 
     Returns:
         `loss`, `accuracy` (with dropout, averaged over the epoch), `validation_loss` and
-        `validation_accuracy`, one number an epoch; `test_loss` and `test_accuracy` at the end;
-        `first_losses` of the first five batches (fewer where an epoch is shorter); `rates` at the
-        start of each epoch, and `rates_sha256` over those of all steps. A regression has no
-        accuracy. A number that is not finite is None.
+        `validation_accuracy`, one number an epoch; `test_loss` and `test_accuracy` at the end, and
+        `test_loss_by_epoch` and `test_accuracy_by_epoch` at the end of each epoch (runs before
+        December 2026 have not stored these two); `first_losses` of the first five batches (fewer
+        where an epoch is shorter); `rates` at the start of each epoch, and `rates_sha256` over
+        those of all steps. A regression has no accuracy. A number that is not finite is None.
     """
     settings = dict(locals())
     _use_one_thread()
     import keras
 
-    parts = _data(task, full).first(training, validation, test)
+    parts = _parts(settings)
     steps = math.ceil(training / batch)
     model, first, planned = _compiled(settings, steps_per_execution=steps)
     rates: list[float] = []
+    by_epoch: list[dict[str, float]] = []
+    test_part = _fixed(parts.x_test, parts.y_test)
+
+    def test_too(logs: Any) -> None:
+        """Where an epoch's validation ends, with the weights that were validated."""
+        if len(by_epoch) < epochs - 1:
+            by_epoch.append(model.evaluate(test_part, verbose=0, return_dict=True))
+
+    # It comes before the callbacks that exchange the weights for a validation and back after it.
     callbacks: list[keras.callbacks.Callback] = [
         keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: rates.append(float(model.optimizer.learning_rate))
+            on_epoch_begin=lambda epoch, logs: rates.append(float(model.optimizer.learning_rate)),
+            on_test_end=test_too,
         )
     ]
     if schedule == "plateau":
@@ -104,7 +120,7 @@ def train(
     ).history
     # With a moving average, `fit` has left the averaged weights in the model by now.
     tested = model.evaluate(
-        _fixed(parts.x_test, parts.y_test),
+        test_part,
         callbacks=callbacks[1:] if averaged else [],
         verbose=0,
         return_dict=True,
@@ -120,6 +136,10 @@ def train(
         **{name: _plain(history[name]) for name in seen},
         **{f"validation_{name}": _plain(history[f"val_{name}"]) for name in seen},
         **{f"test_{name}": _plain([tested[name]])[0] for name in seen},
+        **{
+            f"test_{name}_by_epoch": _plain([each[name] for each in [*by_epoch, tested]])
+            for name in seen
+        },
         "first_losses": _plain(first.losses),
         "rates": _plain(rates),
         "rates_sha256": hashlib.sha256(every.tobytes()).hexdigest()[:16],
@@ -268,7 +288,7 @@ def first_losses(function: Callable[..., Any], settings: Mapping[str, Any]) -> l
     if function is not train:
         first: list[float | None] = function(**s)["first_losses"]
         return first
-    parts = _data(s["task"], s["full"]).first(s["training"], 1, 1)
+    parts = _parts(s | {"validation": 1, "test": 1})
     model, metric, _ = _compiled(s, steps_per_execution=1)
     batches = _batches(parts, s["batch"], s["seed"]).take(_first(s))
     model.fit(batches, shuffle=False, verbose=0)
@@ -331,10 +351,20 @@ def _compiled(
     return model, first, planned
 
 
-def _data(task: str, full: bool) -> Digits:
+def _data(task: str, full: bool, division: int = 0) -> Digits:
     if task != MNIST:
-        return tasks.data(task)
+        return tasks.data(task, division)
     return mnist_full() if full else mnist_subset()
+
+
+def _parts(settings: Mapping[str, Any]) -> Digits:
+    """The images or examples of completed settings."""
+    s, division = settings, settings["division"]
+    data = _data(s["task"], s["full"], division)
+    if s["task"] == MNIST and division:
+        behind = s["training"] * division
+        data = replace(data, x_train=data.x_train[behind:], y_train=data.y_train[behind:])
+    return data.first(s["training"], s["validation"], s["test"])
 
 
 def _network(task: str, network: str) -> "keras.Model":

@@ -131,6 +131,13 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
         raise ValueError(
             f"network is set by the task {task}, received {completed['network']!r} beside it"
         )
+    images = completed["training"] * (1 + completed.get("division", 0)) if task == MNIST else 0
+    if images > limits[0]:
+        raise ValueError(
+            f"division must be below {limits[0] // completed['training']}, since {limits[0]} "
+            f"training images have no more parts of {completed['training']}, "
+            f"received {completed['division']}"
+        )
     if completed.get("low") and completed["low"] >= completed["rate"]:
         raise ValueError(
             f"low must be below the rate, {completed['rate']}, received {completed['low']}"
@@ -195,7 +202,7 @@ def _checked(setting: str, value: Any) -> Any:
             )
     elif setting in ("training", "batch", "epochs", "validation", "test", "steps"):
         return _whole(setting, value, 2 if setting == "steps" else 1)
-    elif setting == "seed":
+    elif setting in ("seed", "division"):
         return _whole(setting, value, 0, 2**32 - 1)
     elif setting in ("rate", "min_rate", "max_rate", "loss_weight"):
         return _positive(setting, value)

@@ -1,12 +1,22 @@
 """What several pages ask: contenders tuned with the same effort, sweeps read as a range test."""
 
+import math
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
+
+from lrguide.guide.contenders import HALF_DECADES, RATES
 from lrguide.guide.experiments import train
-from lrguide.guide.records import Runs, measured
+from lrguide.guide.records import Run, Runs, measured
 from lrguide.range_test import RangeTestResult
+
+# The seeds of the plan of 30 November 2026 (see the page on method): two at each rate of the grid,
+# four more around the lowest, six more where these six would not choose alike; and those of the
+# answer, which no search has seen.
+FIRST, MORE, DOUBT = (100, 101), range(102, 106), range(106, 112)
+ANSWER = range(200, 220)
 
 
 def tuned(
@@ -101,6 +111,107 @@ def tuned_nearby(
             for end, some in zip(ends, tried, strict=True)
         ]
     return searched, _trained(contenders, best, seeds)
+
+
+def searched(contenders: Sequence[dict[str, Any]]) -> tuple[Runs, list[float]]:
+    """Search each contender's rate as the plan of 30 November 2026 says.
+
+    All seeds of `FIRST` at all `RATES`; then, around the lowest, `MORE` at it and its neighbours in
+    steps of half a decade, and on until both neighbours of the lowest have these seeds, too. Where
+    a second set of six seeds would often choose otherwise (`same_choice`), those of `DOUBT` follow.
+
+    Args:
+        contenders: settings of `train` on MNIST, all but the rate and the seed.
+
+    Returns:
+        All trials, contender by contender, and the rate of each that counts as tuned.
+
+    Raises:
+        LookupError: if the search of a contender comes to the end of `HALF_DECADES`.
+    """
+    wanted = [{(rate, seed) for rate in RATES for seed in FIRST} for _ in contenders]
+    while True:
+        trials = measured(
+            train,
+            [
+                contender | dict(rate=rate, seed=seed)
+                for contender, each in zip(contenders, wanted, strict=True)
+                for rate, seed in sorted(each)
+            ],
+        )
+        ends = list(accumulate(map(len, wanted)))
+        groups = [trials[end - len(w) : end] for end, w in zip(ends, wanted, strict=True)]
+        before = [len(each) for each in wanted]
+        for each, group in zip(wanted, groups, strict=True):
+            each |= _asked_next(Runs(group))
+        if before == [len(each) for each in wanted]:
+            return trials, [tuned_rate(Runs(group)) for group in groups]
+
+
+def _asked_next(trials: Runs) -> set[tuple[float, int]]:
+    """Rates and seeds that the search of one contender needs beside those that it has."""
+    best = tuned_rate(trials)
+    place = HALF_DECADES.index(best)
+    if not 0 < place < len(HALF_DECADES) - 1:
+        raise LookupError(f"the lowest loss must lie inside the grid, found it at {best:g}")
+    near = HALF_DECADES[place - 1 : place + 2]
+    needed = {(rate, seed) for rate in near for seed in (*FIRST, *MORE)}
+    if not needed <= {(run.settings["rate"], run.settings["seed"]) for run in trials}:
+        return needed
+    if same_choice(trials) >= 0.95:
+        return set()
+    return {(rate, seed) for rate in near for seed in DOUBT}
+
+
+def tuned_rate(trials: Runs) -> float:
+    """The rate of one contender's trials at which the fewest seeds fail and the loss is lowest.
+
+    That is the mean of the logarithm of the last validation loss over the seeds that learn. Rates
+    with six seeds or more are preferred to those that only the first pass has tried.
+    """
+    tried = {rate: _scores(runs) for rate, runs in trials.by("rate").items()}
+    well = {rate: scores for rate, scores in tried.items() if len(scores) >= 6} or tried
+    return min(well, key=lambda rate: _rank(np.array([*well[rate].values()])))
+
+
+def same_choice(trials: Runs, draws: int = 2000) -> float:
+    """How often other six seeds would choose the tuned rate or a neighbour of it.
+
+    The seeds are drawn anew from those that were tried at the tuned rate and its two neighbours,
+    the same ones at all three, and at every other rate that all of them have tried.
+
+    Returns:
+        The share of the draws, from 0 to 1.
+    """
+    best = tuned_rate(trials)
+    scores = {rate: _scores(runs) for rate, runs in trials.by("rate").items()}
+    seeds = sorted(scores[best])
+    table = {r: [s[seed] for seed in seeds] for r, s in scores.items() if set(seeds) <= set(s)}
+    rates, values = sorted(table), np.array([table[rate] for rate in sorted(table)])
+    random, same = np.random.default_rng(0), 0
+    for _ in range(draws):
+        drawn = values[:, random.integers(len(seeds), size=6)]
+        chosen = min(range(len(rates)), key=lambda i: _rank(drawn[i]))
+        apart = HALF_DECADES.index(rates[chosen]) - HALF_DECADES.index(best)
+        same += abs(apart) <= 1
+    return same / draws
+
+
+def _scores(runs: Runs) -> dict[int, float]:
+    """By seed the logarithm of the last validation loss, infinite where a run learns nothing."""
+    return {run.settings["seed"]: _score(run) for run in runs}
+
+
+def _score(run: Run) -> float:
+    loss, right = (run.result[f"validation_{name}"][-1] for name in ("loss", "accuracy"))
+    learns = loss is not None and right is not None and right > 0.2
+    return math.log(loss) if learns else math.inf
+
+
+def _rank(scores: Any) -> tuple[int, float]:
+    """How many seeds fail, then the mean of the others: the lowest is the best."""
+    finite = scores[np.isfinite(scores)]
+    return len(scores) - len(finite), float(finite.mean()) if len(finite) else math.inf
 
 
 def _neighbours(rates: Sequence[float], rate: float) -> Sequence[float]:
