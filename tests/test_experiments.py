@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -186,9 +187,43 @@ def test_results_are_those_of_a_training_written_by_hand(once):
     np.testing.assert_allclose(once["test_accuracy"], test_accuracy, atol=0.021)
 
 
+@pytest.mark.parametrize(
+    "contender",
+    [{}, dict(ema=0.5), dict(optimizer="ScheduleFreeAdamW", averaged=True)],
+    ids=["plain", "moving average", "schedule-free"],
+)
+def test_the_test_part_is_evaluated_each_epoch_with_the_weights_that_are_validated(contender):
+    asked = complete(train, DENSE | contender | dict(epochs=3))
+    result = train(**asked)
+    assert result["test_loss_by_epoch"][-1] == result["test_loss"]
+    assert result["test_accuracy_by_epoch"][-1] == result["test_accuracy"]
+    # The two parts hold the same images here, so validation and test must agree at each epoch.
+    digits = mnist_subset()
+    alike = replace(digits, x_test=digits.x_validation, y_test=digits.y_validation)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiments, "mnist_subset", lambda: alike)
+        again = train(**asked)
+    for name in ("loss", "accuracy"):
+        np.testing.assert_allclose(
+            again[f"test_{name}_by_epoch"], again[f"validation_{name}"], rtol=1e-6
+        )
+    assert again["validation_loss"] == result["validation_loss"]  # looking changes nothing
+
+
+def test_a_division_trains_on_the_images_behind_those_of_the_one_before():
+    first, second = (experiments._parts(complete(train, ASKED | dict(division=d))) for d in (0, 1))
+    both = mnist_subset().x_train[:400]
+    np.testing.assert_array_equal(np.concatenate([first.x_train, second.x_train]), both)
+    np.testing.assert_array_equal(first.x_validation, second.x_validation)
+    np.testing.assert_array_equal(first.x_test, second.x_test)
+    losses = [train(**complete(train, DENSE | dict(division=d)))["first_losses"] for d in (0, 1)]
+    assert losses[0] != losses[1]
+
+
 def test_one_number_an_epoch_and_the_rate_of_every_step(once):
-    for name in ("loss", "accuracy", "validation_loss", "validation_accuracy"):
-        assert len(once[name]) == 2
+    for part in ("{}", "validation_{}", "test_{}_by_epoch"):
+        for name in ("loss", "accuracy"):
+            assert len(once[part.format(name)]) == 2
     assert once["rates"] == [0.001, 0.001]
     every = np.full(10, 0.001, np.float32)  # five steps an epoch
     assert once["rates_sha256"] == hashlib.sha256(every.tobytes()).hexdigest()[:16]

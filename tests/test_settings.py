@@ -66,6 +66,13 @@ BAD = [
     (dict(seed=-1), ValueError, "seed must be a whole number from 0 to 4294967295, received -1"),
     (dict(seed=2**32), ValueError, "seed must be .*, received 4294967296"),
     (dict(seed=0.5), ValueError, "seed must be a whole number .*, received 0.5"),
+    (dict(division=-1), ValueError, "division must be a whole number from 0 to .*, received -1"),
+    (
+        dict(division=2),
+        ValueError,
+        "division must be below 2, since 12000 training images have no more parts of 6000, "
+        "received 2",
+    ),
     (dict(lr=0.1), TypeError, "train takes the settings .*: unknown are lr"),
 ]
 

@@ -52,6 +52,21 @@ def test_parts_have_their_sizes_and_shapes_in_float32(name):
 
 
 @each_task
+def test_another_division_has_the_same_examples_in_other_parts(name):
+    first, second, again = data(name), data(name, 1), data(name, 2)
+    assert not np.array_equal(first.x_train, second.x_train)
+    assert not np.array_equal(second.x_train, again.x_train)
+    if TASKS[name].standardised:
+        np.testing.assert_allclose(second.x_train.mean(axis=0), 0, atol=1e-5)
+        return
+    one, other = (
+        {x.tobytes() for x in [*parts.x_train, *parts.x_validation, *parts.x_test]}
+        for parts in (first, second)
+    )
+    assert one == other
+
+
+@each_task
 def test_no_example_is_in_two_parts(name):
     parts = data(name)
     seen = [x.tobytes() for part in (parts.x_train, parts.x_validation, parts.x_test) for x in part]
@@ -163,8 +178,8 @@ def test_a_training_gives_the_same_bits_twice():
 @each_task
 def test_a_classification_has_an_accuracy_and_a_regression_none(name):
     named = {key for key in trained(name) if "accuracy" in key}
-    three = {"accuracy", "validation_accuracy", "test_accuracy"}
-    assert named == (three if TASKS[name].classes else set())
+    four = {"accuracy", "validation_accuracy", "test_accuracy", "test_accuracy_by_epoch"}
+    assert named == (four if TASKS[name].classes else set())
 
 
 def test_the_loss_of_a_regression_is_the_mean_squared_error():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lrguide.guide import tuning
+from lrguide.guide.contenders import HALF_DECADES, RATES
 from lrguide.guide.records import Run, Runs
 
-RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
 CONTENDERS = [
     dict(optimizer="Adam", schedule=schedule, budget="SHORT")
     for schedule in ("constant", "cosine", "linear")
@@ -81,6 +81,66 @@ def test_a_search_nearby_says_what_it_cannot_start_from(given, message):
     good = dict(start=(0.01, 0.01), trial=100, seeds=range(5))
     with pytest.raises(ValueError, match=message):
         tuning.tuned_nearby(FULL, RATES, **good | given)
+
+
+def valley(lowest, noise=0.0, fails=()):
+    """What stands in for training: a loss that is lowest at a rate, and seeds that fail at some."""
+
+    def made_up(function, settings):
+        runs = []
+        for s in settings:
+            random = np.random.default_rng([s["seed"], int(1e9 * s["rate"])])
+            loss = 0.1 + np.log(s["rate"] / lowest) ** 2 / 50
+            loss *= np.exp(noise * random.normal())
+            right = 0.1 if (s["rate"], s["seed"]) in fails else 0.9
+            result = {"validation_loss": [2.0, loss], "validation_accuracy": [0.1, right]}
+            runs.append(Run("train", s, result, {}))
+        return Runs(runs)
+
+    return made_up
+
+
+def tried(trials):
+    """How many seeds each rate has."""
+    return {rate: len(runs) for rate, runs in sorted(trials.by("rate").items())}
+
+
+@pytest.mark.parametrize(("lowest", "best"), [(0.012, 0.01), (0.1, 0.1), (3e-5, 3e-5), (20, 30.0)])
+def test_a_search_gives_six_seeds_to_the_lowest_and_its_neighbours_beyond_the_grid_too(
+    monkeypatch, lowest, best
+):
+    monkeypatch.setattr(tuning, "measured", valley(lowest))
+    trials, rates = tuning.searched([CONTENDERS[0]])
+    assert rates == [best]
+    place = HALF_DECADES.index(best)
+    seeds = tried(trials)
+    assert [seeds[rate] for rate in HALF_DECADES[place - 1 : place + 2]] == [6, 6, 6]
+    assert all(seeds[rate] in (2, 6) for rate in seeds) and set(RATES) <= set(seeds)
+
+
+def test_a_rate_at_which_a_seed_fails_comes_behind_those_at_which_none_does(monkeypatch):
+    monkeypatch.setattr(tuning, "measured", valley(0.01, fails={(0.01, 104)}))
+    _, rates = tuning.searched([CONTENDERS[0]])
+    assert rates[0] in (0.003, 0.03)
+
+
+def test_six_seeds_that_would_not_choose_alike_become_twelve(monkeypatch):
+    monkeypatch.setattr(tuning, "measured", valley(0.01, noise=3.0))
+    trials, rates = tuning.searched([CONTENDERS[0]])
+    assert tried(trials)[rates[0]] == 12
+    monkeypatch.setattr(tuning, "measured", valley(0.01, noise=0.1))
+    trials, rates = tuning.searched([CONTENDERS[0]])
+    assert tried(trials)[rates[0]] == 6 and tuning.same_choice(trials) == 1
+
+
+def test_a_search_that_leaves_every_grid_says_so(monkeypatch):
+    monkeypatch.setattr(tuning, "measured", valley(1e6))
+    with pytest.raises(LookupError, match=r"must lie inside the grid, found it at 100$"):
+        tuning.searched([CONTENDERS[0]])
+
+
+def test_no_seed_of_the_answer_has_searched():
+    assert not {*tuning.FIRST, *tuning.MORE, *tuning.DOUBT, *range(5)} & {*tuning.ANSWER}
 
 
 def test_sweeps_of_several_seeds_are_one_range_test():

@@ -81,6 +81,14 @@ def test_on_another_processor_the_first_losses_may_differ_by_little(made, factor
     assert verdict is agrees and words in sentence
 
 
+def test_a_result_that_an_experiment_did_not_have_yet_is_not_compared(made):
+    result = {k: v for k, v in made[0].result.items() if k != "test_loss_by_epoch"}
+    before = replace(made[0], result=result)
+    assert verify.agreement(before, made[0].result, processor()) == (True, "equal")
+    wrong = dict(made[0].result, test_loss=0.5)
+    assert verify.agreement(before, wrong, processor())[0] is False
+
+
 CPUINFO = """\
 processor\t: 0
 cpu family\t: 25

@@ -288,7 +288,7 @@ def first_losses(function: Callable[..., Any], settings: Mapping[str, Any]) -> l
     if function is not train:
         first: list[float | None] = function(**s)["first_losses"]
         return first
-    parts = _parts(s | {"validation": 1, "test": 1})
+    parts = _parts({**s, "validation": 1, "test": 1})
     model, metric, _ = _compiled(s, steps_per_execution=1)
     batches = _batches(parts, s["batch"], s["seed"]).take(_first(s))
     model.fit(batches, shuffle=False, verbose=0)

@@ -171,35 +171,34 @@ def tuned_rate(trials: Runs) -> float:
     """
     tried = {rate: _scores(runs) for rate, runs in trials.by("rate").items()}
     well = {rate: scores for rate, scores in tried.items() if len(scores) >= 6} or tried
-    return min(well, key=lambda rate: _rank(np.array([*well[rate].values()])))
+    best: float = min(well, key=lambda rate: _rank(np.array([*well[rate].values()])))
+    return best
 
 
 def same_choice(trials: Runs, draws: int = 2000) -> float:
     """How often other six seeds would choose the tuned rate or a neighbour of it.
 
-    The seeds are drawn anew from those that were tried at the tuned rate and its two neighbours,
-    the same ones at all three, and at every other rate that all of them have tried.
+    At each rate six seeds are drawn anew from those that it was tried with: the same ones at rates
+    that share their seeds, so that these stay paired.
 
     Returns:
         The share of the draws, from 0 to 1.
     """
-    best = tuned_rate(trials)
-    scores = {rate: _scores(runs) for rate, runs in trials.by("rate").items()}
-    seeds = sorted(scores[best])
-    table = {r: [s[seed] for seed in seeds] for r, s in scores.items() if set(seeds) <= set(s)}
-    rates, values = sorted(table), np.array([table[rate] for rate in sorted(table)])
+    tried = {rate: np.array([*_scores(runs).values()]) for rate, runs in trials.by("rate").items()}
+    place = HALF_DECADES.index(tuned_rate(trials))
+    near = HALF_DECADES[max(0, place - 1) : place + 2]
     random, same = np.random.default_rng(0), 0
     for _ in range(draws):
-        drawn = values[:, random.integers(len(seeds), size=6)]
-        chosen = min(range(len(rates)), key=lambda i: _rank(drawn[i]))
-        apart = HALF_DECADES.index(rates[chosen]) - HALF_DECADES.index(best)
-        same += abs(apart) <= 1
+        drawn = random.random(6)
+        ranks = {rate: _rank(s[(drawn * len(s)).astype(int)]) for rate, s in tried.items()}
+        same += min(ranks, key=ranks.__getitem__) in near
     return same / draws
 
 
 def _scores(runs: Runs) -> dict[int, float]:
-    """By seed the logarithm of the last validation loss, infinite where a run learns nothing."""
-    return {run.settings["seed"]: _score(run) for run in runs}
+    """By seed, in their order, the logarithm of the last validation loss, infinite where a run learns nothing."""
+    by_seed = {run.settings["seed"]: _score(run) for run in runs}
+    return dict(sorted(by_seed.items()))
 
 
 def _score(run: Run) -> float:
