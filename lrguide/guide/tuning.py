@@ -196,7 +196,7 @@ def same_choice(trials: Runs, draws: int = 2000) -> float:
 
 
 def _scores(runs: Runs) -> dict[int, float]:
-    """By seed, in their order, the logarithm of the last validation loss, infinite where a run learns nothing."""
+    """By seed the logarithm of the last validation loss, infinite where a run learns nothing."""
     by_seed = {run.settings["seed"]: _score(run) for run in runs}
     return dict(sorted(by_seed.items()))
 
