@@ -232,10 +232,10 @@ class RangeTestResult:
 
         Each seed's curve is smoothed with a Gaussian (standard deviation 4 % of the steps), losses
         above the level of its first tenth counting as that level, and only what is left of the
-        smoothed minimum is looked at. A seed answers nothing when its loss falls by less than 1 %
-        or less than its noise explains, is still falling at the end, or is lowest at the start.
-        There is not enough evidence when half of the seeds or fewer answer, or when they differ by
-        more than 10 times.
+        smoothed minimum is looked at. A seed answers nothing when its loss falls by less than its
+        noise or its rounding explains (its level and scale do not matter), is still falling at the
+        end, or is lowest at the start. There is not enough evidence when half of the seeds or fewer
+        answer, or when they differ by more than 10 times.
 
         - `minimum/10` (fastai): a tenth of the rate where the loss is lowest.
         - `valley` (fastai): about the middle of the longest decreasing subsequence.
@@ -284,7 +284,8 @@ class RangeTestResult:
                 batch loss of the last quarter of the steps, dropout included.
             rates: Rates to train at. Defaults to five, spaced by a constant factor, from a third
                 of the interval spanned by `minimum/10` and `valley` to 3 times its upper end; and
-                as long as the best is the lowest or the highest, one more beyond it, at most four.
+                as long as the best is the lowest or the highest, one more beyond it, at most four
+                (below the lowest where every rate diverged).
             steps: Updates of each training.
             seeds: At least two; defaults to those of the range test, or (0, 1, 2) if it had one.
             batch_size: As in `lr_range_test`.
@@ -332,12 +333,11 @@ class RangeTestResult:
         factor = rates[1] / rates[0]
         while True:
             found = _compare(rates, runs, without, tail, seeds, measured)
-            if not (found.edge and further):
+            lower, higher = found.best in (None, rates[0]), found.edge == "highest"
+            if not (further and (lower or higher)):
                 return found
             further -= 1
-            place, rate = len(rates), rates[-1] * factor
-            if found.edge == "lowest":
-                place, rate = 0, rates[0] / factor
+            place, rate = (len(rates), rates[-1] * factor) if higher else (0, rates[0] / factor)
             rates.insert(place, rate)
             runs[place:place] = trained([np.full(steps, rate)])
 
@@ -464,8 +464,10 @@ def lr_range_test(
         validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset; when given, the losses are
             those of the whole of it after each step (slow), instead of the training batch's.
         stop_factor: End a sweep once the median of 5 losses is above where it started and more than
-            this many times the lowest such median; None never stops for this. A loss that is not
-            finite always ends its sweep.
+            this many times the lowest such median, unless noise may explain it: the rise must also
+            be 3.5 times what neighbouring losses differ by (all but the largest sixth, at most 15),
+            or the last 5, or 8 of the last 10, must be among the largest twentieth seen. None never
+            stops for this. A loss that is not finite always ends its sweep.
         build: Function without arguments that returns a new compiled model, called once for each
             seed after that seed was set: initial weights vary too.
         verbose: 0 hides the progress bar.

@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 Run = tuple[list[float], str]
 """The loss of each step, and why there are fewer than asked for (or "")."""
 
-RISE = 3.3
+RISE = 3.5
 """How many times their `noise` losses must have risen before that means something."""
 
 
@@ -483,4 +483,11 @@ def _diverged(losses: Sequence[float], medians: Sequence[float], factor: float) 
     latest, best = medians[-1], min(medians)
     if latest <= medians[0] or latest - best <= (factor - 1) * abs(best):
         return False
-    return latest - best > RISE * noise(losses)
+    if latest - best > RISE * noise(losses):
+        return True
+    # A rise that is noisy itself: the latest losses, or nearly all, are among the largest seen.
+    for count, enough in ((5, 5), (10, 8)):
+        before = np.sort(losses[:-count])
+        if len(before) >= 20 and np.sum(losses[-count:] > before[-1 - len(before) // 20]) >= enough:
+            return True
+    return False
