@@ -333,7 +333,8 @@ class RangeTestResult:
         factor = rates[1] / rates[0]
         while True:
             found = _compare(rates, runs, without, tail, seeds, measured)
-            lower, higher = found.best in (None, rates[0]), found.edge == "highest"
+            lower = found.best is None or found.edge == "lowest"
+            higher = found.edge == "highest"
             if not (further and (lower or higher)):
                 return found
             further -= 1
