@@ -22,13 +22,25 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 try:
-    from lrguide.traceless import Floats, checked_count, checked_number, checked_seeds, train_along
-except ModuleNotFoundError:  # copied into your project, with traceless.py beside it
-    from traceless import (  # type: ignore[import-not-found,no-redef]
+    from lrguide.traceless import (
+        RISE,
         Floats,
+        Run,
         checked_count,
         checked_number,
         checked_seeds,
+        noise,
+        train_along,
+    )
+except ModuleNotFoundError:  # copied into your project, with traceless.py beside it
+    from traceless import (  # type: ignore[import-not-found,no-redef]
+        RISE,
+        Floats,
+        Run,
+        checked_count,
+        checked_number,
+        checked_seeds,
+        noise,
         train_along,
     )
 
@@ -62,6 +74,15 @@ class Suggestion:
         high: Largest answer of a seed; None when there is not enough evidence.
         by_seed: The answer of each seed, None where its curve shows too little.
         reason: The rate and its interval in words, or why there is none.
+
+    Example:
+        >>> import numpy as np
+        >>> from lrguide.range_test import RangeTestResult
+        >>> rates = np.geomspace(1e-5, 1, 100)
+        >>> curves = [np.abs(np.log10(rates) - lowest) for lowest in (-2.2, -2.0, -1.8)]
+        >>> suggestion = RangeTestResult(rates, np.array(curves), (0, 1, 2)).suggest()["minimum/10"]
+        >>> print(f"{suggestion.rate:.1g}, from {suggestion.low:.1g} to {suggestion.high:.1g}")
+        0.001, from 0.0006 to 0.002
     """
 
     rule: str
@@ -89,34 +110,62 @@ class Confirmation:
 
     Attributes:
         rates: The rates trained at, growing.
-        losses: Final loss by rate and seed; infinite where training diverged (by the rule of
-            `lr_range_test`, with its default).
+        losses: Final loss by rate and seed; infinite where training diverged: the loss stopped
+            being finite, or ended above that without training by more than the noise of batches.
         seeds: One training per rate and seed.
         measured: What `losses` are, with the data and the budget, in words.
+        untrained: By seed, what `losses` would be at a rate of 0.
         best: The rate with the lowest mean loss; None when every rate diverged.
-        tied: The rates, `best` included, that these runs cannot tell from `best`: the 95 % interval
-            of the paired difference contains 0.
+        edge: "lowest" or "highest" where `best` is that of all the rates, so that a better one may
+            lie beyond; "" where it has neighbours on both sides.
+        tied: The rates, `best` included, that these few seeds cannot tell from `best`: the 95 %
+            interval of the paired difference contains 0. Their losses may well differ, by as much
+            as that interval is wide; more seeds narrow it.
         intervals: By rate, the 95 % interval (Student's t over the seeds) of its loss minus that
             of `best`.
+
+    Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> from lrguide import RangeTestResult
+        >>> x = np.random.default_rng(0).normal(size=(512, 8)).astype("float32")
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> swept = RangeTestResult(np.array([1e-3, 1.0]), np.ones((1, 2)), seeds=(0,))
+        >>> found = swept.confirm(model, x, x[:, :1], rates=[1e-3, 0.1, 9.0], steps=40, verbose=0)
+        >>> found.best, found.edge, found.tied
+        (0.1, '', (0.1,))
     """
 
     rates: tuple[float, ...]
     losses: tuple[tuple[float, ...], ...]
     seeds: tuple[int, ...]
     measured: str
+    untrained: tuple[float, ...]
     best: float | None
+    edge: Literal["", "lowest", "highest"]
     tied: tuple[float, ...]
     intervals: tuple[tuple[float, float], ...]
 
     def __str__(self) -> str:
-        """Which rates are tied, then a line for each rate."""
+        """Which rate is best and which are tied with it, then a line for each rate."""
+        about = f"{self.measured}; {np.mean(self.untrained):.4g} without training"
         if self.best is None:
-            return f"Every rate diverged ({self.measured})."
-        tied = ", ".join(f"{rate:.3g}" for rate in self.tied)
-        lines = [f"Tied: {tied}; lowest mean loss at {self.best:.3g} ({self.measured})."]
+            return f"Every rate diverged ({about})."
+        lines = [f"Lowest mean loss at {self.best:.3g} ({about})."]
+        if self.edge:
+            beyond = {"lowest": "smaller", "highest": "larger"}[self.edge]
+            lines.append(f"This is the {self.edge} rate tried: a {beyond} one may be better.")
+        if others := ", ".join(f"{rate:.3g}" for rate in self.tied if rate != self.best):
+            lines.append(
+                f"Tied with it: {others}. That is, {len(self.seeds)} seeds cannot tell them apart; "
+                "their losses may differ by as much as the intervals say."
+            )
         for rate, losses, (low, high) in zip(self.rates, self.losses, self.intervals, strict=True):
-            mean = np.mean(losses)
-            lines.append(f"  {rate:.3g}: loss {mean:.4g}, minus best {low:+.3g} to {high:+.3g}")
+            told = f"loss {np.mean(losses):.4g}, minus best {low:+.3g} to {high:+.3g}"
+            if diverged := sum(map(math.isinf, losses)):
+                told = f"diverged with {diverged} of {len(losses)} seeds"
+            lines.append(f"  {rate:.3g}: {told}")
         return "\n".join(lines)
 
 
@@ -183,10 +232,10 @@ class RangeTestResult:
 
         Each seed's curve is smoothed with a Gaussian (standard deviation 4 % of the steps), losses
         above the level of its first tenth counting as that level, and only what is left of the
-        smoothed minimum is looked at. A seed answers nothing when its loss falls by less than 1 %
-        or less than its noise explains, is still falling at the end, or is lowest at the start.
-        There is not enough evidence when half of the seeds or fewer answer, or when they differ by
-        more than 10 times.
+        smoothed minimum is looked at. A seed answers nothing when its loss falls by less than its
+        noise or its rounding explains (its level and scale do not matter), is still falling at the
+        end, or is lowest at the start. There is not enough evidence when half of the seeds or fewer
+        answer, or when they differ by more than 10 times.
 
         - `minimum/10` (fastai): a tenth of the rate where the loss is lowest.
         - `valley` (fastai): about the middle of the longest decreasing subsequence.
@@ -223,7 +272,9 @@ class RangeTestResult:
         """Train briefly at a few constant rates and name those that are tied.
 
         Every rate and seed starts from the given weights; seeds pair the rates: the same data
-        order and dropout. The model is put back as `lr_range_test` does.
+        order and dropout. A first run of each seed has a rate of 0: what the loss is without
+        training. No training ends early, unless its loss is not finite: whether it diverged is
+        judged at its end (see `Confirmation`). The model is put back as `lr_range_test` does.
 
         Args:
             model: A compiled model (None with `build`).
@@ -232,14 +283,16 @@ class RangeTestResult:
             validation_data: What the loss is measured on at the end; by default it is the mean
                 batch loss of the last quarter of the steps, dropout included.
             rates: Rates to train at. Defaults to five, spaced by a constant factor, from a third
-                of the interval spanned by `minimum/10` and `valley` to 3 times its upper end.
+                of the interval spanned by `minimum/10` and `valley` to 3 times its upper end; and
+                as long as the best is the lowest or the highest, one more beyond it, at most four
+                (below the lowest where every rate diverged).
             steps: Updates of each training.
             seeds: At least two; defaults to those of the range test, or (0, 1, 2) if it had one.
             batch_size: As in `lr_range_test`.
             sample_weight: As in `lr_range_test`.
             class_weight: As in `lr_range_test`.
             shuffle: As in `lr_range_test`.
-            build: As in `lr_range_test`.
+            build: As in `lr_range_test`; called anew where further rates follow.
             verbose: 0 hides the progress bar.
 
         Returns:
@@ -249,6 +302,7 @@ class RangeTestResult:
             ValueError: There is no suggestion and no `rates`, or an argument makes no sense.
             TypeError: An argument has the wrong type.
         """
+        further = 4 if rates is None else 0
         if rates is None:
             rates = self._rates_around()
         if not isinstance(rates, Sequence | np.ndarray) or isinstance(rates, str):
@@ -261,29 +315,32 @@ class RangeTestResult:
         seeds = checked_seeds(seeds, x)
         if len(seeds) < 2:
             raise ValueError(f"seeds must be at least 2 to pair the rates, received {list(seeds)}")
-        plans = [np.full(checked_count("steps", steps), rate) for rate in rates]
+        checked_count("steps", steps)
         data = dict(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight)
         data |= dict(class_weight=class_weight, shuffle=shuffle)
-        runs = train_along(
-            model,
-            build,
-            data,
-            plans,
-            seeds,
-            validation_data,
-            every_step=False,
-            stop_factor=4.0,
-            verbose=verbose,
-        )
-        tail, on = 1, "validation loss"
+
+        def trained(plans: list[Floats]) -> list[list[Run]]:
+            how: dict[str, Any] = dict(every_step=False, stop_factor=None, verbose=verbose)
+            return train_along(model, build, data, plans, seeds, validation_data, **how)
+
+        # Validation needs few batches without training: they tell their noise, it tells the loss.
+        tail, idle, on = 1, min(steps, 20), "validation loss"
         if validation_data is None:
-            tail = max(1, steps // 4)
+            tail, idle = max(1, steps // 4), steps
             on = f"mean loss of the last {tail} batches"
-        losses = np.array(
-            [[math.inf if why else np.mean(seen[-tail:]) for seen, why in row] for row in runs]
-        )
         measured = f"{on} after {steps} steps, {len(seeds)} seeds, 95 % intervals"
-        return _compare(rates, losses, seeds, measured)
+        without, *runs = trained([np.zeros(idle), *(np.full(steps, rate) for rate in rates)])
+        factor = rates[1] / rates[0]
+        while True:
+            found = _compare(rates, runs, without, tail, seeds, measured)
+            lower = found.best is None or found.edge == "lowest"
+            higher = found.edge == "highest"
+            if not (further and (lower or higher)):
+                return found
+            further -= 1
+            place, rate = (len(rates), rates[-1] * factor) if higher else (0, rates[0] / factor)
+            rates.insert(place, rate)
+            runs[place:place] = trained([np.full(steps, rate)])
 
     def _rates_around(self) -> list[float]:
         found = self.suggest()
@@ -408,8 +465,10 @@ def lr_range_test(
         validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset; when given, the losses are
             those of the whole of it after each step (slow), instead of the training batch's.
         stop_factor: End a sweep once the median of 5 losses is above where it started and more than
-            this many times the lowest such median; None never stops for this. A loss that is not
-            finite always ends its sweep.
+            this many times the lowest such median, unless noise may explain it: the rise must also
+            be 3.5 times what neighbouring losses differ by (all but the largest sixth, at most 15),
+            or the last 5, or 8 of the last 10, must be among the largest twentieth seen. None never
+            stops for this. A loss that is not finite always ends its sweep.
         build: Function without arguments that returns a new compiled model, called once for each
             seed after that seed was set: initial weights vary too.
         verbose: 0 hides the progress bar.
@@ -493,14 +552,15 @@ def _answers(rates: Floats, row: Floats) -> dict[str, float] | str:
     smoothed = _smooth(np.minimum(losses, first.max()), width)
     lowest = int(np.argmin(smoothed))
     fall = start - float(smoothed[lowest])
-    # A pretrained model, or a range that ends too low, gives falls of less than a hundredth.
-    if fall <= 0.01 * abs(start):
-        return "the loss does not fall"
     # Standard deviation of one loss by its neighbours' differences (1.4826 MAD / sqrt 2), of their
     # Gaussian average by how many it averages. The lowest of some 25 such averages of pure noise
-    # lies 2 deviations below their mean, rarely 4.
-    noise = 1.4826 * float(np.median(np.abs(np.diff(losses)))) / math.sqrt(2)
-    if fall <= 4 * noise / math.sqrt(2 * width * math.sqrt(math.pi)):
+    # lies 2 deviations below their mean, rarely 4. Losses in float32 are not finer than rounding.
+    rounding = 4 * float(np.finfo(np.float32).eps) * float(np.abs(first).max())
+    seen = losses[: 1 + int(np.flatnonzero(losses <= first.max())[-1])]  # without a blown-up tail
+    deviation = 1.4826 * float(np.median(np.abs(np.diff(seen)))) / math.sqrt(2)
+    if fall <= rounding:
+        return "the loss does not fall"
+    if fall <= 4 * deviation / math.sqrt(2 * width * math.sqrt(math.pi)):
         return f"the loss falls by {fall:.2g}, which its noise explains"
     if len(losses) == len(row) and lowest >= len(row) - width:
         return f"the loss still falls at the largest rate {rates[-1]:.3g}"
@@ -557,19 +617,36 @@ def _suggestion(rule: str, curves: Sequence[dict[str, float] | str]) -> Suggesti
 
 
 def _compare(
-    rates: Sequence[float], losses: Floats, seeds: tuple[int, ...], measured: str
+    rates: Sequence[float],
+    runs: Sequence[Sequence[Run]],
+    without: Sequence[Run],
+    tail: int,
+    seeds: tuple[int, ...],
+    measured: str,
 ) -> Confirmation:
+    untrained = np.array([np.mean(seen[-tail:]) for seen, _ in without])
+    rounding = 4 * np.finfo(np.float32).eps * np.abs(untrained)
+    # Batches alone: where the last loss is that of validation data, it is of another kind.
+    spread = np.array([noise(seen[:-1]) if len(seen) > 2 else math.inf for seen, _ in without])
+    losses = np.array(
+        [[math.inf if why else np.mean(seen[-tail:]) for seen, why in row] for row in runs]
+    )
+    losses[losses > untrained + RISE * spread + rounding] = math.inf
     means = losses.mean(axis=1)
-    best = int(np.argmin(means))
+    place = int(np.argmin(means))
     table = tuple(tuple(row) for row in losses.tolist())
-    if not math.isfinite(means[best]):
-        return Confirmation(tuple(rates), table, seeds, measured, None, (), ())
+    about = (tuple(rates), table, seeds, measured, tuple(untrained.tolist()))
+    if not math.isfinite(means[place]):
+        return Confirmation(*about, None, "", (), ())
     t = _STUDENT[min(len(seeds) - 1, len(_STUDENT)) - 1]
     intervals = []
     for row in losses:
-        difference, half = row - losses[best], 0.0
+        difference, half = row - losses[place], 0.0
         if np.isfinite(row).all():
             half = t * float(np.std(difference, ddof=1)) / math.sqrt(len(seeds))
         intervals.append((float(difference.mean()) - half, float(difference.mean()) + half))
     tied = tuple(r for r, (low, high) in zip(rates, intervals, strict=True) if low <= 0 <= high)
-    return Confirmation(tuple(rates), table, seeds, measured, rates[best], tied, tuple(intervals))
+    edge: Literal["", "lowest", "highest"] = ""
+    if place in (0, len(rates) - 1) and np.ptp(means):  # where all are equal, none is best
+        edge = "highest" if place else "lowest"
+    return Confirmation(*about, rates[place], edge, tied, tuple(intervals))

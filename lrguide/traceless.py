@@ -28,6 +28,9 @@ Floats = npt.NDArray[np.float64]
 Run = tuple[list[float], str]
 """The loss of each step, and why there are fewer than asked for (or "")."""
 
+RISE = 3.5
+"""How many times their `noise` losses must have risen before that means something."""
+
 
 def state_digest(model: Any) -> str:
     """SHA-256 over all that training changes in a model: equal digests, equal state.
@@ -422,7 +425,7 @@ class _Trainer:
                 losses.append(loss)
                 if len(losses) >= 5:
                     medians.append(sorted(losses[-5:])[2])
-                if self.stop_factor and _diverged(medians, self.stop_factor):
+                if self.stop_factor and _diverged(losses, medians, self.stop_factor):
                     why = f"diverged at step {step} (rate {plan[step]:.3g})"
             elif step == 0:
                 raise ValueError(
@@ -463,8 +466,28 @@ class _Trainer:
                 variable.assign([int(numbers.integers(2**31)), 0])
 
 
-def _diverged(medians: Sequence[float], factor: float) -> bool:
+def noise(losses: Sequence[float]) -> float:
+    """How much neighbouring losses differ, whatever their level and the shape of their noise.
+
+    This is the largest of the differences once a sixth of them, 15 at most, have been set aside as
+    belonging to rare large batches or to a rise that has just begun.
+    """
+    differences = np.sort(np.abs(np.diff(losses)))
+    return float(differences[-1 - min(round(len(differences) / 6), 15)])
+
+
+def _diverged(losses: Sequence[float], medians: Sequence[float], factor: float) -> bool:
+    """Whether the loss has risen, by the rule that `lr_range_test` tells under `stop_factor`."""
     if not medians:
         return False
-    best = min(medians)
-    return medians[-1] > medians[0] and medians[-1] - best > (factor - 1) * abs(best)
+    latest, best = medians[-1], min(medians)
+    if latest <= medians[0] or latest - best <= (factor - 1) * abs(best):
+        return False
+    if latest - best > RISE * noise(losses):
+        return True
+    # A rise that is noisy itself: the latest losses, or nearly all, are among the largest seen.
+    for count, enough in ((5, 5), (10, 8)):
+        before = np.sort(losses[:-count])
+        if len(before) >= 20 and np.sum(losses[-count:] > before[-1 - len(before) // 20]) >= enough:
+            return True
+    return False

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from test_traceless import (
     BRIEF,
@@ -28,7 +30,7 @@ from test_traceless import (
 from lrguide import traceless
 from lrguide.data import mnist_subset
 from lrguide.model import article_cnn
-from lrguide.range_test import RULES, RangeTestResult, lr_range_test
+from lrguide.range_test import RULES, RangeTestResult, _compare, lr_range_test
 from lrguide.traceless import state_digest
 
 # What is swept: rates and losses against plain NumPy.
@@ -139,6 +141,34 @@ def test_not_enough_evidence_is_an_answer(rows, reason):
     assert reason in suggestion.reason
 
 
+NOISY = np.random.default_rng(3).normal(scale=0.1, size=(3, len(RATES)))
+CURVES = [sloping(), falling(), FLAT, np.linspace(2, 1, len(RATES)), LOWEST_FIRST]
+
+
+@given(
+    st.sampled_from(range(len(CURVES))),
+    st.floats(1e-6, 1e6),
+    st.floats(-1000, 1000),
+    st.booleans(),
+)
+def test_level_and_scale_of_the_loss_do_not_change_a_suggestion(curve, scale, offset, noisy):
+    rows = CURVES[curve] + (NOISY if noisy else 0 * NOISY)
+    plain = result_of(*rows).suggest()
+    moved = result_of(*(scale * (rows + offset))).suggest()
+    for rule in RULES:
+        for one, other in zip(plain[rule].by_seed, moved[rule].by_seed, strict=True):
+            assert (one is None) == (other is None)
+            # Rounding may choose the neighbour where a smoothed curve is level.
+            assert one is None or abs(np.log(one / other)) < 1.5 * np.log(RATES[1] / RATES[0])
+
+
+def test_the_rounding_of_a_large_loss_is_not_a_fall():
+    numbers = np.random.default_rng(0)
+    rows = 1000 + numbers.normal(scale=1e-5, size=(6, len(RATES)))
+    found = result_of(*rows.astype("float32").astype(float)).suggest()
+    assert all(suggestion.rate is None for suggestion in found.values())
+
+
 def test_pure_noise_is_seldom_taken_for_a_curve():
     rows = 2 + np.random.default_rng(1).normal(scale=0.3, size=(200, len(RATES)))
     answers = [result_of(*rows[i : i + 2]).suggest()["valley"].rate for i in range(0, 200, 2)]
@@ -193,17 +223,75 @@ def test_confirm_names_the_tied_rates_with_paired_intervals():
     assert "mean loss of the last 2 batches after 8 steps, 3 seeds" in str(confirmed)
 
 
-def test_confirm_measures_the_validation_loss_at_rates_around_the_suggestions():
+def test_confirm_measures_the_validation_loss_at_rates_around_the_suggestions_and_beyond():
     confirmed = result_of(sloping()).confirm(
         linear(run_eagerly=True), **arrays(), steps=3, verbose=0, seeds=[4, 5],
         validation_data=(X[:20], Y[:20]), shuffle=False,
     )  # fmt: skip
     found = result_of(sloping()).suggest()
     assert confirmed.rates[0] == pytest.approx(found["valley"].low / 3)
-    assert confirmed.rates[-1] == pytest.approx(found["minimum/10"].high * 3)
+    assert confirmed.rates[4] == pytest.approx(found["minimum/10"].high * 3)
     expected = [by_hand([rate] * 3, validation=True)[-1] for rate in confirmed.rates]
     np.testing.assert_allclose(np.array(confirmed.losses)[:, 0], expected, rtol=1e-5)
+    assert confirmed.untrained == pytest.approx([by_hand([0.0], validation=True)[0]] * 2, rel=1e-5)
     assert "validation loss after 3 steps, 2 seeds" in confirmed.measured
+    # The highest of the five is the best of them, so that larger ones follow, by the same factor.
+    assert np.argmin(expected[:5]) == 4 and 5 < len(expected) <= 9
+    ratios = np.diff(np.log(confirmed.rates))
+    np.testing.assert_allclose(ratios, ratios[0])
+    assert confirmed.edge == ("highest" if np.argmin(expected) == 8 else "")
+
+
+@pytest.mark.parametrize(("lowest", "best"), [(1.0, True), (1e6, False)])
+def test_confirm_goes_on_below_the_lowest_rate_too_and_not_without_end(lowest, best):
+    scale = lowest / (result_of(sloping()).suggest()["valley"].low / 3)
+    confirmed = RangeTestResult(scale * RATES, sloping()[None], (0,)).confirm(
+        linear(run_eagerly=True), **arrays(), steps=8, verbose=0, seeds=[4, 5]
+    )
+    assert list(confirmed.rates) == sorted(confirmed.rates)
+    assert confirmed.rates[-5] == pytest.approx(lowest) and len(confirmed.rates) > 5
+    assert (confirmed.best is not None) == best
+    assert best or len(confirmed.rates) == 9
+
+
+@pytest.mark.parametrize(
+    ("rates", "edge", "told"),
+    [
+        ([1e-4, 1e-3], "highest", "This is the highest rate tried: a larger one may be better."),
+        ([0.05, 5.0], "lowest", "This is the lowest rate tried: a smaller one may be better."),
+        ([1e-3, 0.05, 5.0], "", None),
+    ],
+)
+def test_confirm_says_where_the_best_of_the_given_rates_is_at_their_edge(rates, edge, told):
+    confirmed = result_of(sloping()).confirm(
+        linear(run_eagerly=True), **arrays(), rates=rates, steps=8, verbose=0, seeds=[4, 5]
+    )
+    assert confirmed.rates == tuple(rates) and confirmed.edge == edge
+    assert told is None or told in str(confirmed).splitlines()
+    assert told is not None or "rate tried" not in str(confirmed)
+
+
+def test_a_confirmation_says_what_a_tie_means():
+    runs = [[([loss], "") for loss in row] for row in ([1.0, 1.2, 0.9], [0.9, 1.3, 1.0], [3, 3, 3])]
+    without = [([2.0 + i % 2 for i in range(20)], "")] * 3
+    lines = str(_compare([0.1, 0.2, 0.3], runs, without, 1, (0, 1, 2), "loss")).splitlines()
+    assert lines[0] == "Lowest mean loss at 0.1 (loss; 3 without training)."
+    assert lines[2] == (
+        "Tied with it: 0.2. That is, 3 seeds cannot tell them apart; their losses may differ by as "
+        "much as the intervals say."
+    )
+    assert lines[4] == "  0.2: loss 1.067, minus best -0.254 to +0.32"
+
+
+@pytest.mark.parametrize("validation_data", [None, (X[:20], Y[:20])], ids=["batches", "held out"])
+def test_confirm_calls_a_finite_loss_above_the_one_without_training_diverged(validation_data):
+    confirmed = result_of(sloping()).confirm(
+        linear("adam", run_eagerly=True), **arrays(), rates=[0.01, 100.0], steps=20, verbose=0,
+        validation_data=validation_data,
+    )  # fmt: skip
+    assert confirmed.best == 0.01 and confirmed.tied == (0.01,)
+    assert np.isinf(confirmed.losses[1]).all() and np.isfinite(confirmed.losses[0]).all()
+    assert "  100: diverged with 3 of 3 seeds" in str(confirmed)
 
 
 def test_confirm_says_when_every_rate_diverges():
