@@ -90,7 +90,9 @@ def seed_tensorflow(global_seed: int, seed: int) -> None:
 
 def _eager_context() -> dict[str, Any]:
     try:
-        eager = vars(importlib.import_module("tensorflow.python.eager.context").context())
+        eager: dict[str, Any] = vars(
+            importlib.import_module("tensorflow.python.eager.context").context()
+        )
     except (ImportError, AttributeError):
         raise moved("tensorflow", "the eager context") from None
     if "_seed" not in eager:

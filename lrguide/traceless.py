@@ -431,11 +431,9 @@ def _kinds() -> tuple[_Kind, ...]:
         _Kind((list,), list, lambda thing, items: list.__setitem__(thing, slice(None), items)),
         _Kind((tuple,), list),
         _Kind((dict,), dict, _set_items),
-        _Kind((set,), _by_id, lambda thing, items: (set.clear(thing), set.update(thing, items))),
+        _Kind((set,), _by_id, _set_members),
         _Kind((frozenset,), _by_id),
-        _Kind(
-            (collections.deque,), list, lambda thing, items: (thing.clear(), thing.extend(items))
-        ),
+        _Kind((collections.deque,), list, _set_deque),
         _Kind((types.MethodType,), lambda method: [method.__self__, method.__func__]),
         _Kind((functools.partial,), lambda part: [part.func, part.args, part.keywords]),
         _Kind((object,), _attributes, _set_attributes),
@@ -465,6 +463,16 @@ def _set_items(thing: dict[Any, Any], items: dict[Any, Any]) -> None:
     base.clear(thing)
     for key, value in items.items():
         base.__setitem__(thing, key, value)
+
+
+def _set_members(thing: set[Any], items: list[Any]) -> None:
+    set.clear(thing)
+    set.update(thing, items)
+
+
+def _set_deque(thing: collections.deque[Any], items: list[Any]) -> None:
+    thing.clear()
+    thing.extend(items)
 
 
 def _by_id(things: Any) -> list[Any]:
@@ -578,9 +586,13 @@ class _State:
     """What training may change in a model, copied once and put back at will."""
 
     def __init__(self, model: Any) -> None:
+        import tensorflow as tf
+
         self.model = model
         self.contents = list(_contents([model]))
         self.created: list[tuple[Any, Any]] = []
+        # Its steps run as Python: they may change anything each time, and nothing is compiled.
+        self.eager = model.run_eagerly or tf.config.functions_run_eagerly()
 
     def put_back(self) -> None:
         """All of it: what was not built is unbuilt again."""
