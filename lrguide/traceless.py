@@ -335,7 +335,7 @@ class _GlobalState:
 
 def _keras_generator() -> Any:
     generator = internals.keras_generator()
-    return generator, None if generator is None else generator.state.numpy()
+    return generator, None if generator is None else generator.state.value.numpy()
 
 
 def _put_back_keras_generator(kept: tuple[Any, Any]) -> None:
@@ -658,7 +658,7 @@ class _Trainer:
         things = [thing for thing, _, _ in state.contents]
         swept = (model.optimizer, self.holder)
         optimizers = [t for t in things if isinstance(t, keras.Optimizer) and t not in swept]
-        self.others = [(other, int(other.iterations.numpy())) for other in optimizers]
+        self.others = [(other, int(other.iterations)) for other in optimizers]
         self.layers = [thing for thing in things if isinstance(thing, keras.Layer)]
         self.first, self.checked = self._updates(), False
         self.generators = [t.state for t in things if isinstance(t, keras.random.SeedGenerator)]
@@ -737,15 +737,16 @@ class _Trainer:
         return losses, why
 
     def _updates(self) -> int:
-        return int(keras.ops.convert_to_numpy(self.holder.iterations))
+        return int(self.holder.iterations)
 
     def _check_rate(self, step: int, planned: float) -> None:
         """A curve over rates that were not used would look like any other."""
-        seen = keras.ops.convert_to_numpy(self.holder.learning_rate)
-        if seen != np.float32(planned).astype(seen.dtype):
+        seen = float(self.holder.learning_rate)
+        exact = self.rate.dtype in ("float32", "float64")
+        if not math.isclose(seen, planned, rel_tol=1e-6 if exact else 0.01, abs_tol=1e-37):
             raise ValueError(
                 f"step {step} must be taken at the rate {planned:.3g} of the sweep, received "
-                f"{float(seen):.3g}: train_step or a layer sets the optimizer's rate itself"
+                f"{seen:.3g}: train_step or a layer sets the optimizer's rate itself"
             )
 
     def _check_optimizers(self) -> None:
@@ -753,7 +754,7 @@ class _Trainer:
         if self.checked:
             return
         self.checked = True
-        moved = [t for t, before in self.others if int(t.iterations.numpy()) != before]
+        moved = [t for t, before in self.others if int(t.iterations) != before]
         names = ", ".join(other.name for other in moved)
         if self._updates() == self.first:
             raise ValueError(
@@ -793,10 +794,11 @@ def _loss(logs: Any, step: str) -> float:
     if not isinstance(logs, Mapping) or "loss" not in logs:
         seen = [*logs] if isinstance(logs, Mapping) else logs
         raise ValueError(f"{step} must return a dict with 'loss', received {seen!r}")
-    loss = np.asarray(logs["loss"])
-    if loss.size != 1:
-        raise ValueError(f"{step} must return one number as 'loss', received shape {loss.shape}")
-    return float(loss.reshape(()))
+    loss = logs["loss"]
+    shape = tuple(getattr(loss, "shape", ()))
+    if math.prod(shape) != 1:
+        raise ValueError(f"{step} must return one number as 'loss', received shape {shape}")
+    return float(keras.ops.reshape(loss, ()) if shape else loss)
 
 
 def _diverged(medians: Sequence[float], factor: float) -> bool:
