@@ -591,6 +591,7 @@ class _State:
         self.model = model
         self.contents = list(_contents([model]))
         self.created: list[tuple[Any, Any]] = []
+        self.checked = False  # which optimizers train
         # Its steps run as Python: they may change anything each time, and nothing is compiled.
         self.eager = model.run_eagerly or tf.config.functions_run_eagerly()
 
@@ -660,7 +661,7 @@ class _Trainer:
         optimizers = [t for t in things if isinstance(t, keras.Optimizer) and t not in swept]
         self.others = [(other, int(other.iterations)) for other in optimizers]
         self.layers = [thing for thing in things if isinstance(thing, keras.Layer)]
-        self.first, self.checked = self._updates(), False
+        self.first = self._updates()
         self.generators = [t.state for t in things if isinstance(t, keras.random.SeedGenerator)]
 
     def prepare(self, rate: Any) -> None:
@@ -751,9 +752,9 @@ class _Trainer:
 
     def _check_optimizers(self) -> None:
         """After some steps, because a loss scale that is too high skips the first ones."""
-        if self.checked:
+        if self.state.checked:
             return
-        self.checked = True
+        self.state.checked = True
         moved = [t for t, before in self.others if int(t.iterations) != before]
         names = ", ".join(other.name for other in moved)
         if self._updates() == self.first:
