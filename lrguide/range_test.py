@@ -441,10 +441,19 @@ def lr_range_test(
     Nothing is left behind, also after an error, Ctrl-C or NaN: weights, optimizer variables, seed
     generators, metrics, the rate or schedule, the compiled functions and the random states of
     Python, NumPy, TensorFlow and Keras are put back, so that later training is bit-identical
-    (`state_digest` shows it). A model that was not built is built. Cannot be put back: the position
-    of a generator or of any data that counts its own passes (`tf.data` that reshuffles at each
-    iteration, a PyDataset with its own random state), and what a `train_step` changes outside of
-    the model's variables and attributes.
+    (`state_digest` shows it, and says what can be reached). A model that was not built is not built
+    afterwards. A second Ctrl-C waits until all is back. Cannot be put back: the position of a
+    generator or of any data that counts its own passes (`tf.data` that reshuffles at each
+    iteration, a PyDataset with its own random state), and what a `train_step` changes that the
+    model does not hold: variables and Python values that only a function, a class or a module
+    knows, iterators, lookup tables, files. A step of a model that was not built must not go through
+    a `tf.function` that stands outside of the model and its helpers: its traces keep the sweep's
+    variables.
+
+    Swept is the rate of `model.optimizer`; if the model trains with others, too, a warning says so.
+    The rate is compared with the plan after each step; a `train_step` that sets it and puts it
+    back, and an optimizer that has a rate of its own beside `learning_rate`, go unnoticed.
+    A model without `call` is trained by its `train_step`, which must return a "loss".
 
     Args:
         model: A compiled model; None when `build` is given.
@@ -477,10 +486,12 @@ def lr_range_test(
         The rates and the losses of each seed; then `suggest()`, `plot()` and `confirm()`.
 
     Raises:
-        ValueError: An argument or the model makes no sense, the data end before the first sweep, or
-            the very first loss is not finite.
+        ValueError: An argument or the model makes no sense, the data end before the first sweep,
+            the very first loss is not finite, or the steps are not taken at the rates of the sweep
+            (`train_step` sets the rate, or trains with another optimizer).
         TypeError: An argument has the wrong type.
-        NotImplementedError: Keras runs on another backend than TensorFlow.
+        NotImplementedError: Keras runs on another backend than TensorFlow, or a version has moved
+            a name that the test relies on.
 
     Example:
         >>> import keras

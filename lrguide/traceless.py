@@ -3,23 +3,36 @@
 What `lrguide.range_test` stands on. `train_along` trains through the model's own `fit`, one batch
 at a time, each time from the same state, and then puts back all that this has changed: variables,
 attributes, compiled functions, the global random states. `state_digest` shows that nothing is left.
-Needs Keras on TensorFlow.
+Both take what there is from one walk, `_contents`, so that nothing can be put back and not looked
+at, or looked at and not put back. Needs Keras on TensorFlow.
 """
 
 from __future__ import annotations
 
-import contextlib
+import argparse
+import collections
+import functools
 import hashlib
 import math
+import operator
 import random
+import signal
+import sys
+import threading
 import types
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
+
+try:
+    from lrguide import internals
+except ModuleNotFoundError:  # copied into your project, with internals.py beside it
+    import internals  # type: ignore[import-not-found,no-redef]
 
 __all__ = ["state_digest"]
 
@@ -35,8 +48,16 @@ RISE = 3.5
 def state_digest(model: Any) -> str:
     """SHA-256 over all that training changes in a model: equal digests, equal state.
 
-    Covers the variables of the model (weights, seed generators, statistics), of its metrics and of
-    its optimizer with their names, and which rate or schedule the optimizer has.
+    Covers what can be reached from the model through attributes, lists, tuples, dicts, sets and
+    deques: its layers, metrics, losses, optimizers, initializers, constraints and regularizers, and
+    helper objects of your own classes; in them every variable, random generator, NumPy array and
+    plain Python value, and which functions have been compiled. Covers the random states of Python,
+    NumPy, TensorFlow and Keras, too.
+
+    Does not cover what is reached only through a function (a global or enclosed name), a class or
+    a module; the insides of other libraries' objects in the standard library, NumPy and TensorFlow
+    (datasets, lookup tables, iterators), of which it sees only whether they are the same objects;
+    helper objects that hold a lock, a thread or an open file; arrays of more than 16 MiB.
 
     Args:
         model: A compiled Keras model.
@@ -61,12 +82,10 @@ def state_digest(model: Any) -> str:
     """
     _check_backend()
     _check_model("model", model)
-    digest = hashlib.sha256()
-    for variable in _variables(model):
-        value = variable.numpy()
-        digest.update(f"{variable.name} {value.dtype} {value.shape} ".encode() + value.tobytes())
-    rate = _rate_holder(model.optimizer)._learning_rate
-    digest.update(f"{type(rate)} {id(rate)} {model.optimizer.built}".encode())
+    digest, numbers = hashlib.sha256(), dict[int, int]()
+    roots = [model, *(state.copy() for state in _GLOBAL_STATES)]
+    for thing, _, content in _contents(roots, numbers):
+        digest.update(f"{type(thing).__name__} {_described(content, numbers)}\n".encode())
     return digest.hexdigest()
 
 
@@ -110,23 +129,41 @@ def train_along(
     _check_data(data, validation_data)
     if build is None:
         _check_targets(model, data)
+        _check_steps(model, validation_data)
     data = {**data, "shuffle": data["shuffle"] and _can_shuffle(data["x"])}
     steps = sum(map(len, plans)) * len(seeds)
     bar = keras.utils.Progbar(steps, verbose=int(verbose), unit_name="step")
     runs: list[list[Run]] = [[] for _ in plans]
-    with _own_randomness() as seed_all:
+    seed_all, put_back_randomness = _own_randomness()
+    interrupt = _Interrupt()
+    try:
         for group in [seeds] if build is None else [[seed] for seed in seeds]:
             if build is not None:
                 seed_all(group[0])
                 model = build()
                 _check_model("what build returns", model)
                 _check_targets(model, data)
-            with _State(model) as state:
-                trainer = _Trainer(state, data, validation_data, every_step, stop_factor, bar)
+                _check_steps(model, validation_data)
+            state = _State(model)
+            try:
+                trainer = None
                 for seed in group:
                     for plan, row in zip(plans, runs, strict=True):
+                        if trainer is None or state.eager:
+                            state.put_back()
+                            trainer = _Trainer(
+                                state, data, validation_data, every_step, stop_factor, bar
+                            )
                         seed_all(seed)
                         row.append(trainer.train(plan, seed))
+            finally:
+                interrupt.wait = True
+                state.put_back()
+            interrupt.go_on()
+    finally:
+        interrupt.wait = True
+        put_back_randomness()
+        interrupt.end()
     return runs
 
 
@@ -174,11 +211,8 @@ def _check_model(name: str, model: Any) -> None:
         raise TypeError(f"{name} must be a Keras model, received {model!r}")
     if not model.compiled or model.optimizer is None:
         raise ValueError(f"{name} must be compiled with an optimizer, received it without")
-    if isinstance(model.optimizer, keras.optimizers.MultiOptimizer):
+    if isinstance(_rate_holder(model.optimizer), keras.optimizers.MultiOptimizer):
         raise ValueError(f"{name} must have one learning rate, received a MultiOptimizer")
-    for attribute, value in vars(model).items():
-        if isinstance(value, keras.Optimizer) and value is not model.optimizer and not value.built:
-            raise ValueError(f"{name}.{attribute} must be built, received it unbuilt")
 
 
 def _check_data(data: Mapping[str, Any], validation_data: Any) -> None:
@@ -210,6 +244,16 @@ def _check_targets(model: Any, data: Mapping[str, Any]) -> None:
         raise ValueError("y must hold the targets where x is an array or several, received None")
 
 
+def _check_steps(model: Any, validation_data: Any) -> None:
+    """A model without `call` trains by its own `train_step`; Keras' own steps need a `call`."""
+    kind = type(model)
+    needing = ["train_step"] if validation_data is None else ["train_step", "test_step"]
+    for name in needing if kind.call is keras.Model.call else []:
+        if getattr(kind, name) is getattr(keras.Model, name):
+            what = "validation_data need" if name == "test_step" else "a model needs"
+            raise ValueError(f"{what} a call() or a {name}() of its own, received neither")
+
+
 def _can_shuffle(x: Any) -> bool:
     """Whether `fit` can: it warns where it is told to but cannot."""
     if isinstance(x, keras.utils.PyDataset):
@@ -221,123 +265,362 @@ def _leaves(data: Any) -> list[Any]:
     return [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
 
 
-@contextlib.contextmanager
-def _own_randomness() -> Iterator[Callable[[int], None]]:
-    """Give a function that seeds all global random states; they are put back at the end."""
-    from keras.src.backend.common import global_state
-    from tensorflow.python.eager import context
+class _Interrupt:
+    """Ctrl-C ends the training once; another one waits until all is put back.
 
-    # `fit` shuffles arrays by TensorFlow's global state, which can be set but not read in public;
-    # and setting it restarts the random operations of all compiled functions, the user's too. So
-    # the two fields that make up this state are exchanged, as Keras' own generator is.
-    eager = vars(context.context())
-    eager_kept = {name: eager[name] for name in ("_seed", "_rng") if name in eager}
-    keras_kept = global_state.get_global_attribute("global_seed_generator")
-    python_kept, numpy_kept = random.getstate(), np.random.get_state()
+    It watches from before anything changes: to a handler that came only with the putting back, a
+    second one could be a moment too early. `wait` is an attribute for the same reason: Python looks
+    for signals when it calls a function, but not when it assigns. In a thread other than the main
+    one nothing needs watching, because none is delivered there.
+    """
+
+    def __init__(self) -> None:
+        self.wait = self.came = False
+        self.handler = signal.getsignal(signal.SIGINT)
+        self.watches = threading.current_thread() is threading.main_thread()
+        self.watches = self.watches and callable(self.handler)
+        if self.watches:
+            signal.signal(signal.SIGINT, self._handle)
+
+    def _handle(self, number: int, frame: Any) -> None:
+        if self.wait:
+            self.came = True
+            return
+        self.wait = True
+        self.handler(number, frame)  # type: ignore[operator, misc]
+        self.wait = False  # it raises nothing, so the training goes on
+
+    def go_on(self) -> None:
+        """Deliver what came meanwhile, which may end the training."""
+        self.wait = False
+        if self.came:
+            self.came = False
+            signal.raise_signal(signal.SIGINT)
+
+    def end(self) -> None:
+        """Leave the signal to the handler that was there, with what came meanwhile."""
+        if self.watches:
+            signal.signal(signal.SIGINT, self.handler)
+        if self.came:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _own_randomness() -> tuple[Callable[[int], None], Callable[[], None]]:
+    """Two functions: one seeds all global random states, the other puts them back."""
+    import tensorflow as tf
+
+    kept = [state.copy() for state in _GLOBAL_STATES]
     generator = keras.random.SeedGenerator(0, name="range_test_seeds")
 
     def seed_all(seed: int) -> None:
         random.seed(seed)
         np.random.seed(seed)
         # Not the seed itself: eager random operations of the same seed share their position.
-        eager["_seed"] = int(np.random.default_rng(seed).integers(2**31))
-        eager["_rng"] = random.Random(seed)
+        internals.seed_tensorflow(int(np.random.default_rng(seed).integers(2**31)), seed)
+        tf.random.get_global_generator().reset_from_seed(seed)
         generator.state.assign([seed % 2**31, 0])
-        global_state.set_global_attribute("global_seed_generator", generator)
+        internals.set_keras_generator(generator)
 
-    try:
-        yield seed_all
-    finally:
-        random.setstate(python_kept)
-        np.random.set_state(numpy_kept)
-        eager.pop("_rng", None)
-        eager.update(eager_kept)
-        global_state.set_global_attribute("global_seed_generator", keras_kept)
+    def put_back() -> None:
+        for state, value in zip(_GLOBAL_STATES, kept, strict=True):
+            state.put_back(value)
+
+    return seed_all, put_back
+
+
+@dataclass(frozen=True)
+class _GlobalState:
+    """A random state of the whole process: how it is read and put back."""
+
+    copy: Callable[[], Any]
+    put_back: Callable[[Any], None]
+
+
+def _keras_generator() -> Any:
+    generator = internals.keras_generator()
+    return generator, None if generator is None else generator.state.value.numpy()
+
+
+def _put_back_keras_generator(kept: tuple[Any, Any]) -> None:
+    generator, value = kept
+    internals.set_keras_generator(generator)
+    if generator is not None:
+        generator.state.assign(value)
+
+
+def _tensorflow_generator() -> Any:
+    import tensorflow as tf
+
+    generator = tf.random.get_global_generator()
+    return generator, generator.state.numpy()
+
+
+def _put_back_tensorflow_generator(kept: tuple[Any, Any]) -> None:
+    import tensorflow as tf
+
+    generator, value = kept
+    tf.random.set_global_generator(generator)
+    generator.state.assign(value)
+
+
+# Read by the digest and put back after a test.
+_GLOBAL_STATES = (
+    _GlobalState(random.getstate, random.setstate),
+    _GlobalState(np.random.get_state, np.random.set_state),
+    _GlobalState(internals.tensorflow_seed, internals.set_tensorflow_seed),
+    _GlobalState(_tensorflow_generator, _put_back_tensorflow_generator),
+    _GlobalState(_keras_generator, _put_back_keras_generator),
+)
 
 
 def _rate_holder(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def _variables(model: Any) -> list[Any]:
-    """Every TensorFlow variable that training may change, each replica's copy by itself."""
+# The walk from which both the digest and the putting back take what there is.
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Things of some classes: how what they hold is copied, shallowly, and put back.
+
+    Only in `values` a sweep may go on after another: what else a thing holds changes when functions
+    are compiled, too.
+    """
+
+    classes: tuple[type, ...]
+    copy: Callable[[Any], Any]
+    put_back: Callable[[Any, Any], None] = lambda thing, content: None
+    values: bool = False
+
+
+_PLAIN = (int, float, complex, bool, str, bytes, type(None), type(...), range, slice)
+_LARGEST_ARRAY = 2**24
+# Objects of these packages have a life of their own, or lead to the whole process.
+_CLOSED = {*sys.stdlib_module_names, "tensorflow", "numpy"}
+_ALIVE = {"_thread", "threading", "_io", "_socket", "socket", "_queue", "queue", "subprocess"}
+
+
+@functools.cache
+def _kinds() -> tuple[_Kind, ...]:
+    """What the walk looks into; the first that fits a thing's class counts."""
     import tensorflow as tf
 
-    found = [*model.variables, *model.metrics_variables]
-    # The optimizers, and what Keras does not list: states of recurrent layers, TensorFlow's own.
-    todo = [vars(layer) for layer in model._flatten_layers()]
-    while todo:
-        thing = todo.pop()
-        if isinstance(thing, Mapping):
-            todo += thing.values()
-        elif isinstance(thing, list | tuple):
-            todo += thing
-        elif isinstance(thing, keras.Variable | tf.Variable):
-            found.append(thing)
-        elif isinstance(thing, keras.Optimizer):
-            found += thing.variables
-        elif isinstance(thing, tf.random.Generator | keras.random.SeedGenerator):
-            found.append(thing.state)
-    parts = {}
-    for variable in found:
-        native = variable.value if isinstance(variable, keras.Variable) else variable
-        for part in model.distribute_strategy.experimental_local_results(native):
-            parts[id(part)] = part
-    return list(parts.values())
+    objects = (
+        keras.Layer,
+        keras.Optimizer,
+        keras.Metric,
+        keras.Loss,
+        keras.Variable,
+        tf.Module,
+        tf.train.ExponentialMovingAverage,
+        internals.data_structures(),
+        types.SimpleNamespace,
+        argparse.Namespace,
+        collections.UserDict,
+        collections.UserList,
+    )
+    return (
+        _Kind((tf.Variable,), lambda v: [part.numpy() for part in _replicas(v)], _assign, True),
+        _Kind((np.ndarray,), np.copy, lambda array, content: np.copyto(array, content), True),
+        _Kind((np.random.Generator,), lambda g: g.bit_generator.state, _set_bit_generator, True),
+        _Kind((np.random.RandomState,), lambda g: g.get_state(), lambda g, s: g.set_state(s), True),
+        _Kind((random.Random,), lambda g: g.getstate(), lambda g, s: g.setstate(s), True),
+        _Kind((tf.random.Generator,), lambda generator: [generator.state]),
+        _Kind((tf.types.experimental.PolymorphicFunction,), internals.traces, internals.set_traces),
+        _Kind(objects, _attributes, _set_attributes),
+        # The methods of the plain classes: Keras' own lists, dicts and sets note what comes and
+        # goes, and that note is a thing itself.
+        _Kind((list,), list, lambda thing, items: list.__setitem__(thing, slice(None), items)),
+        _Kind((tuple,), list),
+        _Kind((dict,), dict, _set_items),
+        _Kind((set,), _by_id, _set_members),
+        _Kind((frozenset,), _by_id),
+        _Kind((collections.deque,), list, _set_deque),
+        _Kind((types.MethodType,), lambda method: [method.__self__, method.__func__]),
+        _Kind((functools.partial,), lambda part: [part.func, part.args, part.keywords]),
+        _Kind((object,), _attributes, _set_attributes),
+    )
 
 
-class _State:
-    """What training changes in a model, copied once and put back at will."""
+def _replicas(variable: Any) -> tuple[Any, ...]:
+    import tensorflow as tf
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        kinds = (keras.Optimizer, keras.Metric, keras.Loss)
-        parts = [_rate_holder(model.optimizer), *vars(model).values()]
-        things = [model, *(part for part in parts if isinstance(part, kinds))]
-        self.attributes = [_attributes(thing) for thing in things]
-        self.copies: dict[int, tuple[Any, Any]] = {}
-        self.copy_variables()
-
-    def copy_variables(self) -> None:
-        """Copy those that were not there before."""
-        for variable in _variables(self.model):
-            if id(variable) not in self.copies:
-                self.copies[id(variable)] = (variable, variable.numpy())
-
-    def put_back_variables(self) -> None:
-        for variable, value in self.copies.values():
-            variable.assign(value)
-
-    def __enter__(self) -> _State:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.model.reset_metrics()  # also those that were created meanwhile
-        self.put_back_variables()
-        for put_back in self.attributes:
-            put_back()
+    if not isinstance(variable, tf.distribute.DistributedValues):
+        return (variable,)
+    found: tuple[Any, ...] = variable.distribute_strategy.experimental_local_results(variable)
+    return found
 
 
-def _attributes(thing: Any) -> Callable[[], None]:
-    """Remember an object's attributes; the function returned puts them back.
+def _assign(variable: Any, values: Sequence[Any]) -> None:
+    for part, value in zip(_replicas(variable), values, strict=True):
+        part.assign(value)
 
-    Compiled functions, counters and what was built (optimizer, metrics, loss) are such attributes.
-    """
-    kept, tracker = dict(vars(thing)), vars(thing).get("_tracker")
 
-    def tracked() -> list[Any]:
-        return [item for _, store in tracker.config.values() for item in store] if tracker else []
+def _set_bit_generator(generator: Any, state: Any) -> None:
+    generator.bit_generator.state = state
 
-    before = {id(item) for item in tracked()}
 
-    def put_back() -> None:
-        for item in tracked():
-            if id(item) not in before:
-                tracker.untrack(item)
+def _set_items(thing: dict[Any, Any], items: dict[Any, Any]) -> None:
+    base = collections.OrderedDict if isinstance(thing, collections.OrderedDict) else dict
+    base.clear(thing)
+    for key, value in items.items():
+        base.__setitem__(thing, key, value)
+
+
+def _set_members(thing: set[Any], items: list[Any]) -> None:
+    set.clear(thing)
+    set.update(thing, items)
+
+
+def _set_deque(thing: collections.deque[Any], items: list[Any]) -> None:
+    thing.clear()
+    thing.extend(items)
+
+
+def _by_id(things: Any) -> list[Any]:
+    return sorted(things, key=id)
+
+
+def _attributes(thing: Any) -> dict[Any, Any]:
+    slots = {name: getattr(thing, name) for name in _slots(type(thing)) if hasattr(thing, name)}
+    return {**getattr(thing, "__dict__", {}), **slots, **internals.compiled_methods(thing)}
+
+
+def _set_attributes(thing: Any, content: dict[Any, Any]) -> None:
+    internals.set_compiled_methods(thing, content)
+    kept = {name: value for name, value in content.items() if isinstance(name, str)}
+    for name in _slots(type(thing)):
+        if name in kept:
+            object.__setattr__(thing, name, kept.pop(name))
+        elif hasattr(thing, name):
+            object.__delattr__(thing, name)
+    if hasattr(thing, "__dict__"):
         vars(thing).clear()
         vars(thing).update(kept)
 
-    return put_back
+
+def _slots(owner: type) -> list[str]:
+    found = []
+    for base in owner.__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            hidden = name.startswith("__") and not name.endswith("__")
+            found.append(f"_{base.__name__.lstrip('_')}{name}" if hidden else name)
+    return [name for name in found if name not in ("__dict__", "__weakref__")]
+
+
+def _kind(thing: Any) -> _Kind | None:
+    """Which kind a thing is; None where it cannot change or is not looked into."""
+    owner = type(thing)
+    kind = next(kind for kind in _kinds() if issubclass(owner, kind.classes))
+    if kind is _kinds()[-1]:
+        held = getattr(thing, "__dict__", {}).values()
+        alive = any(type(value).__module__.partition(".")[0] in _ALIVE for value in held)
+        closed = owner.__module__.partition(".")[0] in _CLOSED or isinstance(thing, type)
+        return None if alive or closed or issubclass(owner, keras.KerasTensor) else kind
+    if isinstance(thing, np.ndarray):
+        return kind if thing.flags.writeable and thing.nbytes <= _LARGEST_ARRAY else None
+    return kind
+
+
+def _contents(
+    roots: Sequence[Any], numbers: dict[int, int] | None = None
+) -> Iterator[tuple[Any, _Kind, Any]]:
+    """Each thing that can be reached, once: itself, its kind, a copy of what it holds.
+
+    Args:
+        roots: Where the walk begins.
+        numbers: Is filled: by `id`, the place of each thing that has been met.
+    """
+    numbers = {} if numbers is None else numbers
+    met: list[Any] = []  # which also keeps them alive, and so their ids their own
+
+    def meet(things: Iterable[Any]) -> None:
+        for thing in map(_unwrapped, things):
+            new = type(thing) not in _PLAIN and id(thing) not in numbers
+            if new and _kind(thing) is not None:
+                numbers[id(thing)] = len(met)
+                met.append(thing)
+
+    meet(roots)
+    for thing in met:
+        kind = _kind(thing)
+        assert kind is not None
+        content = kind.copy(thing)
+        if not kind.values:
+            meet(_parts(content))
+        yield thing, kind, content
+
+
+def _parts(content: Any) -> list[Any]:
+    return [*content, *content.values()] if isinstance(content, dict) else list(content)
+
+
+def _unwrapped(thing: Any) -> Any:
+    """What TensorFlow has put one of its dicts or tuples around."""
+    if issubclass(type(thing), internals.data_structures()):
+        return getattr(thing, "__wrapped__", thing)
+    return thing
+
+
+def _described(content: Any, numbers: Mapping[int, int]) -> str:
+    """What a thing holds, in words that are equal if and only if it is."""
+    content = _unwrapped(content)
+    if id(content) in numbers:
+        return f"#{numbers[id(content)]}"
+    if isinstance(content, np.ndarray | np.generic):
+        data = repr(content.tolist()).encode() if content.dtype.hasobject else content.tobytes()
+        return f"{content.dtype} {content.shape} {hashlib.sha256(data).hexdigest()}"
+    if isinstance(content, dict):
+        items = (f"{_described(k, numbers)}: {_described(v, numbers)}" for k, v in content.items())
+        return f"{{{', '.join(items)}}}"
+    if isinstance(content, list | tuple):
+        return f"[{', '.join(_described(item, numbers) for item in content)}]"
+    return f"{type(content)} {content!r}" if type(content) in _PLAIN else f"at {id(content)}"
+
+
+def _same(a: Any, b: Any) -> bool:
+    parts = _parts(a), _parts(b)
+    return len(parts[0]) == len(parts[1]) and all(map(operator.is_, *parts))
+
+
+class _State:
+    """What training may change in a model, copied once and put back at will."""
+
+    def __init__(self, model: Any) -> None:
+        import tensorflow as tf
+
+        self.model = model
+        self.contents = list(_contents([model]))
+        self.created: list[tuple[Any, Any]] = []
+        self.checked = False  # which optimizers train
+        # Its steps run as Python: they may change anything each time, and nothing is compiled.
+        self.eager = model.run_eagerly or tf.config.functions_run_eagerly()
+
+    def put_back(self) -> None:
+        """All of it: what was not built is unbuilt again."""
+        self.created.clear()
+        for thing, kind, content in self.contents:
+            if kind.values or not _same(kind.copy(thing), content):
+                kind.put_back(thing, content)
+
+    def put_back_values(self) -> None:
+        """What can be put back under a compiled function, and what this has created."""
+        for thing, kind, content in self.contents:
+            if kind.values:
+                kind.put_back(thing, content)
+        for variable, value in self.created:
+            variable.assign(value)
+
+    def created_by(self, create: Callable[..., Any], **options: Any) -> Any:
+        """Remember a variable's first value; the first step creates what was not built."""
+        import tensorflow as tf
+
+        variable = create(**options)
+        if tf.executing_eagerly():
+            self.created.append((variable, variable.numpy()))
+        return variable
 
 
 class _Trainer:
@@ -363,18 +646,26 @@ class _Trainer:
         self.stop_factor = stop_factor
         self.model = model = state.model
         self.holder = _rate_holder(model.optimizer)
-        model.steps_per_execution, model._initial_epoch = 1, None
+        model.steps_per_execution = 1
+        internals.forget_initial_epoch(model)
         # New functions, because the model's own may hold the schedule, a larger
         # steps_per_execution and the position of TensorFlow's random operations.
         model.train_function = model.test_function = None
         model.make_train_function()
         self.function = model.train_function
-        self.rate = self.holder._learning_rate
+        self.rate = internals.rate_or_schedule(self.holder)
         if not isinstance(self.rate, keras.Variable):
             with model.distribute_strategy.scope():
                 self.rate = keras.Variable(0.0, trainable=False, name="range_test_rate")
             self.holder.learning_rate = lambda: self.rate
         self.prepare_compiled = tf.function(self.prepare, autograph=False)
+        things = [thing for thing, _, _ in state.contents]
+        swept = (model.optimizer, self.holder)
+        optimizers = [t for t in things if isinstance(t, keras.Optimizer) and t not in swept]
+        self.others = [(other, int(other.iterations)) for other in optimizers]
+        self.layers = [thing for thing in things if isinstance(thing, keras.Layer)]
+        self.first = self._updates()
+        self.generators = [t.state for t in things if isinstance(t, keras.random.SeedGenerator)]
 
     def prepare(self, rate: Any) -> None:
         self.rate.assign(rate)
@@ -388,13 +679,15 @@ class _Trainer:
         losses: list[float] = []
         medians: list[float] = []  # of 5 neighbouring losses
         parts: list[float] = []  # losses of the batches that make one update
+        updates = 0  # of the optimizer, before this batch
         batches = passed = 0  # seen in all, and at the end of the latest pass over the data
         why = ""
 
         def train_function(iterator: Any) -> Any:
-            nonlocal batches, passed, why
+            nonlocal batches, passed, why, updates
             if batches == 0:
                 self._begin(iterator, seed)
+                updates = self._updates()
             step = len(losses)
             # Compiled, it is several times faster; but the first batch may create metrics.
             (self.prepare_compiled if batches else self.prepare)(np.float32(plan[step]))
@@ -409,13 +702,11 @@ class _Trainer:
                 passed = batches
                 raise
             batches += 1
-            if not isinstance(logs, Mapping) or "loss" not in logs:
-                seen = [*logs] if isinstance(logs, Mapping) else logs
-                raise ValueError(f"train_step must return a dict with 'loss', received {seen!r}")
-            parts.append(float(logs["loss"]))
-            updated = each == 1 or int(self.holder._iterations.numpy()) % each == 0
-            if math.isfinite(parts[-1]) and not updated:
+            parts.append(_loss(logs, "train_step"))
+            self._check_rate(step, plan[step])
+            if math.isfinite(parts[-1]) and len(parts) < each and self._updates() == updates:
                 return logs
+            updates = self._updates() if each > 1 else updates
             loss = sum(parts) / len(parts)
             parts.clear()
             last = step + 1 == len(plan)
@@ -433,6 +724,8 @@ class _Trainer:
                 )
             else:
                 why = f"loss not finite at step {step} (rate {plan[step]:.3g})"
+            if why or step + 1 == min(len(plan), 32):
+                self._check_optimizers()
             self.bar.add(len(plan) - step if why else 1)
             model.stop_training = bool(why) or last
             return logs
@@ -440,30 +733,76 @@ class _Trainer:
         model.train_function = train_function
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Your input ran out of data")
-            # An epoch has at least one batch; the last one finds that there are no more.
-            model.fit(**self.data, epochs=len(plan) * each + 1, verbose=0)
+            with tf.variable_creator_scope(self.state.created_by):
+                # An epoch has at least one batch; the last one finds that there are no more.
+                model.fit(**self.data, epochs=len(plan) * each + 1, verbose=0)
+        if not batches:
+            raise internals.moved("keras", "Model.train_function")
         return losses, why
+
+    def _updates(self) -> int:
+        return int(self.holder.iterations)
+
+    def _check_rate(self, step: int, planned: float) -> None:
+        """A curve over rates that were not used would look like any other."""
+        seen = float(self.holder.learning_rate)
+        exact = self.rate.dtype in ("float32", "float64")
+        if not math.isclose(seen, planned, rel_tol=1e-6 if exact else 0.01, abs_tol=1e-37):
+            raise ValueError(
+                f"step {step} must be taken at the rate {planned:.3g} of the sweep, received "
+                f"{seen:.3g}: train_step or a layer sets the optimizer's rate itself"
+            )
+
+    def _check_optimizers(self) -> None:
+        """After some steps, because a loss scale that is too high skips the first ones."""
+        if self.state.checked:
+            return
+        self.state.checked = True
+        moved = [t for t, before in self.others if int(t.iterations) != before]
+        names = ", ".join(other.name for other in moved)
+        if self._updates() == self.first:
+            raise ValueError(
+                "train_step must take its steps with model.optimizer, whose rate is swept, "
+                f"received steps of {names or 'no optimizer'}: compile the model with it"
+            )
+        if moved:
+            warnings.warn(
+                f"Only the rate of model.optimizer, {self.model.optimizer.name}, is swept; "
+                f"{names} trains at its own.",
+                stacklevel=2,
+            )
 
     def _validation_loss(self) -> float:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(self.validation_data)
         options = dict(batch_size=self.data["batch_size"], verbose=0, return_dict=True)
-        return float(self.model.evaluate(x, y, sample_weight=weight, **options)["loss"])
+        logs = self.model.evaluate(x, y, sample_weight=weight, **options)
+        return _loss(logs, "test_step")
 
     def _begin(self, iterator: Any, seed: int) -> None:
         """Bring the model to its first state, seeded, now that the data's shapes are known."""
-        model, optimizer = self.model, self.model.optimizer
-        self.state.put_back_variables()
-        if not all(layer.built for layer in model._flatten_layers()):
+        model = self.model
+        self.state.put_back_values()
+        # Keras' own train_step would build it on the way; but then, after the seeds are set.
+        own = type(model).train_step is not keras.Model.train_step
+        if not own and not all(layer.built for layer in self.layers):
             x, _, _ = keras.utils.unpack_x_y_sample_weight(iterator.element_spec)
             model(keras.tree.map_structure(lambda s: keras.KerasTensor(s.shape, s.dtype.name), x))
-        if not optimizer.built:
-            with model.distribute_strategy.scope():
-                optimizer.build(model.trainable_variables)
-        self.state.copy_variables()
         numbers = np.random.default_rng(seed)
-        for variable in model.variables:
-            if variable.name == "seed_generator_state":
-                variable.assign([int(numbers.integers(2**31)), 0])
+        listed = [v for v in model.variables if v.name == "seed_generator_state"]
+        known = {id(variable) for variable in listed}
+        for variable in [*listed, *(v for v in self.generators if id(v) not in known)]:
+            variable.assign([int(numbers.integers(2**31)), 0])
+
+
+def _loss(logs: Any, step: str) -> float:
+    if not isinstance(logs, Mapping) or "loss" not in logs:
+        seen = [*logs] if isinstance(logs, Mapping) else logs
+        raise ValueError(f"{step} must return a dict with 'loss', received {seen!r}")
+    loss = logs["loss"]
+    shape = tuple(getattr(loss, "shape", ()))
+    if math.prod(shape) != 1:
+        raise ValueError(f"{step} must return one number as 'loss', received shape {shape}")
+    return float(keras.ops.reshape(loss, ()) if shape else loss)
 
 
 def noise(losses: Sequence[float]) -> float:

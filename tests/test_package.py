@@ -180,6 +180,10 @@ def test_imports_go_downwards_only() -> None:
     assert run.returncode == 0, run.stdout
 
 
+# What must lie beside a copied file.
+BESIDE = {"range_test": {"traceless"}, "traceless": {"internals"}}
+
+
 def copyable() -> list[Path]:
     return [
         ROOT / name for name in tracked("lrguide") if re.fullmatch(r"lrguide/[a-z]\w*\.py", name)
@@ -189,10 +193,9 @@ def copyable() -> list[Path]:
 @pytest.mark.parametrize("module", copyable(), ids=lambda module: module.stem)
 def test_a_module_that_readers_may_copy_needs_keras_and_numpy_at_most(module: Path) -> None:
     allowed = {*sys.stdlib_module_names, "keras", "numpy"}
-    if module.stem in ("plots", "range_test"):
+    if module.stem in ("plots", "range_test", "traceless"):
         allowed |= {"lrguide"}  # one module each, by the contract on imports
-    if module.stem == "range_test":
-        allowed |= {"traceless"}  # the same module, where both were copied
+    allowed |= BESIDE.get(module.stem, set())  # the same module, where both were copied
     if module.stem == "plots":
         allowed |= {"matplotlib"}
     tree = ast.parse(module.read_text(encoding="utf-8"))
@@ -202,8 +205,8 @@ def test_a_module_that_readers_may_copy_needs_keras_and_numpy_at_most(module: Pa
     assert anywhere <= allowed | {"matplotlib", "tensorflow"}  # where only that backend needs it
 
 
-def test_the_range_test_works_where_its_two_files_are_copied_to(tmp_path: Path) -> None:
-    for name in ("range_test", "traceless"):
+def test_the_range_test_works_where_its_three_files_are_copied_to(tmp_path: Path) -> None:
+    for name in ("range_test", "traceless", "internals"):
         shutil.copy(ROOT / "lrguide" / f"{name}.py", tmp_path)
     code = """
 import sys
@@ -239,7 +242,7 @@ def installed_modules() -> Mapping[str, list[str]]:
 def test_what_a_file_imports_is_declared(name: str) -> None:
     folders = ("docs/site", "tests", ".ci")
     beside = [path.stem for folder in folders for path in ROOT.glob(f"{folder}/*.py")]
-    ours = {"lrguide", "tests", "traceless", *beside}  # traceless: where the range test was copied
+    ours = {"lrguide", "tests", *beside}.union(*BESIDE.values())
     declared_names = {canonicalize_name(requirement.name) for requirement in declared()}
     tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
     for module in {module for node in ast.walk(tree) for module in imported(node)}:

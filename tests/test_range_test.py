@@ -355,12 +355,6 @@ def test_on_digits_the_range_is_that_of_everyday_use():
 # What is refused, before anything begins.
 
 
-def with_second_optimizer() -> keras.Model:
-    model = linear()
-    model.other = keras.optimizers.Adam()
-    return model
-
-
 POSITIVE = "must be a finite number above 0, received"
 NO_TARGETS = "y must hold the targets where x is an array or several, received None"
 REFUSED = [
@@ -430,11 +424,6 @@ REFUSED = [
         dict(model=uncompiled),
         ValueError,
         "model must be compiled with an optimizer, received it without",
-    ),
-    (
-        dict(model=with_second_optimizer),
-        ValueError,
-        "model.other must be built, received it unbuilt",
     ),
     (
         dict(build=linear, model="cnn"),

@@ -1,0 +1,156 @@
+"""What Keras and TensorFlow do not promise, and the range test needs all the same.
+
+Each function reaches for a name that is not public, checks that it is there and does what it is
+used for, and otherwise says in one sentence which version has moved it: a sweep that went on
+without its seed or its rate would look like any other. The rest of the package uses public names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import random
+from typing import Any
+
+
+def moved(package: str, name: str) -> NotImplementedError:
+    """The sentence for a name that is not where it was, or does not do what it did."""
+    version = importlib.import_module(package).__version__
+    return NotImplementedError(
+        f"lrguide relies on {name} of {package}, which {package} {version} has moved or changed: "
+        "install a version that lrguide was tested with"
+    )
+
+
+def rate_or_schedule(optimizer: Any) -> Any:
+    """What an optimizer takes its rate from: a variable, a schedule or a function.
+
+    The public `learning_rate` is the rate of this step, so it does not tell them apart.
+    """
+    if not hasattr(optimizer, "_learning_rate"):
+        raise moved("keras", "Optimizer._learning_rate")
+    return optimizer._learning_rate
+
+
+def forget_initial_epoch(model: Any) -> None:
+    """Let `fit` begin at epoch 0, also after `BackupAndRestore` has resumed a training."""
+    if not hasattr(model, "_initial_epoch"):
+        raise moved("keras", "Model._initial_epoch")
+    model._initial_epoch = None
+
+
+def keras_generator() -> Any:
+    """The generator that unseeded random operations of Keras draw from; None before the first."""
+    return _keras("backend.common.global_state").get_global_attribute("global_seed_generator")
+
+
+def set_keras_generator(generator: Any) -> None:
+    """Exchange it; there is no public way to read it, and setting a seed makes a new one."""
+    state, seeds = _keras("backend.common.global_state"), _keras("random.seed_generator")
+    state.set_global_attribute("global_seed_generator", generator)
+    if not hasattr(seeds, "global_seed_generator"):
+        raise moved("keras", "global_seed_generator")
+    if generator is not None and seeds.global_seed_generator() is not generator:
+        raise moved("keras", "global_seed_generator")
+
+
+def _keras(module: str) -> Any:
+    try:
+        return importlib.import_module(f"keras.src.{module}")
+    except ImportError:
+        raise moved("keras", f"keras.src.{module}") from None
+
+
+def tensorflow_seed() -> dict[str, Any]:
+    """The seed of TensorFlow's eager context and the generator that numbers its operations.
+
+    `tf.random.set_seed` sets them, but nothing public reads them; and it restarts the random
+    operations of all compiled functions, the user's too.
+    """
+    eager = _eager_context()
+    return {name: eager[name] for name in ("_seed", "_rng") if name in eager}
+
+
+def set_tensorflow_seed(state: dict[str, Any]) -> None:
+    """Put back what `tensorflow_seed` gave."""
+    eager = _eager_context()
+    eager.pop("_rng", None)
+    eager.update(state)
+
+
+def seed_tensorflow(global_seed: int, seed: int) -> None:
+    """Seed TensorFlow's eager context, and see whether its operations take their seeds there."""
+    import tensorflow as tf
+
+    expected = global_seed, random.Random(seed).randint(0, 2**31 - 1)
+    set_tensorflow_seed({"_seed": global_seed, "_rng": random.Random(seed)})
+    if tf.compat.v1.get_seed(None) != expected:
+        raise moved("tensorflow", "the eager context's _seed and _rng")
+    set_tensorflow_seed({"_seed": global_seed, "_rng": random.Random(seed)})
+
+
+def _eager_context() -> dict[str, Any]:
+    try:
+        eager: dict[str, Any] = vars(
+            importlib.import_module("tensorflow.python.eager.context").context()
+        )
+    except (ImportError, AttributeError):
+        raise moved("tensorflow", "the eager context") from None
+    if "_seed" not in eager:
+        raise moved("tensorflow", "the eager context's _seed")
+    return eager
+
+
+def data_structures() -> type:
+    """The base class of what TensorFlow puts in place of lists, dicts and tuples in attributes."""
+    import tensorflow as tf
+
+    try:
+        found: type = tf.__internal__.tracking.TrackableDataStructure
+    except AttributeError:
+        raise moved("tensorflow", "TrackableDataStructure") from None
+    return found
+
+
+def traces(function: Any) -> dict[str, Any]:
+    """What tells whether a `tf.function` has traced anything."""
+    names = ("_created_variables", "_variable_creation_config", "_no_variable_creation_config")
+    held = vars(function)
+    for name in (*names, "_function_cache"):
+        if name not in held:
+            raise moved("tensorflow", f"tf.function's {name}")
+    return {name: held[name] for name in names}
+
+
+def set_traces(function: Any, before: dict[str, Any]) -> None:
+    """Let it forget what it has traced since, where it had traced nothing before.
+
+    A trace holds the variables that were made for it: later calls would go on with those, behind
+    the back of a model or an optimizer that is no longer built.
+    """
+    if before["_variable_creation_config"] is None:
+        vars(function).update(before)
+        vars(function)["_function_cache"].clear()
+
+
+def compiled_methods(thing: Any) -> dict[Any, Any]:
+    """By the `tf.function` in the object's class, its copy for this object, if it has been called.
+
+    TensorFlow makes that copy when such a method is first called on an object.
+    """
+    import tensorflow as tf
+
+    found = {}
+    for base in type(thing).__mro__:
+        for function in vars(base).values():
+            if isinstance(function, tf.types.experimental.PolymorphicFunction):
+                if not hasattr(function, "_descriptor_cache"):
+                    raise moved("tensorflow", "tf.function's _descriptor_cache")
+                if thing in function._descriptor_cache:
+                    found[function] = function._descriptor_cache[thing]
+    return found
+
+
+def set_compiled_methods(thing: Any, before: dict[Any, Any]) -> None:
+    """Let TensorFlow forget the copies that it has made since."""
+    for function in compiled_methods(thing).keys() - before.keys():
+        del function._descriptor_cache[thing]

@@ -1,0 +1,85 @@
+"""What is not public in Keras and TensorFlow: where it has moved, a sentence says so."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import keras
+import pytest
+import tensorflow as tf
+from keras.src.random import seed_generator
+from tensorflow.python.eager import context
+from test_traceless import BRIEF, arrays, linear
+
+from lrguide import internals
+from lrguide.range_test import lr_range_test
+
+
+def renamed(thing: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a version would look like that calls it otherwise."""
+    value = vars(thing)[name]
+    monkeypatch.delattr(thing, name)
+    monkeypatch.setattr(thing, f"{name}_renamed", value, raising=False)
+
+
+@tf.function
+def function() -> None:
+    """Never called."""
+
+
+MOVED = {
+    "Optimizer._learning_rate of keras": lambda patch: internals.rate_or_schedule(
+        types.SimpleNamespace(_rate=0.1)
+    ),
+    "Model._initial_epoch of keras": lambda patch: internals.forget_initial_epoch(
+        types.SimpleNamespace(_epoch=0)
+    ),
+    "global_seed_generator of keras": lambda patch: (
+        renamed(seed_generator, "global_seed_generator", patch),
+        internals.set_keras_generator(keras.random.SeedGenerator(1)),
+    ),
+    "the eager context's _seed of tensorflow": lambda patch: (
+        renamed(context.context(), "_seed", patch),
+        internals.seed_tensorflow(1, 2),
+    ),
+    "tf.function's _function_cache of tensorflow": lambda patch: (
+        renamed(function, "_function_cache", patch),
+        internals.traces(function),
+    ),
+    "TrackableDataStructure of tensorflow": lambda patch: (
+        patch.delattr(tf.__internal__.tracking, "TrackableDataStructure"),
+        internals.data_structures(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_a_name_that_has_moved_is_told_with_the_version(name, monkeypatch):
+    package = {"keras": keras, "tensorflow": tf}[name.rpartition(" ")[2]]
+    with pytest.raises(NotImplementedError) as caught:
+        MOVED[name](monkeypatch)
+    assert str(caught.value) == (
+        f"lrguide relies on {name}, which {package.__name__} {package.__version__} has moved or "
+        "changed: install a version that lrguide was tested with"
+    )
+
+
+@pytest.mark.parametrize("name", ["_seed", "_rng"])
+def test_a_seed_that_no_operation_reads_is_noticed(name, monkeypatch):
+    """The names are there, but TensorFlow draws from elsewhere: sweeps would go on unseeded."""
+    tf.random.set_seed(3)
+    elsewhere = types.SimpleNamespace(**vars(context.context()))
+    monkeypatch.setattr(context.Context, "_internal_operation_seed", lambda self: 5)
+    if name == "_seed":
+        monkeypatch.undo()
+        monkeypatch.setattr(context, "global_seed", lambda: elsewhere._seed)
+    with pytest.raises(NotImplementedError, match="the eager context's _seed and _rng"):
+        internals.seed_tensorflow(1, 2)
+
+
+def test_a_training_function_that_fit_does_not_call_is_noticed(monkeypatch):
+    model = linear(run_eagerly=True)
+    monkeypatch.setattr(type(model), "fit", lambda self, **_: None)
+    with pytest.raises(NotImplementedError, match=r"relies on Model\.train_function of keras"):
+        lr_range_test(model, **arrays(), **BRIEF)
