@@ -182,7 +182,7 @@ class RangeTestResult:
                 f"losses must have a row per seed and a column per rate, {shape}, "
                 f"received {losses.shape}"
             )
-        if self.monitor not in ("loss", "val_loss"):
+        if not isinstance(self.monitor, str) or self.monitor not in ("loss", "val_loss"):
             raise ValueError(f"monitor must be 'loss' or 'val_loss', received {told(self.monitor)}")
         stopped = tuple(checked_list("stopped", self.stopped, "reasons"))
         if not all(isinstance(why, str) for why in stopped) or len(stopped) not in (0, len(seeds)):
@@ -282,7 +282,7 @@ class RangeTestResult:
             rates = self._rates_around()
         listed = checked_list("rates", rates, "numbers")
         rates = sorted(checked_rate("every rate", rate) for rate in listed)
-        if len({*np.float32(rates).tolist()}) < max(2, len(rates)):
+        if len(np.unique(np.asarray(rates, np.float32))) < max(2, len(rates)):
             raise ValueError(f"rates must be at least 2, all different, received {told(rates)}")
         if seeds is None:
             seeds = self.seeds if len(self.seeds) > 1 else (0, 1, 2)

@@ -277,7 +277,7 @@ def _check_arrays(name: str, part: Any, text: bool) -> None:
 
 
 def _check_lengths(names: tuple[str, str, str], *parts: Any) -> None:
-    held = {}
+    held: dict[str, int] = {}
     for name, part in zip(names, parts, strict=True):
         lengths = [leaf.shape[0] for leaf in _leaves(part)]
         if 0 in lengths or (part is not None and not lengths):
@@ -320,12 +320,13 @@ def _check_validation_data(given: Any) -> None:
             raise ValueError("validation_data must come to an end, received an endless dataset")
         _check_parts(("validation_data",) * 3, given, None, None)
         return
-    if not isinstance(given, tuple) or len(given) not in (2, 3) or given[0] is None:
-        long = isinstance(given, tuple | list) or getattr(given, "ndim", 0)
-        kind = f"{type(given).__name__} of length {len(given)}" if long else told(given)
+    if isinstance(given, tuple) and len(given) in (2, 3) and given[0] is None:
+        raise ValueError("x of validation_data must hold data to measure on, received None")
+    if not isinstance(given, tuple) or len(given) not in (2, 3):
+        long = isinstance(given, tuple | list) or getattr(given, "shape", ()) != ()
         raise (ValueError if long else TypeError)(
             "validation_data must be (x, y), (x, y, sample_weight) or a dataset, received "
-            + (told(given) if long and len(given) in (2, 3) and given[0] is None else kind)
+            + (f"{type(given).__name__} of length {len(given)}" if long else told(given))
         )
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(given)
     names = [f"{part} of validation_data" for part in ("x", "y", "sample_weight")]
