@@ -153,9 +153,10 @@ def checked_number(name: str, value: Any, above: float = 0, or_equal: bool = Fal
 def checked_rate(name: str, value: Any) -> float:
     """A learning rate; beyond the limits of float32 it would be 0 or infinite in Keras."""
     number, limits = checked_number(name, value), np.finfo(np.float32)
-    if not limits.tiny <= number <= limits.max:
+    low, high = float(limits.tiny), float(limits.max)
+    if not low <= number <= high:
         raise ValueError(
-            f"{name} must be from {limits.tiny:.2g} to {limits.max:.2g}, the limits of float32, "
+            f"{name} must be from {low:.2g} to {high:.2g}, the limits of float32, "
             f"received {told(value)}"
         )
     return number
