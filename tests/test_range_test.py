@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import types
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -707,8 +708,13 @@ def test_the_range_test_refuses_a_bad_argument_before_anything_begins(row, monke
     lets_nothing_begin(lr_range_test, given, row, monkeypatch)
 
 
-# The checks of the data are the same: one row for each argument shows that they are asked.
-CONFIRM += {"".join(row[0]): row for row in DATA}.values()
+# The checks of the data are the same: one row for each argument shows that they are made. A
+# generator has one seed only, which `confirm` does not take.
+CONFIRM += {
+    "".join(row[0]): row
+    for row in reversed(DATA)
+    if not isinstance(row[0].get("x"), types.GeneratorType)
+}.values()
 
 
 @pytest.mark.parametrize("row", CONFIRM, ids=lambda row: f"{row[2][:70]}")
