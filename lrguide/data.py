@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,18 @@ class Digits:
         y_validation: their labels.
         x_test: images for the final judgement alone.
         y_test: their labels.
+
+    Raises:
+        TypeError: if a part is no array.
+        ValueError: if a part has another number of images than of labels.
+
+    Example:
+        >>> import numpy as np
+        >>> from lrguide.data import Digits
+        >>> images, labels = np.zeros((4, 28, 28, 1), "float32"), np.eye(10, dtype="float32")[:4]
+        >>> digits = Digits(images, labels, images, labels, images, labels)
+        >>> digits.first(3, 2, 1).x_train.shape
+        (3, 28, 28, 1)
     """
 
     x_train: NDArray[np.float32]
@@ -74,20 +87,43 @@ class Digits:
     x_test: NDArray[np.float32]
     y_test: NDArray[np.float32]
 
+    def __post_init__(self) -> None:
+        """Check that each image has its label."""
+        for part in ("train", "validation", "test"):
+            names = f"x_{part}", f"y_{part}"
+            for name in names:
+                if not isinstance(array := getattr(self, name), np.ndarray) or not array.ndim:
+                    raise TypeError(f"{name} must be an array, received {type(array).__name__}")
+            images, labels = (len(getattr(self, name)) for name in names)
+            if images != labels:
+                raise ValueError(
+                    f"x_{part} and y_{part} must be equally long, received {images} and {labels}"
+                )
+
     def first(self, training: int, validation: int, test: int) -> "Digits":
         """The first images of each part; in the subset they keep the shares of the ten digits.
 
+        Args:
+            training: how many images to train on.
+            validation: how many images to compare trainings by.
+            test: how many images for the final judgement.
+
+        Returns:
+            The first images and labels of each part.
+
         Raises:
+            TypeError: if a number is no whole number.
             ValueError: if a part is asked for more images than it has, or for fewer than 1.
         """
         wanted = {"train": training, "validation": validation, "test": test}
         chosen: dict[str, NDArray[np.float32]] = {}
         for part, size in wanted.items():
             available = len(getattr(self, f"x_{part}"))
-            if not (isinstance(size, int) and 1 <= size <= available):
-                raise ValueError(
-                    f"{part} images must number 1 to {available} in this data, received {size!r}"
-                )
+            wrong = f"{part} images must number 1 to {available} in this data, received "
+            if not isinstance(size, Integral) or isinstance(size, bool):
+                raise TypeError(wrong + repr(size))
+            if not 1 <= size <= available:
+                raise ValueError(wrong + str(size))
             chosen[f"x_{part}"] = getattr(self, f"x_{part}")[:size]
             chosen[f"y_{part}"] = getattr(self, f"y_{part}")[:size]
         return Digits(**chosen)

@@ -5,6 +5,7 @@ A figure is drawn with matplotlib's own calls; `subplots` sets the style, `svg` 
 
 import hashlib
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -14,10 +15,11 @@ from typing import Any, Literal
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import is_color_like
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 # Of the Okabe-Ito palette the four colours with a contrast of 3:1 on white and on dark grey, and
 # black, which `svg` turns into the colour of the page's text.
@@ -61,11 +63,17 @@ def subplots(
     Returns:
         The figure, and its axes as `Figure.subplots` gives them.
 
+    Raises:
+        TypeError: if a number is none.
+        ValueError: if a number is not above 0.
+
     Example:
         >>> from lrguide import plots
         >>> figure, axes = plots.subplots()
         >>> lines = axes.plot([0, 1], [0.1, 0.01])
     """
+    rows, columns = _count("rows", rows), _count("columns", columns)
+    height = _positive("height", height)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.4, height))
         return figure, figure.subplots(rows, columns, **options)
@@ -85,16 +93,31 @@ def loss_by_epoch(
     Returns:
         The figure.
 
+    Raises:
+        TypeError: if an argument is of the wrong type.
+        ValueError: if there are no labels or more than 20, if an array is empty, of another shape
+            or holds a negative loss, or if a number is not finite and above 0.
+
     Example:
         >>> from lrguide import plots
         >>> training, validation = [[1.0, 0.5], [1.1, 0.6]], [[1.2, 0.7], [1.3, 0.8]]
         >>> figure = plots.loss_by_epoch({"SGD": (training, validation)}, chance=2.3, top=3.0)
     """
+    drawn = _pairs("curves", curves)
+    for label, (training, validation) in drawn.items():
+        _losses(label, "seeds and epochs", training)
+        if validation.shape != training.shape:
+            raise ValueError(
+                f"training and validation losses of {label!r} must have one shape, received "
+                f"{training.shape} and {validation.shape}"
+            )
+        _losses(label, "seeds and epochs", validation)
+    chance, top = _positive("chance", chance), _positive("top", top)
     figure, panels = subplots(1, 2, height=3.4, sharex=True, sharey=True)
     for axes, title, part in zip(panels, ("training", "validation"), (0, 1), strict=True):
         ends = []
-        for (label, losses), (colour, line) in zip(curves.items(), LINES, strict=False):
-            rows = np.asarray(losses[part], dtype=np.float64)
+        for (label, losses), (colour, line) in zip(drawn.items(), LINES, strict=False):
+            rows = losses[part]
             rows = np.where(np.isfinite(rows), rows, 10 * top)  # what diverged leaves the picture
             epochs, middle = np.arange(1, rows.shape[1] + 1), np.median(rows, axis=0)
             axes.plot(epochs, middle, color=colour, linestyle=line, label=label)
@@ -127,14 +150,32 @@ def loss_by_rate(
     Returns:
         The figure.
 
+    Raises:
+        TypeError: if an argument is of the wrong type.
+        ValueError: if there are no labels or more than 20, if an array is empty, of another shape
+            or holds a negative loss, or if a rate or a number is not finite and above 0.
+
     Example:
         >>> from lrguide import plots
         >>> curves = {"SGD": ([0.01, 0.1], [[0.9, 1.0], [0.4, 0.5]])}
         >>> figure = plots.loss_by_rate(curves, chance=2.3, top=3.0, ylabel="validation loss")
     """
+    drawn = _pairs("curves", curves)
+    for label, (rates, losses) in drawn.items():
+        _row(f"rates of {label!r}", rates)
+        _losses(label, "rates and seeds", losses)
+        if len(rates) != len(losses):
+            raise ValueError(
+                f"losses of {label!r} must have a row for each of {len(rates)} rates, received "
+                f"{len(losses)}"
+            )
+    chance, top, ylabel = (
+        _positive("chance", chance),
+        _positive("top", top),
+        _text("ylabel", ylabel),
+    )
     figure, axes = subplots(height=3.4)
-    for (label, (rates, losses)), (colour, line) in zip(curves.items(), LINES, strict=False):
-        x, rows = np.asarray(rates), np.asarray(losses, dtype=np.float64)
+    for (label, (x, rows)), (colour, line) in zip(drawn.items(), LINES, strict=False):
         shown = np.where(np.isfinite(rows) & (rows < top), rows, top)
         axes.plot(x, np.median(shown, axis=1), color=colour, linestyle=line, label=label)
         for beyond, marker in ((False, "o"), (True, "^")):
@@ -178,6 +219,11 @@ def ranges(
     Returns:
         The figure.
 
+    Raises:
+        TypeError: if an argument is of the wrong type.
+        ValueError: if there are no losses, if a loss or a tick is not finite and above 0, if
+            `colours` are not one for each label, or `beside` is no label.
+
     Example:
         >>> from lrguide import plots
         >>> losses = {"constant": [0.3, 0.2], "linear": [0.1, 0.2]}
@@ -185,17 +231,26 @@ def ranges(
         ...     losses, colours=["C0", "C1"], beside="constant", ticks=[0.1, 0.3], xlabel="loss"
         ... )
     """
-    figure, axes = subplots(height=0.75 + 0.24 * len(losses))
-    behind = np.asarray(losses[beside])
+    rows = {
+        label: _row(f"losses of {label!r}", _array(f"losses of {label!r}", seeds))
+        for label, seeds in _labelled("losses", losses, most=None).items()
+    }
+    _check_colours(colours, len(rows))
+    if not isinstance(beside, str) or beside not in rows:
+        raise ValueError(f"beside must be one of {[*rows]}, received {_kind(beside)}")
+    places = _row("ticks", _array("ticks", ticks))
+    xlabel = _text("xlabel", xlabel)
+    figure, axes = subplots(height=0.75 + 0.24 * len(rows))
+    behind = rows[beside]
     axes.axvspan(behind.min(), behind.max(), color="#000000", alpha=0.1, linewidth=0, label=beside)
-    for place, (seeds, colour) in enumerate(zip(losses.values(), colours, strict=True)):
-        row, height = np.asarray(seeds), len(losses) - 1 - place
+    for place, (row, colour) in enumerate(zip(rows.values(), colours, strict=True)):
+        height = len(rows) - 1 - place
         ends = [row.min(), row.max()]
         axes.plot(ends, [height] * 2, color=colour, linewidth=1.2, label="lowest and highest")
         axes.plot(row.mean(), height, "o", color=colour, markersize=5, label="mean")
-    axes.set_yticks(range(len(losses))[::-1], list(losses), fontsize=10)
-    axes.set(xlabel=xlabel, ylim=(-0.7, len(losses) - 0.3), xscale="log")
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_yticks(range(len(rows))[::-1], list(rows), fontsize=10)
+    axes.set(xlabel=xlabel, ylim=(-0.7, len(rows) - 0.3), xscale="log")
+    axes.set_xticks(places, [f"{tick:g}" for tick in places])
     axes.minorticks_off()
     return figure
 
@@ -223,7 +278,8 @@ def schedule(
 
     Raises:
         TypeError: if a schedule is neither a schedule nor a number, or a count no whole number.
-        ValueError: if there is no schedule or there are too many, or a count is below 1.
+        ValueError: if there is no schedule or there are too many, if a rate is negative or not
+            finite, a count is below 1, or there are more than 10,000,000 steps.
 
     Example:
         >>> from keras.optimizers.schedules import CosineDecay
@@ -235,18 +291,23 @@ def schedule(
     """
     from lrguide.checks import rates_at  # Keras takes seconds to import, and most figures need none
 
-    if not 1 <= len(schedules) <= len(LINES):
-        raise ValueError(f"schedules must number 1 to {len(LINES)}, received {len(schedules)}")
-    if scale not in ("linear", "log"):
-        raise ValueError(f"scale must be 'linear' or 'log', received {scale!r}")
-    for name, count in (("steps_per_epoch", steps_per_epoch), ("epochs", epochs)):
-        wrong = f"{name} must be a whole number above 0, received {count!r}"
-        if not isinstance(count, Integral) or isinstance(count, bool):
-            raise TypeError(wrong)
-        if count < 1:
-            raise ValueError(wrong)
+    drawn = _labelled("schedules", schedules)
+    if not isinstance(scale, str) or scale not in ("linear", "log"):
+        raise ValueError(f"scale must be 'linear' or 'log', received {_kind(scale)}")
+    steps_per_epoch = _count("steps_per_epoch", steps_per_epoch)
+    epochs = _count("epochs", epochs)
+    if steps_per_epoch * epochs > 10_000_000:
+        raise ValueError(
+            f"steps_per_epoch and epochs must make 10,000,000 steps at most, received "
+            f"{steps_per_epoch} and {epochs}"
+        )
     steps = np.arange(steps_per_epoch * epochs)
-    curves = {label: rates_at(each, steps) for label, each in schedules.items()}
+    curves = {label: rates_at(each, steps) for label, each in drawn.items()}
+    for label, rates in curves.items():
+        for wrong in rates[~(np.isfinite(rates) & (rates >= 0))]:
+            raise ValueError(
+                f"rates of {label!r} must be finite numbers of at least 0, received {wrong:g}"
+            )
     figure, axes = subplots(height=3.4)
     # The stair of one step can be seen where there are few; many would make a large file.
     style = "steps-post" if len(steps) < 200 else "default"
@@ -261,6 +322,99 @@ def schedule(
     upper.spines["top"].set_visible(False)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def _count(name: str, value: Any) -> int:
+    wrong = f"{name} must be a whole number above 0, received {_kind(value)}"
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(wrong)
+    if value < 1:
+        raise ValueError(wrong)
+    return int(value)
+
+
+def _positive(name: str, value: Any) -> float:
+    wrong = f"{name} must be a finite number above 0, received {_kind(value)}"
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        raise TypeError(wrong)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer
+        number = math.inf
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(wrong)
+    return number
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, received {_kind(value)}")
+    return value
+
+
+def _labelled(name: str, given: Any, most: int | None = len(LINES)) -> dict[str, Any]:
+    """A mapping from labels, checked."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{name} must be a dict from labels, received a {type(given).__name__}")
+    if not given or (most and len(given) > most):
+        wanted = f"1 to {most}" if most else "1 or more"
+        raise ValueError(f"{name} must number {wanted}, received {len(given)}")
+    return {_text(f"each label of {name}", label): each for label, each in given.items()}
+
+
+def _pairs(name: str, given: Any) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """For each label two arrays of numbers."""
+    pairs = {}
+    for label, both in _labelled(name, given).items():
+        if not isinstance(both, tuple | list) or len(both) != 2:
+            raise TypeError(f"{name} of {label!r} must be two arrays, received {_kind(both)}")
+        first, second = (_array(f"{name} of {label!r}", each) for each in both)
+        pairs[label] = first, second
+    return pairs
+
+
+def _array(name: str, given: Any) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name} must have rows of one length, received {_kind(given)}") from None
+    if array.size and array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be numbers, received {_kind(given)}")
+    return array.astype(np.float64)
+
+
+def _row(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
+    """An array of one axis whose numbers have a place on a logarithmic one."""
+    if array.ndim != 1 or not array.size:
+        raise ValueError(f"{name} must be one row of at least one, received shape {array.shape}")
+    for wrong in array[~(np.isfinite(array) & (array > 0))]:
+        raise ValueError(f"{name} must be finite numbers above 0, received {wrong:g}")
+    return array
+
+
+def _losses(label: str, axes: str, array: NDArray[np.float64]) -> None:
+    if array.ndim != 2 or not array.size:
+        raise ValueError(f"losses of {label!r} must be by {axes}, received shape {array.shape}")
+    for wrong in array[array < 0]:
+        raise ValueError(f"losses of {label!r} must not be negative, received {wrong:g}")
+
+
+def _check_colours(colours: Any, number: int) -> None:
+    if isinstance(colours, str) or not isinstance(colours, Sequence):
+        raise TypeError(f"colours must be a sequence of colours, received {_kind(colours)}")
+    if wrong := [colour for colour in colours if not is_color_like(colour)]:
+        raise ValueError(f"colours must be colours of matplotlib, received {wrong[0]!r}")
+    if len(colours) != number:
+        raise ValueError(f"colours must number {number}, one a label, received {len(colours)}")
+
+
+def _kind(value: Any) -> str:
+    """A value, or what it is where that is not short."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an integer of more than 4,300 digits
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"a {type(value).__name__}"
 
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
@@ -295,6 +449,7 @@ def svg(figure: Figure, alt: str) -> str:
         The element, on one line.
 
     Raises:
+        TypeError: if `figure` is no figure of matplotlib, or `alt` no text.
         ValueError: if `alt` is empty.
 
     Example:
@@ -303,7 +458,9 @@ def svg(figure: Figure, alt: str) -> str:
         >>> plots.svg(figure, alt="Empty axes.")[:4]
         '<svg'
     """
-    if not alt.strip():
+    if not isinstance(figure, Figure):
+        raise TypeError(f"figure must be a figure of matplotlib, received {_kind(figure)}")
+    if not _text("alt", alt).strip():
         raise ValueError("alt must state in words what the figure shows, received an empty text")
     buffer = io.StringIO()
     with mpl.rc_context(STYLE):

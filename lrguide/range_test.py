@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,9 +28,12 @@ try:
         Floats,
         Run,
         checked_count,
+        checked_list,
         checked_number,
+        checked_rate,
         checked_seeds,
         noise,
+        told,
         train_along,
     )
 except ModuleNotFoundError:  # copied into your project, with traceless.py beside it
@@ -38,9 +42,12 @@ except ModuleNotFoundError:  # copied into your project, with traceless.py besid
         Floats,
         Run,
         checked_count,
+        checked_list,
         checked_number,
+        checked_rate,
         checked_seeds,
         noise,
+        told,
         train_along,
     )
 
@@ -57,6 +64,8 @@ RULES = {
     "cyclical maximum": "where nine tenths of the loss's whole fall have happened",
 }
 """The rules that `RangeTestResult.suggest` knows, and what they look for."""
+
+_MOST_STEPS = 1_000_000  # more than any sweep needs, and few enough to be held in memory
 
 # 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom; the last one serves for more,
 # which makes intervals at most a tenth too wide.
@@ -174,16 +183,18 @@ class RangeTestResult:
     """What a range test saw.
 
     Attributes:
-        rates: The rate of each step, growing.
+        rates: The rate of each step, growing; any sequence of numbers, held as an array.
         losses: One row per seed: the loss at each step, computed before that step's update; NaN
-            from where the seed's sweep was stopped.
+            from where the seed's sweep was stopped. An infinite loss is held as NaN.
         seeds: The seed of each row.
         monitor: "loss" (of the training batch) or "val_loss" (on `validation_data`, after the
             step's update).
         stopped: By seed, why the sweep ended early; "" if it did not.
 
     Raises:
-        ValueError: `losses` has not a row per seed and a column per rate.
+        ValueError: `losses` has not a row per seed and a column per rate, there is none of them,
+            the rates do not grow or are not finite numbers above 0, or an attribute makes no sense.
+        TypeError: An attribute has the wrong type.
 
     Example:
         >>> import numpy as np
@@ -204,13 +215,25 @@ class RangeTestResult:
     stopped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that the parts fit together."""
-        shape = (len(self.seeds), len(self.rates))
-        if self.losses.shape != shape:
+        """Check each part, hold it as an array or a tuple, and check that they fit together."""
+        rates, losses = _checked_rates(self.rates), _numbers("losses", self.losses)
+        if self.seeds is None:
+            raise TypeError("seeds must be a sequence of integers, received None")
+        seeds = checked_seeds(self.seeds, None)
+        if losses.shape != (shape := (len(seeds), len(rates))):
             raise ValueError(
                 f"losses must have a row per seed and a column per rate, {shape}, "
-                f"received {self.losses.shape}"
+                f"received {losses.shape}"
             )
+        if not isinstance(self.monitor, str) or self.monitor not in ("loss", "val_loss"):
+            raise ValueError(f"monitor must be 'loss' or 'val_loss', received {told(self.monitor)}")
+        stopped = tuple(checked_list("stopped", self.stopped, "reasons"))
+        if not all(isinstance(why, str) for why in stopped) or len(stopped) not in (0, len(seeds)):
+            raise ValueError(f"stopped must hold a text per seed or none, received {told(stopped)}")
+        losses = np.where(np.isfinite(losses), losses, np.nan)
+        parts = dict(rates=rates, losses=losses, seeds=seeds, stopped=stopped)
+        for name, part in parts.items():
+            object.__setattr__(self, name, part)
 
     def __str__(self) -> str:
         """What was swept, then a line for each rule, or why none has an answer."""
@@ -293,7 +316,7 @@ class RangeTestResult:
             class_weight: As in `lr_range_test`.
             shuffle: As in `lr_range_test`.
             build: As in `lr_range_test`; called anew where further rates follow.
-            verbose: 0 hides the progress bar.
+            verbose: 0 or False hides the progress bar.
 
         Returns:
             The losses, the tied rates and the intervals.
@@ -305,17 +328,16 @@ class RangeTestResult:
         further = 4 if rates is None else 0
         if rates is None:
             rates = self._rates_around()
-        if not isinstance(rates, Sequence | np.ndarray) or isinstance(rates, str):
-            raise TypeError(f"rates must be a sequence of numbers, received {rates!r}")
-        rates = sorted(checked_number("every rate", rate) for rate in rates)
-        if len(set(rates)) < max(2, len(rates)):
-            raise ValueError(f"rates must be at least 2, all different, received {rates}")
+        listed = checked_list("rates", rates, "numbers")
+        rates = sorted(checked_rate("every rate", rate) for rate in listed)
+        if len(np.unique(np.asarray(rates, np.float32))) < max(2, len(rates)):
+            raise ValueError(f"rates must be at least 2, all different, received {told(rates)}")
         if seeds is None:
             seeds = self.seeds if len(self.seeds) > 1 else (0, 1, 2)
         seeds = checked_seeds(seeds, x)
         if len(seeds) < 2:
             raise ValueError(f"seeds must be at least 2 to pair the rates, received {list(seeds)}")
-        checked_count("steps", steps)
+        checked_count("steps", steps, most=_MOST_STEPS)
         data = dict(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight)
         data |= dict(class_weight=class_weight, shuffle=shuffle)
 
@@ -366,9 +388,12 @@ class RangeTestResult:
 
         Raises:
             ValueError: A rule is unknown.
+            TypeError: `ax` are no axes of matplotlib, or `rules` is no sequence.
         """
-        if unknown := [rule for rule in rules if rule not in RULES]:
-            raise ValueError(f"rules must be among {list(RULES)}, received {unknown[0]!r}")
+        rules = checked_list("rules", rules, "names")
+        if unknown := [rule for rule in rules if rule not in list(RULES)]:
+            raise ValueError(f"rules must be among {list(RULES)}, received {told(unknown[0])}")
+        _check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 
@@ -377,6 +402,8 @@ class RangeTestResult:
             warnings.simplefilter("ignore", RuntimeWarning)  # columns where every seed has stopped
             median = np.nanmedian(self.losses, axis=0)
             low, high = np.nanmin(self.losses, axis=0), np.nanmax(self.losses, axis=0)
+            start = np.nanmedian(self.losses[:, : _tenth(self.losses)])
+            lowest = np.nanmin(self.losses)
         ax.fill_between(self.rates, low, high, alpha=0.25, label="smallest to largest over seeds")
         ax.plot(self.rates, median, label=f"median of {len(self.seeds)} seeds")
         found = self.suggest()
@@ -386,8 +413,8 @@ class RangeTestResult:
                 ax.axvline(rate, color=f"C{number}", linestyle="--", label=f"{rule}: {rate:.2g}")
         ax.set_xscale("log")
         # A diverged tail would flatten everything else.
-        start, lowest = np.nanmedian(self.losses[:, : _tenth(self.losses)]), np.nanmin(self.losses)
-        ax.set_ylim(lowest - 0.1 * (start - lowest), start + 1.5 * (start - lowest) + 1e-9)
+        if math.isfinite(start):
+            ax.set_ylim(lowest - 0.1 * (start - lowest), start + 1.5 * (start - lowest) + 1e-9)
         ax.set_xlabel("learning rate")
         ax.set_ylabel("validation loss" if self.monitor == "val_loss" else "loss of the batch")
         ax.legend()
@@ -405,7 +432,17 @@ class RangeTestResult:
         }
 
     def to_csv(self, path: str | Path) -> None:
-        """Write one line per step: the rate, then the loss of each seed (empty once stopped)."""
+        """Write one line per step: the rate, then the loss of each seed (empty once stopped).
+
+        Args:
+            path: Of the file, which is replaced if there is one.
+
+        Raises:
+            TypeError: `path` is no path.
+            OSError: The file cannot be written.
+        """
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"path must be a path, received {told(path)}")
         with open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["rate", *(f"{self.monitor} (seed {seed})" for seed in self.seeds)])
@@ -480,7 +517,7 @@ def lr_range_test(
             stops for this. A loss that is not finite always ends its sweep.
         build: Function without arguments that returns a new compiled model, called once for each
             seed after that seed was set: initial weights vary too.
-        verbose: 0 hides the progress bar.
+        verbose: 0 or False hides the progress bar.
 
     Returns:
         The rates and the losses of each seed; then `suggest()`, `plot()` and `confirm()`.
@@ -507,16 +544,10 @@ def lr_range_test(
         >>> 1e-3 < result.suggest()["minimum/10"].rate < 1
         True
     """
-    low, high = checked_number("min_rate", min_rate), checked_number("max_rate", max_rate)
-    if low >= high:
-        raise ValueError(f"min_rate must be below max_rate, received {min_rate} and {max_rate}")
-    checked_count("steps", steps, 2)
-    if sweep not in ("exponential", "linear"):
-        raise ValueError(f"sweep must be 'exponential' or 'linear', received {sweep!r}")
+    rates = _sweep(min_rate, max_rate, steps, sweep)
     if stop_factor is not None:
         checked_number("stop_factor", stop_factor, above=1)
     seeds = checked_seeds(seeds, x)
-    rates = (np.geomspace if sweep == "exponential" else np.linspace)(low, high, steps)
     data = dict(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight)
     data |= dict(class_weight=class_weight, shuffle=shuffle)
     (runs,) = train_along(
@@ -536,6 +567,51 @@ def lr_range_test(
     monitor = "loss" if validation_data is None else "val_loss"
     stopped = tuple(reason for _, reason in runs)
     return RangeTestResult(rates, losses, seeds, monitor, stopped)
+
+
+def _sweep(min_rate: Any, max_rate: Any, steps: Any, sweep: Any) -> Floats:
+    """The rate of each step, once the arguments that make it are known to make sense."""
+    low, high = checked_rate("min_rate", min_rate), checked_rate("max_rate", max_rate)
+    if low >= high:
+        raise ValueError(f"min_rate must be below max_rate, received {min_rate} and {max_rate}")
+    count = checked_count("steps", steps, 2, _MOST_STEPS)
+    if not isinstance(sweep, str) or sweep not in ("exponential", "linear"):
+        raise ValueError(f"sweep must be 'exponential' or 'linear', received {told(sweep)}")
+    rates: Floats = (np.geomspace if sweep == "exponential" else np.linspace)(low, high, count)
+    if (np.diff(rates.astype(np.float32)) <= 0).any():
+        raise ValueError(
+            f"min_rate and max_rate must leave room for {count} different rates in float32, "
+            f"received {min_rate} and {max_rate}"
+        )
+    return rates
+
+
+def _numbers(name: str, values: Any) -> Floats:
+    try:
+        array = np.array(values)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name} must have rows of one length, received {told(values)}") from None
+    if array.size and array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be numbers, received {told(values)}")
+    return array.astype(np.float64)
+
+
+def _checked_rates(values: Any) -> Floats:
+    rates = _numbers("rates", values)
+    if rates.ndim != 1 or not rates.size:
+        raise ValueError(f"rates must be one row of at least one, received {told(values)}")
+    for wrong in rates[~(np.isfinite(rates) & (rates > 0))]:
+        raise ValueError(f"every rate must be a finite number above 0, received {wrong}")
+    for place in np.flatnonzero(np.diff(rates) <= 0):
+        raise ValueError(f"rates must grow, received {rates[place + 1]} after {rates[place]}")
+    return rates
+
+
+def _check_axes(ax: Any) -> None:
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(f"ax must be axes of matplotlib, received {told(ax)}")
 
 
 def _tenth(losses: Floats) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import sentence, without_a_row
 
 from lrguide import data
 from lrguide.guide.settings import BUDGETS
@@ -181,20 +182,56 @@ def test_first_takes_the_beginning_of_each_part(sizes):
             np.testing.assert_array_equal(getattr(begun, name), getattr(whole, name)[:size])
 
 
-@pytest.mark.parametrize(
-    ("sizes", "message"),
-    [
-        ((12001, 1, 1), "train images must number 1 to 12000 in this data, received 12001"),
-        ((1, 3001, 1), "validation images must number 1 to 3000 in this data, received 3001"),
-        ((1, 1, 0), "test images must number 1 to 3000 in this data, received 0"),
-        ((-1, 1, 1), "train images must number 1 to 12000 in this data, received -1"),
-        ((1.5, 1, 1), "train images must number 1 to 12000 in this data, received 1.5"),
-        (("9", 1, 1), "train images must number 1 to 12000 in this data, received '9'"),
-    ],
-)
-def test_first_refuses_other_numbers_of_images(sizes, message):
-    with pytest.raises(ValueError, match=f"^{message}$"):
-        data.mnist_subset().first(*sizes)
+SIZES = dict(training=1, validation=1, test=1)
+FIRST = [
+    ({name: size}, error, f"{part} images must number 1 to {most} in this data, received {told}")
+    for name, part, most in [
+        ("training", "train", 12000),
+        ("validation", "validation", 3000),
+        ("test", "test", 3000),
+    ]
+    for size, error, told in [
+        (most + 1, ValueError, most + 1),
+        (np.int64(0), ValueError, 0),
+        (-1, ValueError, -1),
+        (1.5, TypeError, 1.5),
+        (np.float32(2), TypeError, "np.float32(2.0)"),
+        ("9", TypeError, "'9'"),
+        (True, TypeError, True),
+        (np.True_, TypeError, "np.True_"),
+        (None, TypeError, None),
+    ]
+]
+PARTLY = {f"{axis}_{part}": np.ones(4) for part in PARTS for axis in "xy"}
+MADE = [
+    *(({name: [1, 2]}, TypeError, f"{name} must be an array, received list") for name in PARTLY),
+    *(
+        ({name: np.ones(3)}, ValueError, f"x_{name[2:]} and y_{name[2:]} must be equally long, rec")
+        for name in PARTLY
+    ),
+    (dict(x_test=np.float32(1)), TypeError, "x_test must be an array, received float32"),
+]
+
+
+@pytest.mark.parametrize(("changed", "error", "message"), FIRST)
+def test_first_refuses_other_numbers_of_images(changed, error, message):
+    found = sentence(error, lambda: data.mnist_subset().first(**{**SIZES, **changed}))
+    assert found == message
+
+
+@pytest.mark.parametrize(("changed", "error", "message"), MADE)
+def test_digits_without_their_labels_are_refused(changed, error, message):
+    assert sentence(error, lambda: data.Digits(**{**PARTLY, **changed})).startswith(message)
+
+
+def test_each_parameter_has_a_bad_argument_above():
+    assert without_a_row(data.Digits, MADE) == without_a_row(data.Digits.first, FIRST) == []
+    assert without_a_row(data.mnist_subset, []) == without_a_row(data.mnist_full, []) == []
+
+
+@pytest.mark.parametrize("size", [np.int64(5), np.uint8(5)])
+def test_numpy_s_integers_are_numbers_of_images(size):
+    assert len(data.mnist_subset().first(size, 5, size).x_test) == 5
 
 
 # Spoilt files

@@ -1,5 +1,7 @@
 """Figures as SVG: they follow the page, and are legible for every colour vision."""
 
+import inspect
+import math
 import re
 from typing import Any
 
@@ -9,6 +11,7 @@ from keras import ops
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from refusals import Row, sentence, without_a_row
 
 from lrguide import plots
 
@@ -153,24 +156,182 @@ def test_a_figure_of_long_schedules_stays_small() -> None:
     assert len(plots.svg(figure, "two schedules")) < 20_000
 
 
-@pytest.mark.parametrize(
-    "wrong, error, words",
-    [
-        ({"schedules": {}}, ValueError, "schedules must number 1 to 20, received 0"),
+# What cannot be drawn.
+
+CURVE = {"a": ([[1.0, 0.5]], [[1.0, 0.4]])}
+SWEPT = {"a": ([0.1, 1.0], [[0.9, 0.8], [0.4, 0.5]])}
+RANGES = dict(colours=["C0", "C1"], beside="a", ticks=[0.1, 0.3], xlabel="loss")
+DRAWN: dict[str, dict[str, Any]] = {
+    "subplots": {},
+    "loss_by_epoch": dict(curves=CURVE, chance=2.3, top=5),
+    "loss_by_rate": dict(curves=SWEPT, chance=2.3, top=5, ylabel="loss"),
+    "ranges": dict(losses={"a": [0.3, 0.2], "b": [0.1]}, **RANGES),
+    "schedule": dict(schedules={"a": 0.1}, steps_per_epoch=10, epochs=2),
+    "svg": dict(figure=Figure(), alt="nothing"),
+}
+"""Arguments that are right."""
+
+
+def positive(name: str) -> list[Row]:
+    wanted = f"{name} must be a finite number above 0, received"
+    return [
+        *(({name: bad}, ValueError, f"{wanted} {bad}") for bad in (0, -1.0, math.nan, math.inf)),
+        *(({name: bad}, TypeError, f"{wanted} {bad!r}") for bad in (None, True, "5")),
+        ({name: 10**400}, ValueError, f"{wanted} a int"),
+    ]
+
+
+def counted(name: str) -> list[Row]:
+    wanted = f"{name} must be a whole number above 0, received"
+    return [
+        *(({name: bad}, ValueError, f"{wanted} {bad}") for bad in (0, -1)),
+        *(({name: bad}, TypeError, f"{wanted} {bad!r}") for bad in (1.5, True, "5")),
+    ]
+
+
+def labelled(name: str, most: str, each: Any) -> list[Row]:
+    many = {str(n): each for n in range(21)}
+    return [
+        ({name: {}}, ValueError, f"{name} must number 1 to {most}, received 0"),
+        ({name: many}, ValueError, f"{name} must number 1 to {most}, received 21"),
+        ({name: [each]}, TypeError, f"{name} must be a dict from labels, received a list"),
+        ({name: {7: each}}, TypeError, f"each label of {name} must be text, received 7"),
+    ]
+
+
+def rows_of_numbers(name: str, told: str, make: Any = lambda row: row) -> list[Row]:
+    above, row = f"{told} must be finite numbers above 0, received", f"{told} must be one row of at"
+    return [
+        *(({name: make([1, bad])}, ValueError, f"{above} {bad}") for bad in (0, -1)),
+        *(({name: make([1, bad])}, ValueError, f"{above} {bad}") for bad in (math.nan, math.inf)),
+        ({name: make([])}, ValueError, f"{row} least one, received shape (0,)"),
+        ({name: make(3)}, ValueError, f"{row} least one, received shape ()"),
+        ({name: make([[1.0]])}, ValueError, f"{row} least one, received shape (1, 1)"),
+        ({name: make(["x"])}, TypeError, f"{told} must be numbers, received ['x']"),
+        ({name: make([True])}, TypeError, f"{told} must be numbers, received [True]"),
+    ]
+
+
+BOTH = "curves of 'a' must be two arrays, received"
+BY_EPOCH = "losses of 'a' must be by seeds and epochs, received shape"
+BY_RATE = "losses of 'a' must be by rates and seeds, received shape"
+UNEQUAL = "curves of 'a' must have rows of one length, received [[1], [1, 2]]"
+REFUSED: dict[str, list[Row]] = {
+    "subplots": [*counted("rows"), *counted("columns"), *positive("height")],
+    "loss_by_epoch": [
+        *labelled("curves", "20", CURVE["a"]),
+        (dict(curves={"a": None}), TypeError, f"{BOTH} None"),
+        (dict(curves={"a": ([[1]],)}), TypeError, f"{BOTH} ([[1]],)"),
+        (dict(curves={"a": ([1], [1])}), ValueError, f"{BY_EPOCH} (1,)"),
+        (dict(curves={"a": ([[]], [[]])}), ValueError, f"{BY_EPOCH} (1, 0)"),
+        (dict(curves={"a": ([[1], [1, 2]], [[1]])}), ValueError, UNEQUAL),
         (
-            {"schedules": dict.fromkeys(range(21), 0.1)},
+            dict(curves={"a": ([[1]], [[1, 2]])}),
             ValueError,
-            "must number 1 to 20, received 21",
+            "training and validation losses of 'a' must have one shape, received (1, 1) and (1, 2)",
         ),
-        ({"schedules": {"a": "cosine"}}, TypeError, "schedule must be a Keras schedule"),
-        ({"steps_per_epoch": 0}, ValueError, "steps_per_epoch must be a whole number above 0"),
-        ({"epochs": 1.5}, TypeError, "epochs must be a whole number above 0, received 1.5"),
-        ({"scale": "sqrt"}, ValueError, "scale must be 'linear' or 'log', received 'sqrt'"),
+        (
+            dict(curves={"a": ([[1]], [[-2]])}),
+            ValueError,
+            "losses of 'a' must not be negative, received -2",
+        ),
+        (
+            dict(curves={"a": ([["x"]], [[1]])}),
+            TypeError,
+            "curves of 'a' must be numbers, received [['x']]",
+        ),
+        *positive("chance"),
+        *positive("top"),
     ],
+    "loss_by_rate": [
+        *labelled("curves", "20", SWEPT["a"]),
+        *rows_of_numbers("curves", "rates of 'a'", lambda rates: {"a": (rates, [[1], [1]])})[:7],
+        (dict(curves={"a": (["x"], [[1]])}), TypeError, "curves of 'a' must be numbers, received"),
+        (dict(curves={"a": ([1], [1])}), ValueError, f"{BY_RATE} (1,)"),
+        (
+            dict(curves={"a": ([1, 2], [[1, 2]])}),
+            ValueError,
+            "losses of 'a' must have a row for each of 2 rates, received 1",
+        ),
+        (
+            dict(curves={"a": ([1], [[-2]])}),
+            ValueError,
+            "losses of 'a' must not be negative, received -2",
+        ),
+        *positive("chance"),
+        *positive("top"),
+        (dict(ylabel=3), TypeError, "ylabel must be text, received 3"),
+    ],
+    "ranges": [
+        *(row for row in labelled("losses", "20", [1.0]) if " to 20" not in row[2]),
+        (dict(losses={}), ValueError, "losses must number 1 or more, received 0"),
+        *rows_of_numbers("losses", "losses of 'a'", lambda row: {"a": row, "b": [1]}),
+        (dict(colours=["C0"]), ValueError, "colours must number 2, one a label, received 1"),
+        (dict(colours="C0"), TypeError, "colours must be a sequence of colours, received 'C0'"),
+        (
+            dict(colours=["C0", "reddish"]),
+            ValueError,
+            "colours must be colours of matplotlib, received 'reddish'",
+        ),
+        (dict(beside="c"), ValueError, "beside must be one of ['a', 'b'], received 'c'"),
+        (dict(beside=["a"]), ValueError, "beside must be one of ['a', 'b'], received ['a']"),
+        *rows_of_numbers("ticks", "ticks"),
+        (dict(xlabel=None), TypeError, "xlabel must be text, received None"),
+    ],
+    "schedule": [
+        *labelled("schedules", "20", 0.1),
+        (dict(schedules={"a": "cosine"}), TypeError, "schedule must be a Keras schedule"),
+        *counted("steps_per_epoch"),
+        *counted("epochs"),
+        (
+            dict(steps_per_epoch=10**9),
+            ValueError,
+            "steps_per_epoch and epochs must make 10,000,000 steps at most, received 1000000000",
+        ),
+        (dict(scale="sqrt"), ValueError, "scale must be 'linear' or 'log', received 'sqrt'"),
+        (dict(scale=None), ValueError, "scale must be 'linear' or 'log', received None"),
+    ],
+    "svg": [
+        (dict(figure=None), TypeError, "figure must be a figure of matplotlib, received None"),
+        (dict(alt=3), TypeError, "alt must be text, received 3"),
+        (dict(alt=" "), ValueError, "alt must state in words what the figure shows, received an"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [(name, row) for name, rows in REFUSED.items() for row in rows],
+    ids=lambda part: part if isinstance(part, str) else part[2][:70],
 )
-def test_schedules_that_cannot_be_drawn_are_refused(
-    wrong: dict[str, Any], error: type[Exception], words: str
-) -> None:
-    good = {"schedules": {"a": 0.1}, "steps_per_epoch": 10, "epochs": 2}
-    with pytest.raises(error, match=words):
-        plots.schedule(**{**good, **wrong})
+def test_what_cannot_be_drawn_is_refused_in_one_sentence(name: str, row: Row) -> None:
+    changed, error, message = row
+    found = sentence(error, lambda: getattr(plots, name)(**{**DRAWN[name], **changed}))
+    assert found.startswith(message) and "received" in found
+
+
+def test_a_schedule_with_a_negative_or_endless_rate_is_refused() -> None:
+    def falling(rate: float) -> Any:
+        return ExponentialDecay(rate, 1, 10.0)
+
+    for rate, told in ((-0.5, "-0.5"), (1.0, "inf")):
+        given = dict(schedules={"a": falling(rate)}, steps_per_epoch=50, epochs=1)
+        message = f"rates of 'a' must be finite numbers of at least 0, received {told}"
+        assert sentence(ValueError, lambda: plots.schedule(**given)) == message  # noqa: B023
+
+
+def test_each_parameter_of_each_figure_has_a_bad_argument_above() -> None:
+    public = {n for n, f in vars(plots).items() if inspect.isfunction(f) and n[0] != "_"}
+    assert {name for name in public if getattr(plots, name).__module__ == plots.__name__} == {
+        *REFUSED
+    }
+    for name, rows in REFUSED.items():
+        assert without_a_row(getattr(plots, name), rows) == []
+        getattr(plots, name)(**DRAWN[name])
+
+
+def test_numpy_s_numbers_and_tuples_are_drawn_too() -> None:
+    plots.subplots(np.int64(1), np.int32(2), height=np.float32(2))
+    plots.loss_by_epoch({"a": [np.ones((1, 2)), ((1, 2),)]}, chance=np.float64(2), top=np.int64(3))
+    plots.ranges({"a": (1, 2)}, colours=["C0"], beside="a", ticks=np.array([1, 2]), xlabel="")
+    plots.schedule({"a": np.float32(0.1)}, steps_per_epoch=np.int64(3), epochs=np.uint8(2))

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import csv
 import json
+import types
+from array import array
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
+from keras import layers
 from matplotlib.figure import Figure
+from refusals import Row, sentence, without_a_row
 from test_traceless import (
     BRIEF,
+    LABELS,
+    Batches,
     X,
     Y,
     arrays,
     by_hand,
+    classifier,
     differences,
     linear,
+    momentum,
     plant,
-    sentence,
+    several,
+    small,
     surroundings,
     uncompiled,
 )
@@ -31,7 +42,7 @@ from lrguide import traceless
 from lrguide.data import mnist_subset
 from lrguide.model import article_cnn
 from lrguide.range_test import RULES, RangeTestResult, _compare, lr_range_test
-from lrguide.traceless import state_digest
+from lrguide.traceless import checked_seeds, state_digest
 
 # What is swept: rates and losses against plain NumPy.
 
@@ -355,75 +366,304 @@ def test_on_digits_the_range_is_that_of_everyday_use():
 # What is refused, before anything begins.
 
 
+def frozen_whole() -> keras.Model:
+    model = linear()
+    model.trainable = False
+    return model
+
+
+def without_loss() -> keras.Model:
+    model = uncompiled()
+    model.compile("sgd")
+    return model
+
+
+def batched(*parts: Any) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(parts).batch(8)
+
+
+def generated(*parts: Any) -> Any:
+    return (part for part in [parts])
+
+
 POSITIVE = "must be a finite number above 0, received"
-NO_TARGETS = "y must hold the targets where x is an array or several, received None"
-REFUSED = [
-    (dict(y=None), ValueError, NO_TARGETS),
-    (dict(x=(X, Y), y=None), ValueError, NO_TARGETS),
-    (dict(min_rate="a"), TypeError, "min_rate must be a number, received 'a'"),
-    (dict(min_rate=True), TypeError, "min_rate must be a number, received True"),
-    (dict(min_rate=0), ValueError, f"min_rate {POSITIVE} 0"),
-    (dict(min_rate=-1.0), ValueError, f"min_rate {POSITIVE} -1.0"),
-    (dict(max_rate=float("nan")), ValueError, f"max_rate {POSITIVE} nan"),
-    (dict(max_rate=float("inf")), ValueError, f"max_rate {POSITIVE} inf"),
-    (
-        dict(min_rate=0.2, max_rate=0.1),
-        ValueError,
-        "min_rate must be below max_rate, received 0.2 and 0.1",
-    ),
-    (dict(steps=1), ValueError, "steps must be at least 2, received 1"),
-    (dict(steps=9.5), TypeError, "steps must be an integer, received 9.5"),
-    (
-        dict(sweep="cosine"),
-        ValueError,
-        "sweep must be 'exponential' or 'linear', received 'cosine'",
-    ),
-    (dict(seeds=3), TypeError, "seeds must be a sequence of integers, received 3"),
-    (dict(seeds="12"), TypeError, "seeds must be a sequence of integers, received '12'"),
-    (dict(seeds=[0.5]), TypeError, "every seed must be an integer, received 0.5"),
-    (dict(seeds=[-1]), ValueError, "every seed must be at least 0, received -1"),
-    (dict(seeds=[2**32]), ValueError, "every seed must be below 2**32, received 4294967296"),
-    (dict(seeds=[]), ValueError, "seeds must be at least one and all different, received []"),
-    (
-        dict(seeds=[1, 1]),
-        ValueError,
-        "seeds must be at least one and all different, received [1, 1]",
-    ),
-    (
-        dict(x=(pair for pair in [(X, Y)]), y=None, seeds=[0, 1]),
-        ValueError,
-        "seeds must be one, as x is a generator, received [0, 1]",
-    ),
-    (dict(stop_factor=1), ValueError, "stop_factor must be a finite number above 1, received 1"),
-    (dict(verbose=2), ValueError, "verbose must be 0 or 1, received 2"),
-    (dict(batch_size=0), ValueError, "batch_size must be at least 1, received 0"),
-    (dict(batch_size="8"), TypeError, "batch_size must be an integer, received '8'"),
-    (dict(shuffle="batch"), TypeError, "shuffle must be True or False, received 'batch'"),
-    (dict(class_weight=[1, 2]), TypeError, "class_weight must be a dict, received [1, 2]"),
+NO_TARGETS = "must hold the targets where x is an array or several, received None"
+FLOAT32 = "must be from 1.2e-38 to 3.4e+38, the limits of float32, received"
+SET = "must be an array, several in a list, tuple or dict"
+PAIR = "validation_data must be (x, y), (x, y, sample_weight) or a dataset, received"
+LENGTHS = "samples must be equally many, received"
+HUGE = f"{10**400}"[:60] + "..."
+NO_LIST = "seeds must be a sequence of integers, received"
+SEEDS = "seeds must be at least one and all different, received"
+WHAT = "ndarray of shape"
+
+DATA: list[Row] = [
+    # x
     (dict(x=None), ValueError, "x must hold training data, received None"),
     (dict(x=X[:0], y=Y[:0]), ValueError, "x must hold at least one sample, received none"),
+    (dict(x=[], y=Y), ValueError, "x must hold at least one sample, received none"),
+    (dict(x=0.2), TypeError, f"x {SET}, or a dataset, received 0.2"),
+    (dict(x="images"), TypeError, f"x {SET}, or a dataset, received 'images'"),
+    (dict(x=[[1.0, 2.0]]), TypeError, f"x {SET}, or a dataset, received [[1.0, 2.0]]"),
+    (dict(x=iter([])), TypeError, "x must be an array"),
+    (dict(x=np.float32(3)), ValueError, "x must have an axis of samples, received 3.0"),
+    (dict(x=keras.Input((6,))), TypeError, "x must be an array"),
+    (
+        dict(x=X.astype("datetime64[s]")),
+        TypeError,
+        f"x must hold numbers, received {WHAT} (40, 6) and dtype datetime64[s]",
+    ),
+    (
+        dict(x=[X, X]),
+        ValueError,
+        "x must hold 1 array, one an input of the model, received 2",
+    ),
+    (dict(x=X[:, :5]), ValueError, "x must have shape (None, 6) for the input"),
+    (
+        dict(x=batched(X[:, :5], Y), y=None, batch_size=None),
+        ValueError,
+        "x must have shape (None, 6) for the input",
+    ),
+    (dict(x={"a": X}), ValueError, "x must hold the inputs ["),
+    (
+        dict(x={"a": X, "c": X}, y={"u": Y, "v": LABELS}, model=several),
+        ValueError,
+        "x must hold the inputs ['a', 'b'], received ['a', 'c']",
+    ),
+    (
+        dict(x=[X], y={"u": Y, "v": LABELS}, model=several),
+        ValueError,
+        "x must hold 2 arrays, one an input of the model, received 1",
+    ),
+    (
+        dict(x=batched(X[:0], Y[:0]), y=None),
+        ValueError,
+        "x must hold at least one sample, received none",
+    ),
+    # y
+    (dict(y=None), ValueError, f"y {NO_TARGETS}"),
+    (dict(x=(X, Y), y=None), ValueError, f"y {NO_TARGETS}"),
+    (dict(x=batched(X), y=None), ValueError, f"y {NO_TARGETS}"),
+    (dict(y=0.2), TypeError, f"y {SET}, received 0.2"),
+    (dict(y=[1, 2]), TypeError, f"y {SET}, received [1, 2]"),
+    (dict(y=Y[:-1]), ValueError, f"{LENGTHS} 40 in x and 39 in y"),
+    (dict(y=tf.constant(Y[:-1])), ValueError, f"{LENGTHS} 40 in x and 39 in y"),
+    (dict(x=scipy.sparse.csr_matrix(X[1:])), ValueError, f"{LENGTHS} 39 in x and 40 in y"),
+    (
+        dict(x={"a": X, "b": X[1:]}, y={"u": Y, "v": LABELS}, model=several),
+        ValueError,
+        f"{LENGTHS} 40 in x and 39 in x and 40 in y",
+    ),
+    (
+        dict(y=np.array(["cat"] * 40)),
+        TypeError,
+        f"y must hold numbers, received {WHAT} (40,) and dtype str96",
+    ),
+    (
+        dict(y=tf.constant(["cat"] * 40)),
+        TypeError,
+        "y must hold numbers, received EagerTensor of shape (40,) and dtype string",
+    ),
+    (dict(y=[Y, Y]), ValueError, "y must hold 1 array, one an output of the model, received 2"),
+    (
+        dict(x={"a": X, "b": X}, y=Y, model=several),
+        ValueError,
+        "y must hold 2 arrays, one an output of the model, received 1",
+    ),
+    *[
+        (
+            dict(x=x),
+            ValueError,
+            f"y must be None, as x is a {kind} and holds it itself, received {WHAT} (40, 1)",
+        )
+        for x, kind in [
+            (batched(X, Y), "_BatchDataset"),
+            (Batches(), "Batches"),
+        ]
+    ],
+    (
+        dict(x=generated(X, Y), seeds=[0]),
+        ValueError,
+        f"y must be None, as x is a generator and holds it itself, received {WHAT} (40, 1)",
+    ),
+    # sample_weight
+    (dict(sample_weight=0.5), TypeError, f"sample_weight {SET}, received 0.5"),
+    (dict(sample_weight=np.float32(0.5)), ValueError, "sample_weight must have an axis of sam"),
+    (dict(sample_weight=[0.5] * 40), TypeError, f"sample_weight {SET}, received [0.5, 0.5"),
+    (
+        dict(sample_weight=np.ones(39)),
+        ValueError,
+        f"{LENGTHS} 40 in x and 40 in y and 39 in sample_weight",
+    ),
+    (
+        dict(sample_weight=np.array(["1"] * 40)),
+        TypeError,
+        f"sample_weight must hold numbers, received {WHAT} (40,) and dtype str32",
+    ),
+    (
+        dict(sample_weight={"u": np.ones(40)}),
+        TypeError,
+        "sample_weight must be an array, as y is, received a dict",
+    ),
+    *[
+        (
+            dict(sample_weight=make(np.where(np.arange(40) == 7, wrong, 1.0))),
+            ValueError,
+            f"sample_weight must hold finite numbers, received {wrong} among them",
+        )
+        for make, wrong in [(np.array, np.nan), (np.array, np.inf), (tf.constant, np.nan)]
+    ],
+    (
+        dict(x=batched(X, Y), y=None, sample_weight=np.ones(40)),
+        ValueError,
+        "sample_weight must be None, as x is a _BatchDataset and holds it itself, "
+        f"received {WHAT} (40,)",
+    ),
+    *[
+        (
+            dict(x={"a": X, "b": X}, y={"u": Y, "v": LABELS}, sample_weight=w, model=several),
+            ValueError,
+            f"sample_weight must be one a sample or as y is, received {told}",
+        )
+        for w, told in [
+            (np.ones((40, 2)), f"{WHAT} (40, 2)"),
+            ([np.ones(40)] * 2, "list of 2 for dict of 2"),
+        ]
+    ],
+    # class_weight
+    (dict(class_weight=[1, 2]), TypeError, "class_weight must be a dict, received [1, 2]"),
+    *[
+        (dict(class_weight={1: weight}), error, f"class_weight of class 1 must be a {told}")
+        for weight, error, told in [
+            ("a", TypeError, "number, received 'a'"),
+            (True, TypeError, "number, received True"),
+            (np.nan, ValueError, "finite number of at least 0, received nan"),
+            (-1, ValueError, "finite number of at least 0, received -1"),
+            (10**400, ValueError, f"finite number of at least 0, received {HUGE}"),
+        ]
+    ],
+    *[
+        (dict(class_weight={key: 1.0}), TypeError, f"every class of class_weight {told}")
+        for key, told in [
+            ("cat", "must be an integer, received 'cat'"),
+            (0.0, "must be an integer, received 0.0"),
+            (True, "must be an integer, received True"),
+        ]
+    ],
+    (
+        dict(class_weight={-1: 1.0}),
+        ValueError,
+        "every class of class_weight must be at least 0, received -1",
+    ),
+    (
+        dict(class_weight={0: 1.0}, sample_weight=np.ones(40)),
+        ValueError,
+        "class_weight must be None beside sample_weight, received both",
+    ),
+    (
+        dict(x=batched(X, Y, Y[:, 0]), y=None, class_weight={0: 1.0}),
+        ValueError,
+        "class_weight must be None beside sample_weight, received both in x",
+    ),
+    (
+        dict(x=batched(X, Y), y=None, class_weight={}),
+        ValueError,
+        "class_weight must hold a class where x is a dataset, received {}",
+    ),
+    (
+        dict(x=generated(X, Y), y=None, class_weight={0: 1.0}, seeds=[0]),
+        ValueError,
+        "class_weight must be None where x is a generator, received it",
+    ),
+    (
+        dict(x={"a": X, "b": X}, y=[Y, LABELS], class_weight={0: 1.0}, model=several),
+        ValueError,
+        "class_weight must be None where y is several, received it beside 2 in y",
+    ),
+    (
+        dict(x=Batches(), y=None, class_weight={0: 1.0}, model=several),
+        ValueError,
+        "class_weight must be None where a model has several outputs, received 2",
+    ),
+    (
+        dict(y=None, class_weight={0: 1.0}),
+        ValueError,
+        "class_weight must be None without y, received it alone",
+    ),
+    # validation_data
+    (dict(validation_data=0.2), TypeError, f"{PAIR} 0.2"),
+    (dict(validation_data="test"), TypeError, f"{PAIR} 'test'"),
+    (dict(validation_data=X), ValueError, f"{PAIR} ndarray of length 40"),
+    (dict(validation_data=[X, Y]), ValueError, f"{PAIR} list of length 2"),
+    (dict(validation_data=(X,)), ValueError, f"{PAIR} tuple of length 1"),
+    (
+        dict(validation_data=(None, None)),
+        ValueError,
+        "x of validation_data must hold data to measure on, received None",
+    ),
+    (dict(validation_data=(X, None)), ValueError, f"y of validation_data {NO_TARGETS}"),
     (
         dict(validation_data=(X[:0], Y[:0])),
         ValueError,
-        "validation_data must hold at least one sample, received none",
+        "x of validation_data must hold at least one sample, received none",
     ),
     (
-        dict(validation_data=X),
+        dict(validation_data=(X, Y[1:])),
         ValueError,
-        "validation_data must be (x, y), (x, y, sample_weight) or a dataset, "
-        "received ndarray of length 40",
+        f"{LENGTHS} 40 in x of validation_data and 39 in y of validation_data",
     ),
     (
-        dict(validation_data=(pair for pair in [(X, Y)])),
+        dict(validation_data=([X, X], Y)),
+        ValueError,
+        "x of validation_data must hold 1 array, one an input of the model, received 2",
+    ),
+    (
+        dict(validation_data=(X, Y, np.full(40, np.nan))),
+        ValueError,
+        "sample_weight of validation_data must hold finite numbers, received nan among them",
+    ),
+    (
+        dict(validation_data=generated(X, Y)),
         ValueError,
         "validation_data must be readable more than once, received a generator",
     ),
+    (
+        dict(validation_data=batched(X, Y).repeat()),
+        ValueError,
+        "validation_data must come to an end, received an endless dataset",
+    ),
+    # the rest of what `fit` takes
+    (dict(batch_size=0), ValueError, "batch_size must be at least 1, received 0"),
+    (dict(batch_size="8"), TypeError, "batch_size must be an integer, received '8'"),
+    (dict(batch_size=True), TypeError, "batch_size must be an integer, received True"),
+    (
+        dict(batch_size=10**400),
+        ValueError,
+        f"batch_size must be at most 9223372036854775807, received {HUGE}",
+    ),
+    (dict(shuffle="batch"), TypeError, "shuffle must be True or False, received 'batch'"),
+    (dict(shuffle=1), TypeError, "shuffle must be True or False, received 1"),
+    *[
+        (dict(verbose=verbose), ValueError, f"verbose must be 0 or 1, received {told}")
+        for verbose, told in [(2, "2"), ("auto", "'auto'"), (1.0, "1.0"), (X, f"{WHAT} (40, 6)")]
+    ],
+    # the model
     (dict(model=None), TypeError, "model must be a Keras model, received None"),
     (dict(model="cnn"), TypeError, "model must be a Keras model, received 'cnn'"),
     (
         dict(model=uncompiled),
         ValueError,
         "model must be compiled with an optimizer, received it without",
+    ),
+    (
+        dict(model=without_loss),
+        ValueError,
+        "model must be compiled with a loss, received loss",
+    ),
+    (
+        dict(model=frozen_whole),
+        ValueError,
+        "model must have weights to train, received it without or all frozen",
     ),
     (
         dict(build=linear, model="cnn"),
@@ -435,67 +675,323 @@ REFUSED = [
         TypeError,
         "build must be a function that returns a model, received 3",
     ),
+    # seeds
+    (dict(seeds=3), TypeError, f"{NO_LIST} 3"),
+    (dict(seeds="12"), TypeError, f"{NO_LIST} '12'"),
+    (dict(seeds=b"12"), TypeError, f"{NO_LIST} b'12'"),
+    (dict(seeds=np.ones((2, 2), int)), TypeError, f"{NO_LIST} {WHAT} (2, 2)"),
+    (dict(seeds=[0.5]), TypeError, "every seed must be an integer, received 0.5"),
+    (dict(seeds=np.array([0.5, 1])), TypeError, "every seed must be an integer, received 0.5"),
+    (dict(seeds=[False, True]), TypeError, "every seed must be an integer, received False"),
+    (dict(seeds=[-1]), ValueError, "every seed must be at least 0, received -1"),
+    (dict(seeds=[2**32]), ValueError, "every seed must be below 2**32, received 4294967296"),
+    (dict(seeds=[]), ValueError, f"{SEEDS} []"),
+    (dict(seeds=[1, 1]), ValueError, f"{SEEDS} [1, 1]"),
+    (
+        dict(x=generated(X, Y), y=None, seeds=[0, 1]),
+        ValueError,
+        "seeds must be one, as x is a generator, received [0, 1]",
+    ),
+]
+"""What `lr_range_test` and `confirm` refuse in the same words."""
+
+SWEEP: list[Row] = [
+    *[
+        (dict([(name, value)]), error, f"{name} {told}")
+        for name in ("min_rate", "max_rate")
+        for value, error, told in [
+            ("a", TypeError, "must be a number, received 'a'"),
+            (True, TypeError, "must be a number, received True"),
+            (X, TypeError, f"must be a number, received {WHAT} (40, 6)"),
+            (0, ValueError, f"{POSITIVE} 0"),
+            (-1.0, ValueError, f"{POSITIVE} -1.0"),
+            (np.float32("nan"), ValueError, f"{POSITIVE} nan"),
+            (float("inf"), ValueError, f"{POSITIVE} inf"),
+            (10**400, ValueError, f"{POSITIVE} {HUGE}"),
+            (10**5000, ValueError, f"{POSITIVE} int that cannot be printed"),
+            (1e-50, ValueError, f"{FLOAT32} 1e-50"),
+            (1e39, ValueError, f"{FLOAT32} 1e+39"),
+        ]
+    ],
+    (
+        dict(min_rate=0.2, max_rate=0.1),
+        ValueError,
+        "min_rate must be below max_rate, received 0.2 and 0.1",
+    ),
+    (
+        dict(min_rate=0.1, max_rate=0.1 + 1e-9),
+        ValueError,
+        "min_rate and max_rate must leave room for 7 different rates in float32, "
+        "received 0.1 and 0.100000001",
+    ),
+    (dict(steps=1), ValueError, "steps must be at least 2, received 1"),
+    (dict(steps=9.5), TypeError, "steps must be an integer, received 9.5"),
+    (dict(steps=10**30), ValueError, f"steps must be at most 1000000, received {10**30}"),
+    *[
+        (dict(sweep=sweep), ValueError, f"sweep must be 'exponential' or 'linear', received {told}")
+        for sweep, told in [("cosine", "'cosine'"), (None, "None"), (X, f"{WHAT} (40, 6)")]
+    ],
+    (dict(stop_factor=1), ValueError, "stop_factor must be a finite number above 1, received 1"),
+    (dict(stop_factor=True), TypeError, "stop_factor must be a number, received True"),
+]
+
+CONFIRM: list[Row] = [
+    *[
+        (dict(rates=rates), ValueError, f"rates must be at least 2, all different, received {told}")
+        for rates, told in [
+            ([0.1], "[0.1]"),
+            ([], "[]"),
+            ([0.1, 0.1], "[0.1, 0.1]"),
+            ([0.1, 0.1 + 1e-12], "[0.1, 0.10000000000100001]"),
+        ]
+    ],
+    *[
+        (dict(rates=rates), TypeError, f"rates must be a sequence of numbers, received {told}")
+        for rates, told in [(0.1, "0.1"), ("0.1", "'0.1'"), (X, f"{WHAT} (40, 6)")]
+    ],
+    (dict(rates=[0.1, -1]), ValueError, f"every rate {POSITIVE} -1"),
+    (dict(rates=[0.1, True]), TypeError, "every rate must be a number, received True"),
+    (dict(rates=[0.1, 1e39]), ValueError, f"every rate {FLOAT32} 1e+39"),
+    (dict(steps=0), ValueError, "steps must be at least 1, received 0"),
+    (dict(steps=10**30), ValueError, f"steps must be at most 1000000, received {10**30}"),
+    (dict(seeds=[1]), ValueError, "seeds must be at least 2 to pair the rates, received [1]"),
+    (
+        dict(rates=None),
+        ValueError,
+        "there is no suggestion to confirm, so rates must be given: not enough evidence: "
+        "0 of 1 seeds answer (the loss does not fall)",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("changed", "error", "message"), REFUSED, ids=[row[2] for row in REFUSED])
-def test_a_bad_argument_is_refused_in_one_sentence(changed, error, message, monkeypatch):
+def lets_nothing_begin(call: Callable[..., Any], changed: dict[str, Any], row: Row, patch: Any):
+    """The model is untouched; the message is the row's, or begins so where a name is random."""
     keras.utils.set_random_seed(5)
-    given = {**arrays(), **BRIEF, "model": linear, **changed}
-    model = given["model"]() if callable(given["model"]) else given["model"]
-    before = surroundings(model) if getattr(model, "compiled", False) else {}
-    # Where TensorFlow is first touched.
-    monkeypatch.setattr(traceless, "_own_randomness", None)
-    assert sentence(error, lambda: lr_range_test(**{**given, "model": model})) == message
-    assert differences(before, surroundings(model) if before else {}) == []
+    model = changed["model"]() if callable(changed["model"]) else changed["model"]
+    compiled = getattr(model, "compiled", False)
+    digested = compiled and "unbuilt" not in row[2]  # which has no digest
+    before = surroundings(model) if compiled else {}, state_digest(model) if digested else ""
+    patch.setattr(traceless, "_own_randomness", None)  # where TensorFlow is first touched
+    found = sentence(row[1], lambda: call(**{**changed, "model": model}))
+    assert found.startswith(row[2]) and ("received" in found or "rates must be given" in found)
+    if compiled:
+        assert differences(before[0], surroundings(model)) == []
+        assert not digested or state_digest(model) == before[1]
+
+
+@pytest.mark.parametrize("row", DATA + SWEEP, ids=lambda row: f"{row[2][:70]}")
+def test_the_range_test_refuses_a_bad_argument_before_anything_begins(row, monkeypatch):
+    given = {**arrays(), **BRIEF, "model": linear, **row[0]}
+    lets_nothing_begin(lr_range_test, given, row, monkeypatch)
+
+
+# The checks of the data are the same: one row for each argument shows that they are made. A
+# generator has one seed only, which `confirm` does not take.
+CONFIRM += {
+    "".join(row[0]): row
+    for row in reversed(DATA)
+    if not isinstance(row[0].get("x"), types.GeneratorType)
+}.values()
+
+
+@pytest.mark.parametrize("row", CONFIRM, ids=lambda row: f"{row[2][:70]}")
+def test_confirm_refuses_a_bad_argument_before_anything_begins(row, monkeypatch):
+    given = {**arrays(), "model": linear, "rates": [0.1, 0.2], "seeds": [0, 1], "verbose": 0}
+    lets_nothing_begin(result_of(FLAT).confirm, {**given, **row[0]}, row, monkeypatch)
+
+
+MADE: list[Row] = [
+    *[
+        (dict(rates=rates), error, told)
+        for rates, error, told in [
+            ([2.0, 1.0], ValueError, "rates must grow, received 1.0 after 2.0"),
+            ([1.0, 1.0], ValueError, "rates must grow, received 1.0 after 1.0"),
+            ([0.0, 1.0], ValueError, f"every rate {POSITIVE} 0.0"),
+            ([-1.0, 1.0], ValueError, f"every rate {POSITIVE} -1.0"),
+            ([1.0, np.nan], ValueError, f"every rate {POSITIVE} nan"),
+            ([1.0, np.inf], ValueError, f"every rate {POSITIVE} inf"),
+            ([], ValueError, "rates must be one row of at least one, received []"),
+            (0.1, ValueError, "rates must be one row of at least one, received 0.1"),
+            ([[1.0, 2.0]], ValueError, "rates must be one row of at least one, received [[1.0, 2."),
+            (
+                [[1.0], [1.0, 2.0]],
+                ValueError,
+                "rates must have rows of one length, received [[1.0]",
+            ),
+            (["0.1", "1"], TypeError, "rates must be numbers, received ['0.1', '1']"),
+            ([False, True], TypeError, "rates must be numbers, received [False, True]"),
+            (None, TypeError, "rates must be numbers, received None"),
+        ]
+    ],
+    *[
+        (dict(losses=losses), error, told)
+        for losses, error, told in [
+            (
+                [1.0, 2.0],
+                ValueError,
+                "losses must have a row per seed and a column per rate, (1, 2)",
+            ),
+            ([], ValueError, "losses must have a row per seed and a column per rate, (1, 2), rece"),
+            ([[1.0], [1.0, 2]], ValueError, "losses must have rows of one length, received [[1.0]"),
+            ([["a", "b"]], TypeError, "losses must be numbers, received [['a', 'b']]"),
+            ([[1j, 2]], TypeError, "losses must be numbers, received [[1j, 2]]"),
+            (None, TypeError, "losses must be numbers, received None"),
+        ]
+    ],
+    (
+        dict(seeds=(0, 1)),
+        ValueError,
+        "losses must have a row per seed and a column per rate, (2, 2)",
+    ),
+    (dict(seeds=()), ValueError, f"{SEEDS} []"),
+    (dict(seeds=None), TypeError, f"{NO_LIST} None"),
+    (dict(seeds=1), TypeError, f"{NO_LIST} 1"),
+    (dict(seeds=(True,)), TypeError, "every seed must be an integer, received True"),
+    (dict(monitor="accuracy"), ValueError, "monitor must be 'loss' or 'val_loss', received 'accur"),
+    (dict(monitor=X), ValueError, f"monitor must be 'loss' or 'val_loss', received {WHAT} (40, 6)"),
+    (dict(stopped="diverged"), TypeError, "stopped must be a sequence of reasons, received 'div"),
+    (
+        dict(stopped=("", "")),
+        ValueError,
+        "stopped must hold a text per seed or none, received ('",
+    ),
+    (
+        dict(stopped=(None,)),
+        ValueError,
+        "stopped must hold a text per seed or none, received (",
+    ),
+]
+
+
+@pytest.mark.parametrize("row", MADE, ids=lambda row: f"{row[2][:70]}")
+def test_a_result_that_makes_no_sense_is_refused(row):
+    good = dict(rates=[0.1, 1.0], losses=[[2.0, 1.0]], seeds=(0,))
+    found = sentence(row[1], lambda: RangeTestResult(**{**good, **row[0]}))
+    assert found.startswith(row[2]) and "received" in found
+
+
+PLOT: list[Row] = [
+    (dict(rules=["slide"]), ValueError, f"rules must be among {list(RULES)}, received 'slide'"),
+    (dict(rules=[["valley"]]), ValueError, f"rules must be among {list(RULES)}, received ['valley"),
+    (dict(rules="valley"), TypeError, "rules must be a sequence of names, received 'valley'"),
+    (dict(rules=None), TypeError, "rules must be a sequence of names, received None"),
+    (dict(ax=3), TypeError, "ax must be axes of matplotlib, received 3"),
+    (dict(ax=Figure()), TypeError, "ax must be axes of matplotlib, received <Figure size 640x480"),
+]
+CSV: list[Row] = [
+    (dict(path=3), TypeError, "path must be a path, received 3"),
+    (dict(path=None), TypeError, "path must be a path, received None"),
+]
 
 
 @pytest.mark.parametrize(
-    ("changed", "error", "message"),
-    [
-        (dict(rates=[0.1]), ValueError, "rates must be at least 2, all different, received [0.1]"),
-        (
-            dict(rates=[0.1, 0.1]),
-            ValueError,
-            "rates must be at least 2, all different, received [0.1, 0.1]",
-        ),
-        (dict(rates=0.1), TypeError, "rates must be a sequence of numbers, received 0.1"),
-        (dict(rates=[0.1, -1]), ValueError, f"every rate {POSITIVE} -1"),
-        (dict(steps=0), ValueError, "steps must be at least 1, received 0"),
-        (dict(seeds=[1]), ValueError, "seeds must be at least 2 to pair the rates, received [1]"),
-        (dict(seeds=[]), ValueError, "seeds must be at least one and all different, received []"),
-        (dict(model=None), TypeError, "model must be a Keras model, received None"),
-        (
-            dict(rates=None),
-            ValueError,
-            "there is no suggestion to confirm, so rates must be given: not enough evidence: "
-            "0 of 1 seeds answer (the loss does not fall)",
-        ),
-    ],
+    ("method", "row"),
+    [*(("plot", row) for row in PLOT), *(("to_csv", row) for row in CSV)],
+    ids=lambda part: f"{part[-1][:40]}",
 )
-def test_confirm_refuses_a_bad_argument_in_one_sentence(changed, error, message, monkeypatch):
-    monkeypatch.setattr(traceless, "_own_randomness", None)
-    given = {**arrays(), "model": linear(), "rates": [0.1, 0.2], "verbose": 0, **changed}
-    assert sentence(error, lambda: result_of(FLAT).confirm(**given)) == message
+def test_what_a_result_cannot_do_is_refused(method, row):
+    found = sentence(row[1], lambda: getattr(result_of(FLAT), method)(**row[0]))
+    assert found.startswith(row[2])
 
 
 @pytest.mark.parametrize(
-    ("error", "message", "call"),
+    ("function", "rows"),
     [
-        (
-            ValueError,
-            f"rules must be among {list(RULES)}, received 'slide'",
-            lambda: result_of(FLAT).plot(rules=["slide"]),
-        ),
-        (
-            ValueError,
-            "losses must have a row per seed and a column per rate, (1, 211), received (211,)",
-            lambda: RangeTestResult(RATES, FLAT, (0,)),
-        ),
+        (lr_range_test, DATA + SWEEP),
+        (RangeTestResult.confirm, CONFIRM),
+        (RangeTestResult, MADE),
+        (RangeTestResult.plot, PLOT),
+        (RangeTestResult.to_csv, CSV),
+        (RangeTestResult.suggest, []),
+        (RangeTestResult.to_dict, []),
     ],
+    ids=lambda part: getattr(part, "__name__", ""),
 )
-def test_other_bad_arguments_are_refused_in_one_sentence(error, message, call):
-    assert sentence(error, call) == message
+def test_each_parameter_has_a_bad_argument_above(function, rows):
+    assert without_a_row(function, rows) == []
+
+
+# What is accepted.
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        np.arange(2),
+        range(2),
+        (0, 1),
+        np.array([0, 1], "uint8"),
+        [np.int64(0), 1],
+        array("i", [0, 1]),
+    ],
+    ids=lambda seeds: type(seeds).__name__,
+)
+def test_seeds_are_any_sequence_of_integers(seeds):
+    assert checked_seeds(seeds, X) == (0, 1)
+    assert RangeTestResult([0.1, 1.0], np.ones((2, 2)), seeds).seeds == (0, 1)
+
+
+def test_numpy_s_numbers_serve_as_python_s_do(capsys):
+    numbers = dict(min_rate=np.float32(1e-4), max_rate=np.int64(1), steps=np.int32(3))
+    more = dict(batch_size=np.int64(16), stop_factor=np.float64(4), seeds=np.arange(1))
+    model = classifier()
+    result = lr_range_test(
+        model, X, LABELS, **numbers, **more, shuffle=np.True_, verbose=np.False_,
+        class_weight={np.int64(0): np.float32(0.0), 1: np.int64(2)},
+    )  # fmt: skip
+    assert result.losses.shape == (1, 3) and capsys.readouterr().out == ""
+    confirmed = result.confirm(
+        model, X, LABELS, rates=np.array([0.1, 1.0]), steps=np.int64(1), seeds=range(2),
+        verbose=True,
+    )  # fmt: skip
+    assert confirmed.rates == (0.1, 1.0) and "4/4" in capsys.readouterr().out
+
+
+def regularised() -> keras.Model:
+    model = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(1, kernel_regularizer="l2", activity_regularizer="l2")]
+    )
+    model.compile("sgd")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [
+        (regularised, dict(x=X)),
+        (lambda: small(momentum(), built=False), dict(x=X, y=Y[:, 0])),
+        (linear, dict(x=X[..., None], y=[Y])),
+        (linear, dict(x=scipy.sparse.csr_matrix(X), y=Y)),
+        (linear, dict(x=tf.constant(X), y=tf.constant(Y), sample_weight=tf.ones((40, 1)))),
+        (linear, dict(x=X, y=Y, sample_weight=-np.ones(40))),
+        (several, dict(x={"a": X, "b": X}, y={"u": Y, "v": LABELS}, sample_weight=np.ones(40))),
+        (classifier, dict(x=X, y=LABELS, class_weight={})),
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_what_fit_takes_is_accepted(model, given):
+    losses = lr_range_test(model(), **given, **{**BRIEF, "steps": 2, "seeds": [0]}).losses
+    assert np.isfinite(losses).all()
+
+
+def test_a_result_made_of_lists_holds_arrays():
+    result = RangeTestResult([0.1, 1], [[2, float("inf")]], [np.int64(7)], stopped=["ended"])
+    assert result.rates.dtype == result.losses.dtype == np.float64
+    np.testing.assert_array_equal(result.losses, [[2.0, np.nan]])
+    assert (result.seeds, result.stopped) == ((7,), ("ended",))
+
+
+@pytest.mark.parametrize("rates", [[0.1], RATES], ids=["one step", "many"])
+def test_a_result_without_a_finite_loss_still_answers(rates, tmp_path):
+    result = RangeTestResult(rates, np.full((2, len(rates)), np.nan), (0, 1))
+    assert "not enough evidence: 0 of 2 seeds answer (only 0 steps" in str(result)
+    axes = result.plot(Figure().add_subplot())
+    axes.figure.canvas.draw()
+    assert result.to_dict()["losses"] == [[None] * len(rates)] * 2
+    result.to_csv(tmp_path / "sweep.csv")
+    assert (tmp_path / "sweep.csv").read_text().splitlines()[1].endswith(",,")
+    refusal = sentence(ValueError, lambda: result.confirm(linear(), X, Y))
+    assert refusal.startswith("there is no suggestion to confirm, so rates must be given")
 
 
 def test_a_sweep_that_broke_off_says_so_where_no_rule_answers():
@@ -528,8 +1024,8 @@ def steepest_of_the_fall() -> None:
 
 FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
     "the sweep one step short": (
-        "(low, high, steps)",
-        "(low, high, steps + 1)[:-1]",
+        "(low, high, count)",
+        "(low, high, count + 1)[:-1]",
         exponential,
     ),
     "smoothing that lags": (
