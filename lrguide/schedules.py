@@ -17,7 +17,7 @@ exactly the step it names, however late. Keras' own classes compute in float32: 
 tensor of the same shape: `float(schedule(0))`, `numpy.asarray(schedule(numpy.arange(100)))`. The
 rate depends on the step alone, so a saved, loaded and resumed training goes on where it was.
 
-This file needs Keras alone and may be copied into a project as it is.
+This file needs Keras and NumPy alone and may be copied into a project as it is.
 
 >>> from lrguide import schedules
 >>> rate = schedules.warmup(
@@ -160,9 +160,9 @@ def polynomial(
 
     Example:
         >>> from lrguide.schedules import polynomial
-        >>> rate = polynomial(0.1, 4, power=2.0)
+        >>> rate = polynomial(0.1, 4, power=3.0)
         >>> [round(float(rate(step)), 4) for step in range(6)]
-        [0.1, 0.0563, 0.025, 0.0062, 0.0, 0.0]
+        [0.1, 0.0422, 0.0125, 0.0016, 0.0, 0.0]
     """
     initial = number("initial_learning_rate", initial_learning_rate)
     end = end_rate(end_learning_rate, initial)
