@@ -31,8 +31,8 @@ REPOSITORY = Path(__file__).parents[1]
 ASSETS = REPOSITORY / "docs" / "site" / "theme" / "assets"
 VIEWS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
 DECAYS = (
-    "linear constant polynomial step_decay inverse_time inverse_sqrt compounding_time exponential "
-    "cosine warmup_stable_decay"
+    "linear constant step_decay inverse_time compounding_time exponential cosine "
+    "warmup_stable_decay polynomial inverse_sqrt"
 )
 RUN = 'data-epochs="4" data-steps-per-epoch="10" data-fall="1"'
 PAGES = {

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lrguide import schedules
+from lrguide.cyclical import restarts
 from lrguide.schedules import (
     compounding_time,
     constant,
@@ -457,7 +458,8 @@ def test_in_a_real_fit_each_step_uses_the_declared_rate(at_once, seen):
 
 
 def test_a_saved_and_loaded_training_goes_on_exactly(tmp_path):
-    schedule = warmup(join([linear(0.5, 10), cosine(0.4, 30)], [6]), 3)
+    parts = [linear(0.5, 10), inverse_sqrt(0.4, 5), polynomial(0.4, 30, power=2.0)]
+    schedule = warmup(join([*parts, restarts(0.3, 2)], [2, 4, 9]), 3)
     inputs, targets = np.random.default_rng(0).normal(size=(2, 40, 1))
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(4), keras.layers.Dense(1)])
