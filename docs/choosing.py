@@ -543,6 +543,15 @@ table(
 # optimizer that has a schedule. It can have one or the other: give it a plain number, as
 # [this snippet](snippets.md#reduce-the-rate-when-the-loss-stalls) does.
 #
+# ### A schedule or a callback?
+#
+# A schedule where the rate depends on the step alone. It is compiled into the training step, is right for
+# every update, and goes on where it was when the model is saved and loaded. A callback where the rate
+# depends on the losses, which no schedule sees. It can only set a number: the number is saved with the
+# model, the callback's own memory is not, and with `steps_per_execution` above 1 it acts only between
+# groups of updates. An optimizer takes one or the other;
+# [this snippet](snippets.md#warmup-then-reduce-on-plateau) has a warmup and a callback all the same.
+#
 # ### I set `optimizer.lr` and nothing happens
 #
 # Keras 3 makes that an attribute of its own, without a word. The name is `optimizer.learning_rate`. Under

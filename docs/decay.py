@@ -526,9 +526,14 @@ claim(
 # the run. This was one network and one set of digits. [Translate](translate.md) has these schedules in other libraries,
 # [Snippets](snippets.md) the code for your own.
 #
+# Weight decay falls with the rate: Keras takes `weight_decay` times the rate of the step away from each weight, in
+# AdamW as elsewhere, so a schedule scales it. [What keeps them apart](snippets.md#weight-decay-that-the-schedule-leaves-alone).
+#
 # ## Try a schedule
 #
-# <div class="lr-explorer" data-schedules="linear step_decay inverse_time exponential cosine" data-keep="cosine" data-epochs="5" data-steps-per-epoch="60">The curves above show the five schemes. With JavaScript, sliders stand here.</div>
+# Three that were not measured here are among them: `polynomial`, `inverse_sqrt`, `restarts`.
+#
+# <div class="lr-explorer" data-schedules="linear polynomial step_decay inverse_time inverse_sqrt exponential cosine restarts" data-keep="cosine" data-epochs="5" data-steps-per-epoch="60" data-first="1">The curves above show the five schemes. With JavaScript, sliders stand here.</div>
 #
 # ## Try it
 #

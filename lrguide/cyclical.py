@@ -1,8 +1,9 @@
-"""Cyclical learning rates, 1cycle, and momentum that cycles against the rate, for Keras 3.
+"""Cyclical learning rates, restarts, 1cycle, and momentum against the rate, for Keras 3.
 
-`triangular`, `triangular2`, `exp_range` and `one_cycle` return Keras schedules: pure functions of
-the step, saved with the model and resumed with it (import this module before loading one). Their
-method `momentum` gives the schedule of a momentum that falls while the rate rises. Keras reads
+`triangular`, `triangular2`, `exp_range`, `restarts` and `one_cycle` return Keras schedules: pure
+functions of the step, saved with the model and resumed with it (import this module before loading
+one). All but `restarts` have a method `momentum`, which gives the schedule of a momentum that falls
+while the rate rises. Keras reads
 `optimizer.momentum` once, when it compiles the training step, so changing it during `fit` does
 nothing; the optimizers `ScheduledSGD` and `ScheduledAdam` compute it from the step inside the
 compiled graph.
@@ -10,9 +11,9 @@ compiled graph.
 **Units.** Steps are updates of the optimizer, counted from 0: `schedule(n)` is the rate used
 *during* step n. A length is given in steps, or as `epochs=` with `steps_per_epoch=`; epoch n,
 counted from 0, starts at step `n * steps_per_epoch`. A step may be an integer, an array of steps
-or a tensor; the answer is a tensor of the same shape.
+or a tensor; the answer is a tensor of the same shape. Lengths go up to 2**53 steps.
 
-This file needs Keras alone and may be copied into a project as it is.
+This file may be copied into a project, with `schedules.py` beside it. It needs Keras alone.
 
 >>> from lrguide import cyclical
 >>> rate = cyclical.one_cycle(0.1, epochs=20, steps_per_epoch=48)
@@ -30,18 +31,35 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+try:
+    from lrguide import schedules
+    from lrguide.schedules import Saved, end_rate, factor, length, number, shown, whole
+except ModuleNotFoundError:  # copied into your project, with schedules.py beside it
+    import schedules  # type: ignore[import-not-found,no-redef]
+    from schedules import (  # type: ignore[no-redef]
+        Saved,
+        end_rate,
+        factor,
+        length,
+        number,
+        shown,
+        whole,
+    )
+
+FLOAT, MOST_STEPS = schedules.FLOAT, schedules.MOST_STEPS
+
 __all__ = [
     "ScheduledAdam",
     "ScheduledSGD",
     "exp_range",
     "one_cycle",
+    "restarts",
     "triangular",
     "triangular2",
 ]
@@ -92,12 +110,12 @@ def triangular(
         [0.1, 0.5, 0.1, 0.3, 0.1]
     """
     if amplitude is not None and not callable(amplitude):
-        raise TypeError(f"amplitude must be a function of the {by}, received {amplitude!r}")
+        raise TypeError(f"amplitude must be a function of the {by}, received {shown(amplitude)}")
     if by not in ("cycle", "step"):
-        raise ValueError(f"by must be 'cycle' or 'step', received {by!r}")
-    base = _number("base_learning_rate", base_learning_rate)
+        raise ValueError(f"by must be 'cycle' or 'step', received {shown(by)}")
+    base = number("base_learning_rate", base_learning_rate)
     wanted = f"a finite number above base_learning_rate, {base}"
-    top = _number("max_learning_rate", max_learning_rate, wanted, lambda t: base < t < math.inf)
+    top = number("max_learning_rate", max_learning_rate, wanted, lambda t: base < t < math.inf)
     up, down = _halves(step_size, epochs, steps_per_epoch)
     return Cyclical(base, top, up, down, 1.0, by, amplitude)
 
@@ -187,8 +205,7 @@ def exp_range(
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
     )
-    factor = _number("gamma", gamma, "a number above 0, at most 1", lambda g: 0.0 < g <= 1.0)
-    return dataclasses.replace(rate, gamma=factor, by="step")
+    return dataclasses.replace(rate, gamma=factor("gamma", gamma), by="step")
 
 
 def one_cycle(
@@ -236,53 +253,79 @@ def one_cycle(
         >>> [round(float(rate(step)), 4) for step in (0, 1, 2, 3, 9, 10)]
         [0.04, 0.52, 1.0, 0.8572, 0.0004, 0.0004]
     """
-    top = _number("max_learning_rate", max_learning_rate)
-    part = _number("pct_start", pct_start, "a number above 0, below 1", lambda x: 0.0 < x < 1.0)
-    total = _length("total_steps", total_steps, epochs, steps_per_epoch)
+    top = number("max_learning_rate", max_learning_rate)
+    part = number("pct_start", pct_start, "a number above 0, below 1", lambda x: 0.0 < x < 1.0)
+    total = length("total_steps", total_steps, epochs, steps_per_epoch)
     initial = top / _divisor("div_factor", div_factor)
     final = initial / _divisor("final_div_factor", final_div_factor)
     if anneal not in ("cosine", "linear"):
-        raise ValueError(f"anneal must be 'cosine' or 'linear', received {anneal!r}")
-    if not isinstance(three_phase, bool):
-        raise TypeError(f"three_phase must be True or False, received {three_phase!r}")
-    rate = OneCycle(initial, top, final, total, part, anneal, three_phase)
+        raise ValueError(f"anneal must be 'cosine' or 'linear', received {shown(anneal)}")
+    three = _flag("three_phase", three_phase)
+    rate = OneCycle(initial, top, final, total, part, anneal, three)
     ends = [0.0, *rate.phase_ends()]
     if any(first >= second for first, second in itertools.pairwise(ends)):
         raise ValueError(
             f"each phase must have steps: with total_steps={total}, pct_start={pct_start!r} and "
-            f"three_phase={three_phase} the phases end at steps {ends[1:]}"
+            f"three_phase={three} the phases end at steps {ends[1:]}"
         )
     return rate
 
 
-class _Cycle(LearningRateSchedule):
-    """A schedule of which the dataclass fields are the config, computed in float64."""
+def restarts(
+    initial_learning_rate: float,
+    first_decay_steps: int | None = None,
+    end_learning_rate: float = 0.0,
+    *,
+    t_mul: float = 2.0,
+    m_mul: float = 1.0,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Fall along half a cosine, jump back up and fall again, each time for longer: SGDR.
 
-    def __call__(self, step: Any) -> Any:
-        """Return the rate during `step`."""
-        # In float32 the cosine of a long cycle loses the last rates, and steps past 2 ** 24.
-        return ops.cast(self._value(ops.cast(step, "float64")), keras.config.floatx())
+    Cycle i, counted from 0, is `L = first_decay_steps * t_mul ** i` steps long. The step n steps
+    after its begin uses `end + (a - end) * m_mul ** i * (1 + cos(pi * n / L)) / 2`, where a is
+    `initial_learning_rate`, and step L is the first of the next cycle, without end. Names and
+    defaults are those of Keras' `CosineDecayRestarts`, which finds its place by a logarithm in
+    float32: with `t_mul=2.0` it misses the thirteenth restart.
 
-    def _value(self, step: Any) -> Any:
-        raise NotImplementedError
+    Args:
+        initial_learning_rate: The rate during step 0, above 0.
+        first_decay_steps: Steps in the first cycle, at least 1.
+        end_learning_rate: The rate to which each cycle falls, without reaching it, from 0 to
+            `initial_learning_rate`.
+        t_mul: How many times as long as the one before each cycle is: 1, or from 1.01 to 1e6.
+        m_mul: The factor from one cycle's height above the end rate to the next, above 0, at
+            most 1.
+        epochs: The first cycle in epochs, in place of `first_decay_steps`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
 
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs to make the same schedule."""
-        return {
-            field.name: keras.saving.serialize_keras_object(getattr(self, field.name))
-            for field in dataclasses.fields(self)
-        }
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range, or the length is not given exactly once.
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make the schedule that `get_config` described."""
-        fields = {name: keras.saving.deserialize_keras_object(config[name]) for name in config}
-        return cls(**fields)
+    Source: Loshchilov and Hutter, *SGDR*, 2017, arXiv:1608.03983, equation 5.
+
+    Example:
+        >>> from lrguide.cyclical import restarts
+        >>> rate = restarts(0.1, 2, m_mul=0.5)
+        >>> [round(float(rate(step)), 4) for step in range(7)]
+        [0.1, 0.05, 0.05, 0.0427, 0.025, 0.0073, 0.025]
+    """
+    initial = number("initial_learning_rate", initial_learning_rate)
+    longer = "1 or a number from 1.01 to 1e6"
+    return Restarts(
+        initial,
+        length("first_decay_steps", first_decay_steps, epochs, steps_per_epoch),
+        end_rate(end_learning_rate, initial),
+        number("t_mul", t_mul, longer, lambda t: t == 1.0 or 1.01 <= t <= 1e6),
+        factor("m_mul", m_mul),
+    )
 
 
 @keras.saving.register_keras_serializable(package="lrguide")
 @dataclass(frozen=True)
-class Cyclical(_Cycle):
+class Cyclical(Saved):
     """What `triangular`, `triangular2` and `exp_range` return."""
 
     base: float
@@ -293,13 +336,14 @@ class Cyclical(_Cycle):
     by: str
     amplitude: Callable[[Any], Any] | None
 
-    def _value(self, step: Any) -> Any:
+    def _rate(self, step: Any) -> Any:
         period = self.steps_up + self.steps_down
         cycle = ops.floor_divide(step, period)
-        position = step - cycle * period
+        # In whole numbers up to here: a quotient of floats rounds up to the next cycle.
+        position = ops.cast(step - cycle * period, FLOAT)
         rising = position / self.steps_up
         falling = (period - position) / self.steps_down
-        count = cycle if self.by == "cycle" else step
+        count = ops.cast(cycle if self.by == "cycle" else step, FLOAT)
         scale = self.amplitude(count) if self.amplitude else self.gamma**count
         return self.base + (self.top - self.base) * ops.minimum(rising, falling) * scale
 
@@ -325,7 +369,43 @@ class Cyclical(_Cycle):
 
 @keras.saving.register_keras_serializable(package="lrguide")
 @dataclass(frozen=True)
-class OneCycle(_Cycle):
+class Restarts(Saved):
+    """What `restarts` returns."""
+
+    initial: float
+    first_steps: int
+    end: float
+    t_mul: float
+    m_mul: float
+
+    def _rate(self, step: Any) -> Any:
+        if self.t_mul == 1.0:
+            cycle = ops.floor_divide(step, self.first_steps)
+            position = ops.cast(step - cycle * self.first_steps, FLOAT)
+            steps = self.first_steps
+        else:
+            starts, lengths = self._cycles()
+            step = ops.cast(step, FLOAT)
+            flat = ops.searchsorted(starts, ops.reshape(step, (-1,)), side="right") - 1
+            cycle = ops.reshape(flat, ops.shape(step))
+            position = step - ops.take(starts, cycle)
+            steps = ops.take(lengths, cycle)
+        height = (self.initial - self.end) * self.m_mul ** ops.cast(cycle, FLOAT)
+        return self.end + height * (1.0 + ops.cos(math.pi * position / steps)) / 2.0
+
+    def _cycles(self) -> tuple[Any, Any]:
+        """Where each cycle begins, and its length; a logarithm would miss some of them."""
+        starts = [0.0]
+        lengths: list[float] = []
+        while starts[-1] <= MOST_STEPS:
+            lengths.append(self.first_steps * self.t_mul ** len(lengths))
+            starts.append(starts[-1] + lengths[-1])
+        return ops.convert_to_tensor(starts[:-1], FLOAT), ops.convert_to_tensor(lengths, FLOAT)
+
+
+@keras.saving.register_keras_serializable(package="lrguide")
+@dataclass(frozen=True)
+class OneCycle(Saved):
     """What `one_cycle` returns."""
 
     initial: float
@@ -348,7 +428,9 @@ class OneCycle(_Cycle):
         back = [2 * rise - 2] if self.three_phase else []
         return [rise - 1, *back, self.total_steps - 1.0]
 
-    def _value(self, step: Any) -> Any:
+    def _rate(self, step: Any) -> Any:
+        # In float32 the cosine of a long cycle loses the last rates, and steps past 2 ** 24.
+        step = ops.cast(step, FLOAT)
         between = [self.top, self.initial] if self.three_phase else [self.top]
         start, value, rate = 0.0, self.initial, self.initial
         for end, target in zip(self.phase_ends(), [*between, self.final], strict=True):
@@ -397,8 +479,9 @@ class ScheduledSGD(keras.optimizers.SGD):
         **kwargs: As for `keras.optimizers.SGD`.
 
     Raises:
-        TypeError: If the momentum is neither a number nor a schedule.
-        ValueError: If a value is out of range.
+        TypeError: If the momentum is neither a number nor a schedule, or another argument is not
+            of the type that Keras names.
+        ValueError: If a value is out of range, NaN or infinite.
         AttributeError: If the momentum is set after training began, which would change nothing.
 
     Example:
@@ -419,9 +502,10 @@ class ScheduledSGD(keras.optimizers.SGD):
     ) -> None:
         """Make the optimizer; the class says what each argument means."""
         if rate_on not in ("gradient", "velocity"):
-            raise ValueError(f"rate_on must be 'gradient' or 'velocity', received {rate_on!r}")
+            raise ValueError(f"rate_on must be 'gradient' or 'velocity', received {shown(rate_on)}")
         momentum = _momentum("momentum", momentum)
-        super().__init__(learning_rate, nesterov=nesterov, **kwargs)
+        nesterov = _flag("nesterov", nesterov)
+        super().__init__(_learning_rate(learning_rate), nesterov=nesterov, **_options(kwargs))
         self.rate_on = rate_on
         self.momentum = momentum
 
@@ -478,8 +562,9 @@ class ScheduledAdam(keras.optimizers.Adam):
         **kwargs: As for `keras.optimizers.Adam`.
 
     Raises:
-        TypeError: If `beta_1` is neither a number nor a schedule.
-        ValueError: If a value is out of range.
+        TypeError: If `beta_1` is neither a number nor a schedule, or another argument is not of
+            the type that Keras names.
+        ValueError: If a value is out of range, NaN or infinite.
         AttributeError: If `beta_1` is set after training began, which would change nothing.
 
     Example:
@@ -498,7 +583,7 @@ class ScheduledAdam(keras.optimizers.Adam):
     ) -> None:
         """Make the optimizer; the class says what each argument means."""
         beta_1 = _momentum("beta_1", beta_1)
-        super().__init__(learning_rate, beta_1=beta_1, **kwargs)
+        super().__init__(_learning_rate(learning_rate), beta_1=beta_1, **_options(kwargs))
 
     @property
     def beta_1(self) -> Any:
@@ -537,68 +622,63 @@ def _momentum(name: str, value: Any) -> float | LearningRateSchedule:
     if isinstance(value, LearningRateSchedule):
         return value
     wanted = "a Keras schedule or a number from 0 to below 1"
-    return _number(name, value, wanted, lambda momentum: 0.0 <= momentum < 1.0)
+    return number(name, value, wanted, lambda momentum: 0.0 <= momentum < 1.0)
 
 
 def _momenta(lowest: Any, highest: Any) -> tuple[float, float]:
-    high = _number("highest", highest, "a number from 0 to below 1", lambda m: 0.0 <= m < 1.0)
+    high = number("highest", highest, "a number from 0 to below 1", lambda m: 0.0 <= m < 1.0)
     wanted = f"a number from 0 to highest, {high}"
-    return _number("lowest", lowest, wanted, lambda m: 0.0 <= m <= high), high
+    return number("lowest", lowest, wanted, lambda m: 0.0 <= m <= high), high
+
+
+def _learning_rate(value: Any) -> Any:
+    if isinstance(value, LearningRateSchedule) or callable(value):
+        return value
+    wanted = "a Keras schedule or a finite number from 0"
+    return number("learning_rate", value, wanted, lambda rate: 0.0 <= rate < math.inf)
+
+
+def _options(given: dict[str, Any]) -> dict[str, Any]:
+    """Check what Keras' optimizers take as it comes: NaN, infinite, negative, True for 1."""
+    part = ("a number from 0 to below 1", lambda value: 0.0 <= value < 1.0)
+    not_negative = ("a finite number from 0", lambda value: 0.0 <= value < math.inf)
+    positive = ("a finite number above 0", lambda value: 0.0 < value < math.inf)
+    numbers = {"beta_2": part, "ema_momentum": part, "epsilon": not_negative}
+    numbers |= {"weight_decay": not_negative, "loss_scale_factor": positive}
+    numbers |= dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"), positive)
+    checked = dict(given)
+    for name, value in given.items():
+        if name in ("amsgrad", "use_ema"):
+            _flag(name, value)
+        elif name in numbers and value is not None:
+            checked[name] = number(name, value, *numbers[name])
+        elif name in ("ema_overwrite_frequency", "gradient_accumulation_steps") and value:
+            checked[name] = whole(name, value)
+    return checked
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, received {shown(value)}")
+    return value
 
 
 def _divisor(name: str, value: Any) -> float:
-    return _number(name, value, "a finite number, at least 1", lambda by: 1.0 <= by < math.inf)
-
-
-def _number(
-    name: str,
-    value: Any,
-    wanted: str = "a finite number above 0",
-    holds: Callable[[float], bool] = lambda number: 0.0 < number < math.inf,
-) -> float:
-    wrong = f"{name} must be {wanted}, received {value!r}"
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(wrong)
-    number = float(value)
-    if not holds(number):
-        raise ValueError(wrong)
-    return number
-
-
-def _whole(name: str, value: Any) -> int:
-    wrong = f"{name} must be a whole number above 0, received {value!r}"
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(wrong)
-    if value < 1:
-        raise ValueError(wrong)
-    return int(value)
-
-
-def _length(name: str, steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
-    if (steps is None) == (epochs is None) or (epochs is None) != (steps_per_epoch is None):
-        raise ValueError(
-            f"give either {name}, or epochs with steps_per_epoch, received "
-            f"{name}={steps!r}, epochs={epochs!r}, steps_per_epoch={steps_per_epoch!r}"
-        )
-    if epochs is None:
-        return _whole(name, steps)
-    total = round(_number("epochs", epochs) * _whole("steps_per_epoch", steps_per_epoch))
-    if total < 1:
-        raise ValueError(f"epochs must make at least one step, received {epochs!r}")
-    return total
+    return number(name, value, "a finite number, at least 1", lambda by: 1.0 <= by < math.inf)
 
 
 def _halves(step_size: Any, epochs: Any, steps_per_epoch: Any) -> tuple[int, int]:
     given = step_size if epochs is None else epochs
     if not isinstance(given, tuple | list) or (step_size is not None and epochs is not None):
-        half = _length("step_size", step_size, epochs, steps_per_epoch)
+        half = length("step_size", step_size, epochs, steps_per_epoch)
         return half, half
     if len(given) != 2:
-        raise ValueError(f"a pair must be steps up and steps down, received {given!r}")
+        name = "step_size" if epochs is None else "epochs"
+        raise ValueError(f"{name} as a pair must be the way up and down, received {shown(given)}")
     up, down = (
-        _length("step_size", half, None, steps_per_epoch)
+        length("step_size", half, None, steps_per_epoch)
         if epochs is None
-        else _length("step_size", None, half, steps_per_epoch)
+        else length("step_size", None, half, steps_per_epoch)
         for half in given
     )
     return up, down

@@ -1,20 +1,23 @@
 """Learning rate schedules for Keras 3: decay, warmup, joining.
 
 Each function returns a `keras.optimizers.schedules.LearningRateSchedule`, to be given to an
-optimizer as its `learning_rate`. Where Keras has the class, that class is what you get, so a model
-saved with it loads without this file. What Keras lacks (`constant`, `warmup`, `join`, `per_epoch`)
-is registered under the package name "lrguide": import this module before loading such a model.
+optimizer as its `learning_rate`. Where Keras has a class that does it, that class is what you get,
+so a model saved with it loads without this file. The others are registered under the package name
+"lrguide": import this module before loading such a model.
 
 **Units.** Steps are updates of the optimizer, counted from 0: `schedule(n)` is the rate used
 *during* step n, and step 0 is the first update. A length is given in steps, or as `epochs=` with
 `steps_per_epoch=`; epoch n, counted from 0, is made of the steps `n * steps_per_epoch` to
 `(n + 1) * steps_per_epoch - 1`. Under gradient accumulation Keras counts batches, not updates.
+Lengths go up to 2**53 steps, beyond which 64-bit floats skip whole numbers; a schedule changes at
+exactly the step it names, however late. Keras' own classes compute in float32: near an end rate of
+0 they are right to a ten-millionth of the first rate.
 
 **Calling one.** A step may be an integer, a NumPy array of steps or a tensor; the answer is a
 tensor of the same shape: `float(schedule(0))`, `numpy.asarray(schedule(numpy.arange(100)))`. The
 rate depends on the step alone, so a saved, loaded and resumed training goes on where it was.
 
-This file needs Keras alone and may be copied into a project as it is.
+This file needs Keras and NumPy alone and may be copied into a project as it is.
 
 >>> from lrguide import schedules
 >>> rate = schedules.warmup(
@@ -29,12 +32,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Self
 
 import keras
+import numpy as np
 from keras import ops
 from keras.optimizers.schedules import (
     CosineDecay,
@@ -45,16 +50,24 @@ from keras.optimizers.schedules import (
     PolynomialDecay,
 )
 
+INTEGER, FLOAT, MOST_STEPS = "int64", "float64", 2**53
+if keras.config.backend() == "jax":  # it has no 64 bits unless it is told to
+    INTEGER, FLOAT, MOST_STEPS = "int32", "float32", 2**31 - 1
+MOST_EPOCHS = 100_000  # of compounding_time, which looks each epoch's rate up in a table
+MOST_PARTS = 10_000  # each is a piece of the compiled graph
+
 __all__ = [
     "compounding_time",
     "constant",
     "cosine",
     "exponential",
+    "inverse_sqrt",
     "inverse_time",
     "join",
     "linear",
     "per_epoch",
     "piecewise",
+    "polynomial",
     "step_decay",
     "warmup",
     "warmup_stable_decay",
@@ -76,7 +89,7 @@ def constant(learning_rate: float) -> LearningRateSchedule:
         >>> round(float(constant(0.01)(1000)), 4)
         0.01
     """
-    return Constant(_number("learning_rate", learning_rate))
+    return Constant(number("learning_rate", learning_rate))
 
 
 def linear(
@@ -111,10 +124,50 @@ def linear(
         >>> [round(float(rate(step)), 4) for step in range(6)]
         [0.1, 0.075, 0.05, 0.025, 0.0, 0.0]
     """
-    initial = _number("initial_learning_rate", initial_learning_rate)
-    end = _end(end_learning_rate, initial)
-    steps = _length("decay_steps", decay_steps, epochs, steps_per_epoch)
+    initial = number("initial_learning_rate", initial_learning_rate)
+    end = end_rate(end_learning_rate, initial)
+    steps = length("decay_steps", decay_steps, epochs, steps_per_epoch)
     return PolynomialDecay(initial, steps, end_learning_rate=end)
+
+
+def polynomial(
+    initial_learning_rate: float,
+    decay_steps: int | None = None,
+    end_learning_rate: float = 0.0,
+    *,
+    power: float,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Fall by a power of the steps left: `end + (a - end) * (1 - min(n, D) / D) ** power`.
+
+    That is the rate during step n, where a is `initial_learning_rate` and D is `decay_steps`. Step
+    0 uses a, and step D is the first to use the end rate, as do all after it. A power of 1 is
+    `linear`; one above 1 falls steeply at first and flattens, one below 1 does the opposite. Keras'
+    `PolynomialDecay`, of which the default end rate, 0.0001, may lie above the start.
+
+    Args:
+        initial_learning_rate: The rate during step 0, above 0.
+        decay_steps: Steps until the end rate, at least 1.
+        end_learning_rate: The rate from step D on, from 0 to `initial_learning_rate`.
+        power: The exponent, above 0.
+        epochs: The length in epochs, in place of `decay_steps`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range, or the length is not given exactly once.
+
+    Example:
+        >>> from lrguide.schedules import polynomial
+        >>> rate = polynomial(0.1, 4, power=3.0)
+        >>> [round(float(rate(step)), 4) for step in range(6)]
+        [0.1, 0.0422, 0.0125, 0.0016, 0.0, 0.0]
+    """
+    initial = number("initial_learning_rate", initial_learning_rate)
+    end = end_rate(end_learning_rate, initial)
+    steps = length("decay_steps", decay_steps, epochs, steps_per_epoch)
+    return PolynomialDecay(initial, steps, end_learning_rate=end, power=number("power", power))
 
 
 def cosine(
@@ -150,9 +203,9 @@ def cosine(
         >>> [round(float(rate(step)), 4) for step in range(6)]
         [0.1, 0.0854, 0.05, 0.0146, 0.0, 0.0]
     """
-    initial = _number("initial_learning_rate", initial_learning_rate)
-    end = _end(end_learning_rate, initial)
-    steps = _length("decay_steps", decay_steps, epochs, steps_per_epoch)
+    initial = number("initial_learning_rate", initial_learning_rate)
+    end = end_rate(end_learning_rate, initial)
+    steps = length("decay_steps", decay_steps, epochs, steps_per_epoch)
     return CosineDecay(initial, steps, alpha=end / initial)
 
 
@@ -188,9 +241,9 @@ def exponential(
         [0.1, 0.05, 0.025, 0.0125, 0.0063]
     """
     return ExponentialDecay(
-        _number("initial_learning_rate", initial_learning_rate),
-        _length("decay_steps", decay_steps, epochs, steps_per_epoch),
-        _factor(decay_rate),
+        number("initial_learning_rate", initial_learning_rate),
+        length("decay_steps", decay_steps, epochs, steps_per_epoch),
+        factor("decay_rate", decay_rate),
     )
 
 
@@ -206,7 +259,8 @@ def step_decay(
 
     Here a is `initial_learning_rate` and D is `decay_steps`. Steps 0 to D - 1 use a, and step D
     is the first to use `a * decay_rate`. (The form `floor((1 + n) / D)`, found in many tutorials,
-    drops one step or epoch early.) Keras' `ExponentialDecay` with `staircase=True`.
+    drops one step or epoch early.) It is `per_epoch(exponential(a, 1, decay_rate=...), D)`: Keras'
+    `ExponentialDecay` with `staircase=True` divides in float32 and drops early past 2**24 steps.
 
     Args:
         initial_learning_rate: The rate during the first D steps, above 0.
@@ -225,12 +279,8 @@ def step_decay(
         >>> [round(float(rate(step)), 4) for step in range(7)]
         [0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.025]
     """
-    return ExponentialDecay(
-        _number("initial_learning_rate", initial_learning_rate),
-        _length("decay_steps", decay_steps, epochs, steps_per_epoch),
-        _factor(decay_rate),
-        staircase=True,
-    )
+    steps = length("decay_steps", decay_steps, epochs, steps_per_epoch)
+    return per_epoch(exponential(initial_learning_rate, 1, decay_rate=decay_rate), steps)
 
 
 def inverse_time(
@@ -265,10 +315,47 @@ def inverse_time(
         [0.1, 0.0667, 0.05, 0.04, 0.0333]
     """
     return InverseTimeDecay(
-        _number("initial_learning_rate", initial_learning_rate),
-        _length("decay_steps", decay_steps, epochs, steps_per_epoch),
-        _number("decay_rate", decay_rate),
+        number("initial_learning_rate", initial_learning_rate),
+        length("decay_steps", decay_steps, epochs, steps_per_epoch),
+        number("decay_rate", decay_rate),
     )
+
+
+def inverse_sqrt(
+    initial_learning_rate: float,
+    timescale: int | None = None,
+    *,
+    epochs: float | None = None,
+    steps_per_epoch: int | None = None,
+) -> LearningRateSchedule:
+    """Fall like one over the root of time: `a * sqrt(T / (n + T))` during step n.
+
+    Here a is `initial_learning_rate` and T is `timescale`. Step 0 uses a, step 3 T half of it,
+    without end. With a warmup of as many steps, `warmup(inverse_sqrt(a, W), W, start_factor=0.0)`,
+    it is the schedule of the Transformer, of fairseq and of Transformers, whose a is the highest
+    rate: step n from W on uses `a * sqrt(W / n)`.
+
+    Args:
+        initial_learning_rate: The rate during step 0, the highest, above 0.
+        timescale: The steps that count as done before step 0, at least 1: usually those of the
+            warmup, or 10,000 without one.
+        epochs: The timescale in epochs, in place of `timescale`.
+        steps_per_epoch: Steps in an epoch; needed with `epochs`.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range, or the timescale is not given exactly once.
+
+    Source: Vaswani et al., *Attention is all you need*, 2017, arXiv:1706.03762, equation 3.
+
+    Example:
+        >>> from lrguide.schedules import inverse_sqrt, warmup
+        >>> rate = warmup(inverse_sqrt(0.1, 4), 4, start_factor=0.0)
+        >>> [round(float(rate(step)), 4) for step in (0, 2, 4, 9, 16)]
+        [0.0, 0.05, 0.1, 0.0667, 0.05]
+    """
+    initial = number("initial_learning_rate", initial_learning_rate)
+    return InverseSqrt(initial, length("timescale", timescale, epochs, steps_per_epoch))
 
 
 def compounding_time(
@@ -285,7 +372,7 @@ def compounding_time(
     Args:
         initial_learning_rate: The rate during epoch 0, above 0.
         decay_rate: The k of the formula, above 0.
-        epochs: Epochs with a rate of their own, a whole number, at least 1.
+        epochs: Epochs with a rate of their own, from 1 to 100,000: they are stored in a table.
         steps_per_epoch: Steps in an epoch, at least 1.
 
     Raises:
@@ -298,13 +385,12 @@ def compounding_time(
         >>> [round(float(rate(step)), 4) for step in range(8)]
         [0.1, 0.1, 0.05, 0.05, 0.0167, 0.0167, 0.0042, 0.0042]
     """
-    initial = _number("initial_learning_rate", initial_learning_rate)
-    rate = _number("decay_rate", decay_rate)
-    count = _whole("epochs", epochs)
-    steps = _whole("steps_per_epoch", steps_per_epoch)
-    factors = (1.0 / (1.0 + rate * epoch) for epoch in range(count))
-    values = [initial * factor for factor in itertools.accumulate(factors, lambda a, b: a * b)]
-    return per_epoch(piecewise(values, range(1, count)), steps) if count > 1 else Constant(initial)
+    return CompoundingTime(
+        number("initial_learning_rate", initial_learning_rate),
+        number("decay_rate", decay_rate),
+        whole("epochs", epochs, MOST_EPOCHS, "each has a rate of its own, kept in a table"),
+        whole("steps_per_epoch", steps_per_epoch),
+    )
 
 
 def piecewise(
@@ -319,7 +405,8 @@ def piecewise(
     Steps 0 to `boundaries[0] - 1` use the first rate, and step `boundaries[0]` is the first to use
     the second. Keras' `PiecewiseConstantDecay` changes one step later (`step > boundary`), so its
     own boundaries, seen in the config, are one less; given boundaries out of order, it adds rates
-    up without a word.
+    up without a word. It also compares in the 32 bits of a step that is a plain integer, so a
+    boundary past 2**31 makes this a `join` of constants.
 
     Args:
         learning_rates: At least two rates, each above 0.
@@ -338,10 +425,12 @@ def piecewise(
         [0.1, 0.1, 0.01, 0.01, 0.01, 0.001]
     """
     rates = [
-        _number(f"learning_rates[{index}]", rate)
+        number(f"learning_rates[{index}]", rate)
         for index, rate in enumerate(_sequence("learning_rates", learning_rates))
     ]
     steps = _boundaries(len(rates), boundaries, epochs, steps_per_epoch)
+    if steps[-1] > 2**31:
+        return Join([Constant(rate) for rate in rates], steps)
     return PiecewiseConstantDecay([step - 1 for step in steps], rates)
 
 
@@ -380,10 +469,10 @@ def warmup(
         >>> [round(float(rate(step)), 4) for step in range(9)]
         [0.02, 0.04, 0.06, 0.08, 0.1, 0.075, 0.05, 0.025, 0.0]
     """
-    steps = _length("warmup_steps", warmup_steps, epochs, steps_per_epoch)
+    steps = length("warmup_steps", warmup_steps, epochs, steps_per_epoch)
     if start_factor is None:
         start_factor = 1.0 / (steps + 1)
-    start = _number("start_factor", start_factor, "a number from 0 to 1", lambda s: 0.0 <= s <= 1.0)
+    start = number("start_factor", start_factor, "a number from 0 to 1", lambda s: 0.0 <= s <= 1.0)
     return Warmup(_schedule("schedule", schedule), steps, start)
 
 
@@ -455,8 +544,8 @@ def warmup_stable_decay(
         >>> [round(float(rate(step)), 4) for step in range(8)]
         [0.05, 0.1, 0.1, 0.1, 0.075, 0.05, 0.025, 0.0]
     """
-    rate = _number("learning_rate", learning_rate)
-    end = _end(end_learning_rate, rate)
+    rate = number("learning_rate", learning_rate)
+    end = end_rate(end_learning_rate, rate)
     lengths = _lengths("phase_steps", phase_steps, epochs, steps_per_epoch)
     if len(lengths) != 3:
         raise ValueError(
@@ -487,11 +576,19 @@ def per_epoch(schedule: LearningRateSchedule, steps_per_epoch: int) -> LearningR
         >>> [round(float(rate(step)), 4) for step in range(6)]
         [0.1, 0.1, 0.075, 0.075, 0.05, 0.05]
     """
-    return PerEpoch(_schedule("schedule", schedule), _whole("steps_per_epoch", steps_per_epoch))
+    return PerEpoch(_schedule("schedule", schedule), whole("steps_per_epoch", steps_per_epoch))
 
 
-class _Saved(LearningRateSchedule):
-    """A schedule of which the fields are the config; fields may be schedules themselves."""
+class Saved(LearningRateSchedule):
+    """A schedule whose dataclass fields are its config; fields may be schedules themselves."""
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate during `step`."""
+        # A plain integer arrives with 32 bits, which hold no step past 2**31.
+        return ops.cast(self._rate(ops.cast(step, INTEGER)), keras.config.floatx())
+
+    def _rate(self, step: Any) -> Any:
+        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs to make the same schedule."""
@@ -509,46 +606,71 @@ class _Saved(LearningRateSchedule):
 
 @keras.saving.register_keras_serializable(package="lrguide")
 @dataclass(frozen=True, eq=False)
-class Constant(_Saved):
+class Constant(Saved):
     """What `constant` returns."""
 
     learning_rate: float
 
-    def __call__(self, step: Any) -> Any:
-        """Return the rate during `step`."""
+    def _rate(self, step: Any) -> Any:
         return ops.full_like(step, self.learning_rate, dtype=keras.config.floatx())
 
 
 @keras.saving.register_keras_serializable(package="lrguide")
 @dataclass(frozen=True, eq=False)
-class Warmup(_Saved):
+class InverseSqrt(Saved):
+    """What `inverse_sqrt` returns."""
+
+    initial_learning_rate: float
+    timescale: int
+
+    def _rate(self, step: Any) -> Any:
+        part = self.timescale / (ops.cast(step, FLOAT) + self.timescale)
+        return self.initial_learning_rate * ops.sqrt(part)
+
+
+@keras.saving.register_keras_serializable(package="lrguide")
+@dataclass(frozen=True, eq=False)
+class CompoundingTime(Saved):
+    """What `compounding_time` returns."""
+
+    initial_learning_rate: float
+    decay_rate: float
+    epochs: int
+    steps_per_epoch: int
+
+    def _rate(self, step: Any) -> Any:
+        with np.errstate(over="ignore"):  # divided by infinity, the rate is 0
+            divisors = np.cumprod(1.0 + self.decay_rate * np.arange(self.epochs))
+        epoch = ops.minimum(ops.floor_divide(step, self.steps_per_epoch), self.epochs - 1)
+        return ops.take(ops.convert_to_tensor(self.initial_learning_rate / divisors, FLOAT), epoch)
+
+
+@keras.saving.register_keras_serializable(package="lrguide")
+@dataclass(frozen=True, eq=False)
+class Warmup(Saved):
     """What `warmup` returns."""
 
     schedule: LearningRateSchedule
     warmup_steps: int
     start_factor: float
 
-    def __call__(self, step: Any) -> Any:
-        """Return the rate during `step`."""
-        step = ops.convert_to_tensor(step)
+    def _rate(self, step: Any) -> Any:
         # In float32 the sum would miss 1 by a rounding error, and so the rates after the warmup.
-        done = ops.cast(ops.minimum(step, self.warmup_steps), "float64") / self.warmup_steps
+        done = ops.cast(ops.minimum(step, self.warmup_steps), FLOAT) / self.warmup_steps
         factor = self.start_factor + (1.0 - self.start_factor) * done
-        rate = self.schedule(ops.maximum(step - self.warmup_steps, 0))
+        rate = ops.convert_to_tensor(self.schedule(ops.maximum(step - self.warmup_steps, 0)))
         return rate * ops.cast(factor, rate.dtype)
 
 
 @keras.saving.register_keras_serializable(package="lrguide")
 @dataclass(frozen=True, eq=False)
-class Join(_Saved):
+class Join(Saved):
     """What `join` returns."""
 
     schedules: list[LearningRateSchedule]
     boundaries: list[int]
 
-    def __call__(self, step: Any) -> Any:
-        """Return the rate during `step`."""
-        step = ops.convert_to_tensor(step)
+    def _rate(self, step: Any) -> Any:
         rate = self.schedules[0](step)
         for boundary, schedule in zip(self.boundaries, self.schedules[1:], strict=True):
             rate = ops.where(step < boundary, rate, schedule(ops.maximum(step - boundary, 0)))
@@ -557,73 +679,101 @@ class Join(_Saved):
 
 @keras.saving.register_keras_serializable(package="lrguide")
 @dataclass(frozen=True, eq=False)
-class PerEpoch(_Saved):
+class PerEpoch(Saved):
     """What `per_epoch` returns."""
 
     schedule: LearningRateSchedule
     steps_per_epoch: int
 
-    def __call__(self, step: Any) -> Any:
-        """Return the rate during `step`."""
-        return self.schedule(ops.floor_divide(ops.convert_to_tensor(step), self.steps_per_epoch))
+    def _rate(self, step: Any) -> Any:
+        return self.schedule(ops.floor_divide(step, self.steps_per_epoch))
 
 
-def _number(
+def number(
     name: str,
     value: Any,
     wanted: str = "a finite number above 0",
-    holds: Callable[[float], bool] = lambda number: 0.0 < number < math.inf,
+    holds: Callable[[float], bool] = lambda given: 0.0 < given < math.inf,
 ) -> float:
-    wrong = f"{name} must be {wanted}, received {value!r}"
+    """Check an argument that is a number, and make it a float."""
+    wrong = f"{name} must be {wanted}, received {shown(value)}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(wrong)
-    # Always a float: Keras computes in the type of the first rate, and integers truncate.
-    number = float(value)
-    if not holds(number):
+    try:
+        # Always a float: Keras computes in the type of the first rate, and integers truncate.
+        given = float(value)
+    except OverflowError:
+        given = math.copysign(math.inf, value // abs(value))
+    if not holds(given):
         raise ValueError(wrong)
-    return number
+    if given and not 2.0**-126 <= abs(given) < 2.0**128:
+        raise ValueError(f"{wrong}, which is 0 or infinite in float32")
+    return given
 
 
-def _end(value: Any, start: float) -> float:
+def end_rate(value: Any, start: float) -> float:
+    """Check the rate to which another falls."""
     wanted = f"a number from 0 to the rate it falls from, {start}"
-    return _number("end_learning_rate", value, wanted, lambda end: 0.0 <= end <= start)
+    return number("end_learning_rate", value, wanted, lambda end: 0.0 <= end <= start)
 
 
-def _factor(value: Any) -> float:
-    return _number("decay_rate", value, "a number above 0, at most 1", lambda r: 0.0 < r <= 1.0)
+def factor(name: str, value: Any) -> float:
+    """Check a factor that lets a rate fall, or stay."""
+    return number(name, value, "a number above 0, at most 1", lambda by: 0.0 < by <= 1.0)
 
 
-def _whole(name: str, value: Any) -> int:
-    wrong = f"{name} must be a whole number above 0, received {value!r}"
+def whole(
+    name: str,
+    value: Any,
+    most: int = MOST_STEPS,
+    because: str = "the steps beyond are no longer told apart",
+) -> int:
+    """Check an argument that counts something."""
+    wrong = f"{name} must be a whole number above 0, received {shown(value)}"
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(wrong)
-    if value < 1:
+    count = int(value)
+    if count < 1:
         raise ValueError(wrong)
-    return int(value)
+    if count > most:
+        raise ValueError(f"{name} must be at most {most:,}, received {shown(value)}: {because}")
+    return count
+
+
+def length(name: str, steps: Any, epochs: Any, per_epoch: Any) -> int:
+    """Check a length in steps or in epochs, and give it in steps."""
+    return _to_steps(*_given(name, steps, epochs, per_epoch))
+
+
+def shown(value: Any) -> str:
+    """Write a value that was refused, shortened."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a whole number of thousands of digits"
 
 
 def _given(name: str, steps: Any, epochs: Any, per_epoch: Any) -> tuple[str, Any, int | None]:
     if (steps is None) == (epochs is None) or (epochs is None) != (per_epoch is None):
         raise ValueError(
             f"give either {name}, or epochs with steps_per_epoch, received "
-            f"{name}={steps!r}, epochs={epochs!r}, steps_per_epoch={per_epoch!r}"
+            f"{name}={shown(steps)}, epochs={shown(epochs)}, steps_per_epoch={shown(per_epoch)}"
         )
     if epochs is None:
         return name, steps, None
-    return "epochs", epochs, _whole("steps_per_epoch", per_epoch)
+    return "epochs", epochs, whole("steps_per_epoch", per_epoch)
 
 
 def _to_steps(name: str, value: Any, per_epoch: int | None) -> int:
     if per_epoch is None:
-        return _whole(name, value)
-    steps = round(_number(name, value) * per_epoch)
-    if steps < 1:
-        raise ValueError(f"{name} must make at least one step, received {value!r}")
+        return whole(name, value)
+    steps = round(number(name, value) * per_epoch)
+    if not 1 <= steps <= MOST_STEPS:
+        raise ValueError(
+            f"{name} must make at least one step, at most {MOST_STEPS:,}, received {shown(value)} "
+            f"with steps_per_epoch={per_epoch}"
+        )
     return steps
-
-
-def _length(name: str, steps: Any, epochs: Any, per_epoch: Any) -> int:
-    return _to_steps(*_given(name, steps, epochs, per_epoch))
 
 
 def _lengths(name: str, steps: Any, epochs: Any, per_epoch: Any) -> list[int]:
@@ -638,22 +788,25 @@ def _boundaries(parts: int, steps: Any, epochs: Any, per_epoch: Any) -> list[int
     if parts < 2 or len(lengths) != parts - 1:
         raise ValueError(
             "boundaries must be one fewer than the parts they divide, two or more, "
-            f"received {len(lengths)} for {parts} parts: {given!r}"
+            f"received {len(lengths)} for {parts} parts: {shown(given)}"
         )
     if any(first >= second for first, second in itertools.pairwise(lengths)):
-        raise ValueError(f"boundaries must be increasing, received {given!r}")
+        raise ValueError(f"boundaries must be increasing, received {shown(given)}")
     return lengths
 
 
 def _sequence(name: str, value: Any) -> list[Any]:
     if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} must be a sequence, received {value!r}")
-    return list(value)
+        raise TypeError(f"{name} must be a sequence, received {shown(value)}")
+    items = list(itertools.islice(value, MOST_PARTS + 1))
+    if len(items) > MOST_PARTS:
+        raise ValueError(f"{name} must hold at most {MOST_PARTS:,} parts, received more")
+    return items
 
 
 def _schedule(name: str, value: Any) -> LearningRateSchedule:
     if isinstance(value, LearningRateSchedule):
         return value
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a Keras schedule or a number, received {value!r}")
-    return Constant(_number(name, value))
+        raise TypeError(f"{name} must be a Keras schedule or a number, received {shown(value)}")
+    return Constant(number(name, value))

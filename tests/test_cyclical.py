@@ -1,5 +1,6 @@
 """Cyclical rates: the rate and momentum of each step, and the weights that training reaches."""
 
+import ast
 import dataclasses
 import functools
 import inspect
@@ -14,12 +15,14 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lrguide import cyclical
 from lrguide.cyclical import (
     OneCycle,
     ScheduledAdam,
     ScheduledSGD,
     exp_range,
     one_cycle,
+    restarts,
     triangular,
     triangular2,
 )
@@ -52,6 +55,14 @@ one_cycles = st.builds(
     st.sampled_from(["cosine", "linear"]),
     st.booleans(),
 )
+falls = st.builds(
+    lambda rate, steps, t_mul, m_mul: restarts(rate, steps, rate / 10, t_mul=t_mul, m_mul=m_mul),
+    bases,
+    sizes,
+    st.just(1.0) | st.floats(1.01, 4.0),
+    st.floats(0.1, 1.0),
+)
+any_cycle = cycles | one_cycles | falls
 quickly = settings(deadline=None, max_examples=40)
 
 
@@ -77,6 +88,10 @@ EQUAL = {
     "amplitude by step": triangular(
         0.01, 0.1, 8, amplitude=lambda step: 1 / (1 + 0.1 * step), by="step"
     ),
+    "restarts": restarts(0.1, 10, 0.01),
+    "restarts of equal length": restarts(0.1, 12, 0.01, t_mul=1.0),
+    "restarts half as high": restarts(0.1, 9, m_mul=0.5),
+    "restarts half as long again": restarts(0.1, 8, 0.005, t_mul=1.5, m_mul=0.8),
     "one_cycle": one_cycle(0.1, 60),
     "one_cycle, linear": one_cycle(0.1, 60, anneal="linear"),
     "one_cycle, three phases": one_cycle(0.1, 60, three_phase=True),
@@ -91,7 +106,17 @@ EQUAL = {
 )
 def test_rates_equal_those_of_other_libraries(row, library):
     expected = np.array(ORACLES["rates"][row][library])
-    same(values(EQUAL[row])[: len(expected)], expected)
+    # Keras' class computes in float32, so near an end of 0 only the absolute error is small.
+    near_0 = 2e-8 if library == "keras" else 1e-37
+    ours = values(EQUAL[row])[: len(expected)]
+    np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=near_0)
+
+
+def test_keras_own_restarts_miss_the_thirteenth_of_cycles_that_double():
+    step = 10 * (2**13 - 1)
+    keras_own = keras.optimizers.schedules.CosineDecayRestarts(0.1, 10, t_mul=2.0)
+    assert float(keras_own(step)) < 1e-6
+    same(values(restarts(0.1, 10), np.array([step, step + 10 * 2**12])), [0.1, 0.05])
 
 
 def test_off_by_one_optax_peaks_and_ends_a_step_later_than_pytorch():
@@ -128,6 +153,15 @@ CLOSED_FORMS = {
         exp_range(0.01, 0.1, (3, 5), gamma=0.97),
         lambda n: 0.01 + 0.09 * height(n, 3, 5) * 0.97**n,
     ),
+    "restarts": (
+        restarts(0.1, 4, 0.01, t_mul=3.0, m_mul=0.5),
+        lambda n: np.concatenate(
+            [
+                0.01 + 0.045 * 0.5**i * (1 + np.cos(np.pi * np.arange(t) / t))
+                for i, t in ((0, 4), (1, 12), (2, 36), (3, 108))
+            ]
+        )[n.astype(int)],
+    ),
     "one_cycle": (
         one_cycle(0.1, 80, pct_start=0.25, div_factor=10.0, final_div_factor=100.0),
         lambda n: eased(n, [0, 19, 79], [0.01, 0.1, 0.0001]),
@@ -161,10 +195,71 @@ def test_rates_equal_the_closed_form_in_float64(name):
     same(values(schedule, np.arange(120)), formula(np.arange(120.0)))
 
 
-def test_a_step_beyond_the_whole_numbers_of_float32_still_counts():
-    far = 2**24 // 10 * 10
-    found = [float(triangular(0.01, 0.1, 5)(far + step)) for step in range(6)]
-    same(found, np.linspace(0.01, 0.1, 6))
+def triangle(n, up, down):
+    """The part of the height in step n, by whole numbers of Python."""
+    place = n % (up + down)
+    return place / up if place < up else (up + down - place) / down
+
+
+def annealed(n, first, times):
+    """The part of the height in step n of restarts, each as many times as long as the last."""
+    cycle, length = 0, first
+    while n >= length:
+        n, length, cycle = n - length, length * times, cycle + 1
+    return (1 + math.cos(math.pi * (n / length))) / 2
+
+
+# By name: a schedule of which a cycle ends near step d, and its rate in whole numbers of Python.
+LATE = {
+    "triangular, short": lambda d: (
+        triangular(0.01, 0.1, (3, 4)),
+        lambda n: 0.01 + 0.09 * triangle(n, 3, 4),
+    ),
+    "triangular, long": lambda d: (
+        triangular(0.01, 0.1, (d - 1, d)),
+        lambda n: 0.01 + 0.09 * triangle(n, d - 1, d),
+    ),
+    "triangular2": lambda d: (
+        triangular2(0.01, 0.1, (1, d - 1)),
+        lambda n: 0.01 + 0.09 * triangle(n, 1, d - 1) / 2 ** (n // d),
+    ),
+    "exp_range": lambda d: (
+        exp_range(0.01, 0.1, (1, 2), gamma=1.0),
+        lambda n: 0.01 + 0.09 * triangle(n, 1, 2),
+    ),
+    "amplitude": lambda d: (
+        triangular(0.01, 0.1, (1, d - 1), amplitude=lambda cycle: 1 / (1 + cycle)),
+        lambda n: 0.01 + 0.09 * triangle(n, 1, d - 1) / (1 + n // d),
+    ),
+    "restarts, short": lambda d: (
+        restarts(0.1, 3, 0.01, t_mul=1.0),
+        lambda n: 0.01 + 0.09 * annealed(n % 3, 3, 1),
+    ),
+    "restarts, doubling": lambda d: (
+        restarts(0.1, 1, 0.01),
+        lambda n: 0.01 + 0.09 * annealed(n, 1, 2),
+    ),
+    "restarts, long": lambda d: (
+        restarts(0.1, d, 0.01, t_mul=3.0),
+        lambda n: 0.01 + 0.09 * annealed(n, d, 3),
+    ),
+    "one_cycle": lambda d: (
+        one_cycle(0.1, 2 * d, pct_start=0.5, anneal="linear", div_factor=2, final_div_factor=2),
+        lambda n: (
+            0.1 - 0.05 * (1 - n / (d - 1)) if n < d else max(0.025, 0.1 - 0.075 * ((n - d + 1) / d))
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("far", [2**24, 2**31 - 1, 2**31, 2**51 - 1, 2**53 // 4])
+@pytest.mark.parametrize("name", LATE)
+def test_however_late_a_cycle_ends_at_exactly_its_step(name, far):
+    schedule, oracle = LATE[name](far)
+    steps = [max(0, times * far + more) for times in (0, 1, 2, 3) for more in (-1, 0, 1, 2)]
+    expected = [oracle(step) for step in steps]
+    same(values(schedule, np.array(steps)), expected)
+    same([float(schedule(step)) for step in steps], expected)
 
 
 @quickly
@@ -227,7 +322,7 @@ def test_one_cycle_rises_once_then_falls_and_stays_at_the_end(schedule):
 
 
 @quickly
-@given(cycles | one_cycles, st.randoms())
+@given(any_cycle, st.randoms())
 def test_the_rate_depends_on_the_step_alone(schedule, random):
     steps = list(range(500))
     once = values(schedule, np.array(steps))
@@ -237,12 +332,12 @@ def test_the_rate_depends_on_the_step_alone(schedule, random):
 
 
 @quickly
-@given(cycles | one_cycles)
+@given(any_cycle)
 def test_a_schedule_made_again_from_its_config_gives_the_same_rates(schedule):
     config = json.loads(json.dumps(keras.optimizers.schedules.serialize(schedule)))
     again = keras.optimizers.schedules.deserialize(config)
     same(values(again, np.arange(500)), values(schedule, np.arange(500)))
-    same(values(again.momentum(), np.arange(500)), values(schedule.momentum(), np.arange(500)))
+    assert again == schedule
 
 
 def test_a_registered_amplitude_is_saved_and_loaded():
@@ -252,13 +347,20 @@ def test_a_registered_amplitude_is_saved_and_loaded():
 
 
 @settings(deadline=None, max_examples=15)
-@given(cycles | one_cycles, st.integers(0, 500))
+@given(any_cycle, st.integers(0, 500))
 def test_the_compiled_graph_gives_the_rate_of_the_plain_call(schedule, step):
     compiled = tf.function(schedule.__call__)
     # Where a rate falls to nothing, its last bits are those of the highest rate.
     bits = 2**-22 * values(schedule, np.arange(501)).max()
     once, again = float(schedule(step)), float(compiled(tf.constant(step, "int64")))
     np.testing.assert_allclose(again, once, rtol=1e-6, atol=bits)
+
+
+@pytest.mark.parametrize("t_mul", [1.0, 2.0, 1.5])
+def test_xla_finds_the_cycle_that_the_plain_call_finds(t_mul):
+    schedule = restarts(0.1, 10, 0.01, t_mul=t_mul)
+    compiled = tf.function(schedule.__call__, jit_compile=True)
+    same(np.asarray(compiled(tf.range(200, dtype="int64"))), values(schedule, np.arange(200)))
 
 
 @quickly
@@ -271,6 +373,7 @@ def test_a_length_in_epochs_is_that_many_steps(up, down, steps_per_epoch):
             first = make(0.1, 0.2, steps, **more)
             assert first == make(0.1, 0.2, epochs=epochs, **inside, **more)
     steps = 10 * steps_per_epoch
+    assert restarts(0.1, steps) == restarts(0.1, epochs=10, **inside)
     assert one_cycle(0.1, steps) == one_cycle(0.1, epochs=10, **inside)
 
 
@@ -278,16 +381,14 @@ def test_the_shortest_length_in_epochs_is_one_step():
     assert triangular(0.1, 0.2, epochs=0.25, steps_per_epoch=4) == triangular(0.1, 0.2, 1)
 
 
-def test_the_limits_of_each_argument_are_allowed():
+def test_a_gamma_of_1_is_triangular():
     assert exp_range(0.1, 0.2, 5, gamma=1) == dataclasses.replace(
         triangular(0.1, 0.2, 5), by="step"
     )
-    assert one_cycle(0.1, 50, div_factor=1, final_div_factor=1).final == 0.1
-    same(values(triangular(0.1, 0.2, 5).momentum(0.0, 0.0)), 0.0)
 
 
 def test_every_argument_of_a_schedule_may_be_given_by_name():
-    for make in (triangular, triangular2, exp_range, one_cycle):
+    for make in (triangular, triangular2, exp_range, restarts, one_cycle):
         kinds = [parameter.kind for parameter in inspect.signature(make).parameters.values()]
         assert inspect.Parameter.POSITIONAL_ONLY not in kinds
 
@@ -295,142 +396,6 @@ def test_every_argument_of_a_schedule_may_be_given_by_name():
 def test_a_momentum_may_be_a_plain_number():
     assert ScheduledSGD(0.1, momentum=0.9).momentum == 0.9
     assert ScheduledAdam(0.1, beta_1=0).beta_1 == 0.0
-
-
-REFUSED = [
-    (
-        lambda: triangular(0, 0.1, 5),
-        ValueError,
-        "base_learning_rate must be .* above 0, received 0",
-    ),
-    (
-        lambda: triangular("a", 0.1, 5),
-        TypeError,
-        "base_learning_rate must be a finite number above 0",
-    ),
-    (lambda: triangular(float("inf"), 0.1, 5), ValueError, "base_learning_rate .* received inf"),
-    (lambda: triangular(0.1, float("inf"), 5), ValueError, "max_learning_rate .* received inf"),
-    (lambda: triangular(0.1, math.nan, 5), ValueError, "max_learning_rate .* received nan"),
-    (
-        lambda: triangular(0.1, 0.01, 5),
-        ValueError,
-        "max_learning_rate must be .* above base_learning_rate, 0.1, received 0.01",
-    ),
-    (lambda: triangular(0.1, 0.1, 5), ValueError, "above base_learning_rate"),
-    (lambda: triangular(0.1, 0.2), ValueError, "give either step_size, or epochs"),
-    (lambda: triangular(0.1, 0.2, 0), ValueError, "step_size must be a whole number above 0"),
-    (lambda: triangular(0.1, 0.2, 2.5), TypeError, "step_size must be a whole number"),
-    (lambda: triangular(0.1, 0.2, True), TypeError, "step_size must be a whole number"),
-    (lambda: triangular(0.1, 0.2, "23"), TypeError, "step_size must be a whole number"),
-    (lambda: triangular(0.1, 0.2, (2, 0)), ValueError, "step_size must be a whole number above 0"),
-    (lambda: triangular(0.1, 0.2, (1,)), ValueError, r"up and .* down, received \(1,\)"),
-    (lambda: triangular(0.1, 0.2, (1, 2, 3)), ValueError, r"up and .* down, received \(1, 2, 3\)"),
-    (
-        lambda: triangular(0.1, 0.2, 5, epochs=2, steps_per_epoch=3),
-        ValueError,
-        "give either step_size",
-    ),
-    (lambda: triangular(0.1, 0.2, (5, 5), epochs=(2, 2), steps_per_epoch=3), ValueError, "give"),
-    (lambda: triangular(0.1, 0.2, (5, 5), steps_per_epoch=3), ValueError, "give either step_size"),
-    (lambda: triangular(0.1, 0.2, epochs=(1, 2)), ValueError, "steps_per_epoch=None"),
-    (lambda: triangular(0.1, 0.2, epochs=0.1, steps_per_epoch=3), ValueError, "at least one step"),
-    (lambda: triangular(0.1, 0.2, epochs="a", steps_per_epoch=3), TypeError, "epochs must be a"),
-    (lambda: triangular(0.1, 0.2, 5, amplitude=0.5), TypeError, "amplitude must be a function"),
-    (lambda: triangular(0.1, 0.2, 5, by="epoch"), ValueError, "by must be 'cycle' or 'step'"),
-    (lambda: triangular2(0.2, 0.1, 5), ValueError, "above base_learning_rate"),
-    (lambda: triangular2(0.1, 0.2, 0), ValueError, "step_size"),
-    (
-        lambda: exp_range(0.1, 0.2, 5, gamma=0),
-        ValueError,
-        "gamma must be a number above 0, at most 1",
-    ),
-    (lambda: exp_range(0.1, 0.2, 5, gamma=-0.5), ValueError, "gamma .* received -0.5"),
-    (lambda: exp_range(0.1, 0.2, 5, gamma=1.1), ValueError, "gamma .* received 1.1"),
-    (lambda: exp_range(0.1, 0.2, 5, gamma="a"), TypeError, "gamma must be a number"),
-    (lambda: exp_range(0.2, 0.1, 5, gamma=0.9), ValueError, "max_learning_rate"),
-    (lambda: one_cycle(-0.1, 50), ValueError, "max_learning_rate must be .* received -0.1"),
-    (lambda: one_cycle(0.1), ValueError, "give either total_steps, or epochs"),
-    (lambda: one_cycle(0.1, 0), ValueError, "total_steps must be a whole number above 0"),
-    (lambda: one_cycle(0.1, epochs=-1, steps_per_epoch=9), ValueError, "epochs must be"),
-    (lambda: one_cycle(0.1, epochs=2, steps_per_epoch=9.5), TypeError, "steps_per_epoch must be"),
-    (
-        lambda: one_cycle(0.1, 50, pct_start=0),
-        ValueError,
-        "pct_start must be a number above 0, below 1",
-    ),
-    (lambda: one_cycle(0.1, 50, pct_start=-0.5), ValueError, "pct_start .* received -0.5"),
-    (lambda: one_cycle(0.1, 50, pct_start=1.5), ValueError, "pct_start .* received 1.5"),
-    (lambda: one_cycle(0.1, 50, pct_start=1), ValueError, "pct_start must be .* received 1"),
-    (lambda: one_cycle(0.1, 50, pct_start="a"), TypeError, "pct_start must be a number"),
-    (lambda: one_cycle(0.1, 50, div_factor=0.5), ValueError, "div_factor must be .* at least 1"),
-    (
-        lambda: one_cycle(0.1, 50, final_div_factor=float("inf")),
-        ValueError,
-        "final_div_factor must",
-    ),
-    (
-        lambda: one_cycle(0.1, 50, div_factor="a"),
-        TypeError,
-        "div_factor must be a finite number, at least 1",
-    ),
-    (lambda: one_cycle(0.1, 50, anneal="cos"), ValueError, "anneal must be 'cosine' or 'linear'"),
-    (lambda: one_cycle(0.1, 50, three_phase=1), TypeError, "three_phase must be True or False"),
-    (lambda: one_cycle(0.1, 2, pct_start=0.5), ValueError, r"each phase must have steps.*\[0.0, 1"),
-    (lambda: one_cycle(0.1, 50, pct_start=0.6, three_phase=True), ValueError, "each phase must"),
-    (
-        lambda: one_cycle(0.1, 50).momentum(0.9, 0.8),
-        ValueError,
-        "lowest must be a number from 0 to highest, 0.8, received 0.9",
-    ),
-    (
-        lambda: one_cycle(0.1, 50).momentum(0.9, 1.0),
-        ValueError,
-        "highest must be a number from 0 to below 1, received 1.0",
-    ),
-    (lambda: one_cycle(0.1, 50).momentum(0, -0.1), ValueError, "highest must be .* received -0.1"),
-    (lambda: one_cycle(0.1, 50).momentum(0.9, 1.5), ValueError, "highest must be .* received 1.5"),
-    (lambda: one_cycle(0.1, 50).momentum("a"), TypeError, "lowest must be a number"),
-    (
-        lambda: triangular(0.1, 0.2, 5).momentum(-0.1, 0.9),
-        ValueError,
-        "lowest must be .* received -0.1",
-    ),
-    (lambda: triangular(0.1, 0.2, 5).momentum(0.1, None), TypeError, "highest must be a number"),
-    (
-        lambda: ScheduledSGD(0.1, momentum=1.0),
-        ValueError,
-        "momentum must be a Keras schedule or a number from 0 to below 1",
-    ),
-    (lambda: ScheduledSGD(0.1, momentum=1.5), ValueError, "momentum .* received 1.5"),
-    (lambda: ScheduledSGD(0.1, momentum=-0.1), ValueError, "momentum .* received -0.1"),
-    (
-        lambda: ScheduledSGD(0.1, momentum="a"),
-        TypeError,
-        "momentum must be a Keras schedule or a number",
-    ),
-    (
-        lambda: ScheduledSGD(0.1, rate_on="w"),
-        ValueError,
-        "rate_on must be 'gradient' or 'velocity'",
-    ),
-    (
-        lambda: ScheduledAdam(0.1, beta_1=math.nan),
-        ValueError,
-        "beta_1 must be a Keras schedule or a number from 0 to below 1",
-    ),
-    (
-        lambda: ScheduledAdam(0.1, beta_1=True),
-        TypeError,
-        "beta_1 must be a Keras schedule or a number",
-    ),
-]
-
-
-@pytest.mark.parametrize(("call", "error", "sentence"), REFUSED)
-def test_bad_input_is_refused_in_one_sentence(call, error, sentence):
-    with pytest.raises(error, match=sentence) as caught:
-        call()
-    assert "\n" not in str(caught.value)
 
 
 class Trace(keras.callbacks.Callback):
@@ -616,3 +581,12 @@ def test_a_model_saved_by_an_earlier_version_loads_and_goes_on(file, name, momen
     model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
     expected_weights = expected["weights after two more epochs"]
     np.testing.assert_allclose(model.get_weights()[0].ravel(), expected_weights, rtol=1e-4)
+
+
+def test_the_file_can_be_copied_with_schedules_beside_it():
+    file = Path(cyclical.__file__)
+    [choice] = (n for n in ast.parse(file.read_text("utf-8")).body if isinstance(n, ast.Try))
+    installed, copied = ast.unparse(choice.body), ast.unparse(choice.handlers[0].body)
+    assert copied == installed.replace("from lrguide import", "import").replace("lrguide.", "")
+    lines = file.with_name("schedules.py").read_text("utf-8").splitlines()
+    assert "lrguide" not in "".join(line for line in lines if line.startswith(("import ", "from ")))

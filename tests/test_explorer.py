@@ -32,7 +32,7 @@ ASSETS = REPOSITORY / "docs" / "site" / "theme" / "assets"
 VIEWS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
 DECAYS = (
     "linear constant step_decay inverse_time compounding_time exponential cosine "
-    "warmup_stable_decay"
+    "warmup_stable_decay polynomial inverse_sqrt"
 )
 RUN = 'data-epochs="4" data-steps-per-epoch="10" data-fall="1"'
 PAGES = {
@@ -61,7 +61,7 @@ plt.plot([1, 2, 4]);
     "cyclical.md": """\
 # Cyclical
 
-<div class="lr-explorer" data-schedules="triangular triangular2 exp_range one_cycle"></div>
+<div class="lr-explorer" data-schedules="triangular triangular2 exp_range restarts one_cycle"></div>
 
 <div class="lr-explorer" data-schedules="cosine" data-keep="linear exponential"></div>
 """,
@@ -222,6 +222,27 @@ OURS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "cosine": lambda v, per: with_warmup(
         lrguide.cosine(v["rate"], None, v["end"], epochs=main_epochs(v), **per), v
     ),
+    "polynomial": lambda v, per: with_warmup(
+        lrguide.polynomial(
+            v["rate"], None, v["end"], power=v["power"], epochs=main_epochs(v), **per
+        ),
+        v,
+    ),
+    "restarts": lambda v, per: with_warmup(
+        lrguide.restarts(
+            v["rate"],
+            None,
+            v["end"],
+            t_mul=v["longer"],
+            m_mul=v["lower"],
+            epochs=v["first"],
+            **per,
+        ),
+        v,
+    ),
+    "inverse_sqrt": lambda v, per: with_warmup(
+        lrguide.inverse_sqrt(v["rate"], epochs=v["timescale"], **per), v
+    ),
     "step_decay": lambda v, per: with_warmup(
         lrguide.step_decay(v["rate"], decay_rate=v["drop"], epochs=v["every"], **per), v
     ),
@@ -283,6 +304,11 @@ def settings(name: str, count: int = 20) -> list[dict[str, Any]]:
                 "end": peak * some.choice([0.0, 0.01, 1.0]),
                 "drop": some.choice([0.1, 0.5, 0.9, 1.0]),
                 "every": max(length, 1 / per_epoch),
+                "power": some.choice([0.5, 1, 2, 3.5]),
+                "timescale": max(length, 1 / per_epoch),
+                "first": max(length, 1 / per_epoch),
+                "longer": some.choice([1, 2, 3]),
+                "lower": some.choice([1, 0.5, 0.9]),
                 "k": round(10 ** some.uniform(-3, 1), 4),
                 "growth": round(10 ** some.uniform(-4, -1), 5),
                 "warmup": length if number % 2 else 0,

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import math
 from pathlib import Path
 
 import keras
@@ -13,16 +12,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lrguide import schedules
+from lrguide.cyclical import restarts
 from lrguide.schedules import (
     compounding_time,
     constant,
     cosine,
     exponential,
+    inverse_sqrt,
     inverse_time,
     join,
     linear,
     per_epoch,
     piecewise,
+    polynomial,
     step_decay,
     warmup,
     warmup_stable_decay,
@@ -30,7 +32,7 @@ from lrguide.schedules import (
 
 ORACLES = json.loads(Path(__file__).with_name("oracles").joinpath("values.json").read_text())
 SAVED = sorted(Path(__file__).with_name("fixtures").glob("*/values.json"))
-LIBRARIES = ("keras", "optax", "torch")
+LIBRARIES = ("keras", "optax", "torch", "transformers")
 STEPS = np.arange(70)
 
 lengths = st.integers(1, 200)
@@ -40,6 +42,8 @@ decays = st.one_of(
     st.builds(linear, rates, lengths),
     st.builds(lambda rate, steps, part: linear(rate, steps, rate * part), rates, lengths, factors),
     st.builds(lambda rate, steps, part: cosine(rate, steps, rate * part), rates, lengths, factors),
+    st.builds(polynomial, rates, lengths, power=st.floats(0.1, 5.0)),
+    st.builds(inverse_sqrt, rates, lengths),
     st.builds(exponential, rates, lengths, decay_rate=factors),
     st.builds(step_decay, rates, lengths, decay_rate=factors),
     st.builds(inverse_time, rates, lengths, decay_rate=st.floats(0.001, 100.0)),
@@ -76,6 +80,10 @@ EQUAL = {
     "linear": linear(0.1, 40, 0.01),
     "linear to 0": linear(0.1, 40),
     "cosine": cosine(0.1, 40, 0.01),
+    "polynomial": polynomial(0.1, 40, 0.01, power=3.0),
+    "polynomial, root": polynomial(0.1, 40, power=0.5),
+    "inverse_sqrt": inverse_sqrt(0.1, 20),
+    "warmup, inverse_sqrt": warmup(inverse_sqrt(0.1, 10), 10, start_factor=0.0),
     "exponential": exponential(0.1, 20, decay_rate=0.5),
     "step_decay": step_decay(0.1, 20, decay_rate=0.5),
     "inverse_time": inverse_time(0.1, 20, decay_rate=0.5),
@@ -123,6 +131,71 @@ def test_past_the_end_pytorchs_cosine_rises_and_ours_stays():
     np.testing.assert_allclose(values(cosine(0.1, 40, 0.01))[40:], 0.01, rtol=1e-6)
 
 
+def test_past_2_to_the_24_keras_staircase_drops_early_and_ours_at_its_step():
+    steps = 2**24 + 1
+    keras_own = keras.optimizers.schedules.ExponentialDecay(0.1, steps, 0.5, staircase=True)
+    assert float(keras_own(steps - 1)) == pytest.approx(0.05)
+    assert float(step_decay(0.1, steps, decay_rate=0.5)(steps - 1)) == pytest.approx(0.1)
+
+
+def test_a_plain_integer_is_compared_in_32_bits_by_keras_and_in_64_by_ours():
+    far = 2**31 + 10
+    keras_own = keras.optimizers.schedules.PiecewiseConstantDecay([far - 1], [0.1, 0.01])
+    assert float(keras_own(5)) == pytest.approx(0.01)
+    assert float(piecewise([0.1, 0.01], [far])(5)) == pytest.approx(0.1)
+
+
+# By name: a schedule that changes at multiples of d, and its rate in whole numbers of Python.
+LATE = {
+    "step_decay": lambda d: (step_decay(0.1, d, decay_rate=0.5), lambda n: 0.1 * 0.5 ** (n // d)),
+    "per_epoch": lambda d: (per_epoch(linear(0.1, 4), d), lambda n: 0.1 - 0.025 * min(n // d, 4)),
+    "compounding_time": lambda d: (
+        compounding_time(0.1, 1.0, epochs=3, steps_per_epoch=d),
+        lambda n: [0.1, 0.05, 0.05 / 3][min(n // d, 2)],
+    ),
+    "piecewise": lambda d: (
+        piecewise([0.1, 0.01, 0.001], [d, 2 * d]),
+        lambda n: [0.1, 0.01, 0.001][min(n // d, 2)],
+    ),
+    "join": lambda d: (
+        join([0.1, linear(0.2, 2)], [d]),
+        lambda n: 0.1 if n < d else max(0.0, 0.2 - 0.1 * (n - d)),
+    ),
+    "warmup": lambda d: (
+        warmup(piecewise([0.1, 0.2], [1]), d, start_factor=0.5),
+        lambda n: 0.05 + 0.05 * (n / d) if n < d else [0.1, 0.2][min(n - d, 1)],
+    ),
+    "warmup_stable_decay": lambda d: (
+        warmup_stable_decay(0.1, (d, d, 2)),
+        lambda n: 0.1 * min((n + 1) / (d + 1), 1.0, max(0.0, (2 * d + 2 - n) / 2)),
+    ),
+    "inverse_sqrt": lambda d: (inverse_sqrt(0.1, d), lambda n: 0.1 / (1 + n / d) ** 0.5),
+    "linear": lambda d: (linear(0.1, d, 0.05), lambda n: 0.05 + 0.05 * (1 - min(n / d, 1))),
+    "in epochs": lambda d: (
+        step_decay(0.1, decay_rate=0.5, epochs=d / 2, steps_per_epoch=2),
+        lambda n: 0.1 * 0.5 ** (n // d),
+    ),
+}
+
+
+@pytest.mark.parametrize("far", [2**24 + 1, 2**31 - 1, 2**31 + 3, 2**51 + 1, 2**53 // 4 + 1])
+@pytest.mark.parametrize("name", LATE)
+def test_however_late_the_rate_changes_at_exactly_its_step(name, far):
+    schedule, oracle = LATE[name](far)
+    steps = [max(0, times * far + more) for times in (0, 1, 2, 3) for more in (-1, 0, 1, 2)]
+    expected = [oracle(step) for step in steps]
+    np.testing.assert_allclose(values(schedule, np.array(steps)), expected, rtol=1e-6)
+    np.testing.assert_allclose([float(schedule(step)) for step in steps], expected, rtol=1e-6)
+
+
+def test_a_thousand_epochs_of_compounding_time_are_one_look_up():
+    schedule = compounding_time(0.1, 1e-6, epochs=1000, steps_per_epoch=3)
+    graph = tf.function(schedule.__call__).get_concrete_function(tf.TensorSpec((), "int64")).graph
+    assert len(graph.get_operations()) < 30
+    epochs = np.minimum(np.arange(4000) // 3, 999)
+    same(values(schedule, np.arange(4000)), compounded(0.1, 1e-6, 1000)[epochs])
+
+
 def compounded(rate, factor, epochs):
     """The source's code, as it is: a variable multiplied at each call."""
     found = []
@@ -139,6 +212,11 @@ CLOSED_FORMS = {
         cosine(0.1, 40, 0.01),
         lambda n: 0.01 + 0.09 * (1 + np.cos(np.pi * np.minimum(n, 40) / 40)) / 2,
     ),
+    "polynomial": (
+        polynomial(0.1, 40, 0.01, power=2.5),
+        lambda n: 0.01 + 0.09 * ((40 - np.minimum(n, 40)) / 40) ** 2.5,
+    ),
+    "inverse_sqrt": (inverse_sqrt(0.1, 20), lambda n: 0.1 / np.sqrt(1 + n / 20)),
     "exponential": (exponential(0.1, 20, decay_rate=0.3), lambda n: 0.1 * 0.3 ** (n / 20)),
     "step_decay": (step_decay(0.1, 20, decay_rate=0.3), lambda n: 0.1 * 0.3 ** (n // 20)),
     "inverse_time": (inverse_time(0.1, 20, decay_rate=0.3), lambda n: 0.1 / (1 + 0.3 * n / 20)),
@@ -249,23 +327,18 @@ def test_a_length_in_epochs_is_that_many_steps(rate, epochs, steps_per_epoch):
     for make, more in [
         (linear, {}),
         (cosine, {}),
+        (polynomial, {"power": 2.0}),
+        (inverse_sqrt, {}),
         (exponential, {"decay_rate": 0.5}),
         (step_decay, {"decay_rate": 0.5}),
         (inverse_time, {"decay_rate": 0.5}),
         (warmup, {}),
     ]:
-        assert make(rate, steps, **more).get_config() == make(rate, **inside, **more).get_config()
+        assert_same(make(rate, steps, **more), make(rate, **inside, **more))
 
 
 def test_the_shortest_length_in_epochs_is_one_step():
     assert_same(linear(0.1, epochs=0.2, steps_per_epoch=5), linear(0.1, 1))
-
-
-def test_the_limits_of_each_argument_are_allowed():
-    same(values(linear(0.1, 5, 0.1)), 0.1)
-    same(values(exponential(0.1, 5, decay_rate=1)), 0.1)
-    same(values(warmup(0.1, 5, start_factor=1)), 0.1)
-    assert float(warmup(0.1, 5, start_factor=0)(0)) == 0.0
 
 
 def test_every_argument_may_be_given_by_name():
@@ -287,7 +360,8 @@ def test_boundaries_and_phases_in_epochs_are_those_in_steps():
 
 
 def assert_same(first, second):
-    assert first.get_config() == second.get_config()
+    serialize = keras.optimizers.schedules.serialize
+    assert serialize(first) == serialize(second)
 
 
 @quickly
@@ -323,6 +397,7 @@ def test_the_rate_is_held_through_an_epoch(schedule, steps_per_epoch):
     "schedule",
     [
         linear(0.1, 20, 0.01),
+        polynomial(0.1, 20, 0.01, power=2.0),
         cosine(0.1, 20, 0.01),
         warmup_stable_decay(0.1, (5, 5, 10), 0.01),
         piecewise([0.1, 0.01], [20]),
@@ -344,110 +419,6 @@ def test_whole_numbers_as_rates_do_not_truncate():
         piecewise([1, np.float32(0.5)], [40]),
     ):
         assert float(schedule(50)) == pytest.approx(0.5)
-
-
-REFUSED = [
-    (
-        lambda: constant("0.1"),
-        TypeError,
-        "learning_rate must be a finite number above 0, received '0.1'",
-    ),
-    (lambda: constant(True), TypeError, "learning_rate must be .* received True"),
-    (lambda: constant(0), ValueError, "learning_rate must be a finite number above 0, received 0"),
-    (lambda: linear(-1, 10), ValueError, "initial_learning_rate must be .* above 0, received -1"),
-    (lambda: linear(math.nan, 10), ValueError, "initial_learning_rate .* received nan"),
-    (lambda: linear(float("inf"), 10), ValueError, "initial_learning_rate .* received inf"),
-    (lambda: linear(0.1, 0), ValueError, "decay_steps must be a whole number above 0, received 0"),
-    (lambda: linear(0.1, -5), ValueError, "decay_steps must be a whole number above 0"),
-    (lambda: linear(0.1, 2.5), TypeError, "decay_steps must be a whole number .* received 2.5"),
-    (lambda: linear(0.1, True), TypeError, "decay_steps must be a whole number .* received True"),
-    (lambda: linear(0.1), ValueError, "give either decay_steps, or epochs with steps_per_epoch"),
-    (lambda: linear(0.1, epochs=2), ValueError, "steps_per_epoch=None"),
-    (lambda: linear(0.1, 10, steps_per_epoch=5), ValueError, "decay_steps=10, epochs=None"),
-    (lambda: linear(0.1, 10, epochs=1, steps_per_epoch=5), ValueError, "decay_steps=10, epochs=1"),
-    (lambda: linear(0.1, epochs=-1, steps_per_epoch=5), ValueError, "epochs must be .* above 0"),
-    (
-        lambda: linear(0.1, epochs="1", steps_per_epoch=5),
-        TypeError,
-        "epochs must be a finite number",
-    ),
-    (lambda: linear(0.1, epochs=1, steps_per_epoch=0), ValueError, "steps_per_epoch must be"),
-    (lambda: linear(0.1, epochs=0.01, steps_per_epoch=5), ValueError, "epochs .* one step"),
-    (
-        lambda: linear(0.1, 10, 0.2),
-        ValueError,
-        "end_learning_rate must be a number from 0 to .* 0.1, received 0.2",
-    ),
-    (lambda: linear(0.1, 10, -0.1), ValueError, "end_learning_rate must be a number from 0 to"),
-    (lambda: cosine(0.1, 10, math.nan), ValueError, "end_learning_rate .* received nan"),
-    (lambda: cosine(0.1, 10, 0.2), ValueError, "end_learning_rate"),
-    (lambda: cosine(0, 10), ValueError, "initial_learning_rate"),
-    (lambda: cosine(0.1, 1.0), TypeError, "decay_steps"),
-    (
-        lambda: exponential(0.1, 10, decay_rate=0),
-        ValueError,
-        "decay_rate must be a number above 0, at most 1",
-    ),
-    (lambda: exponential(0.1, 10, decay_rate=1.1), ValueError, "at most 1, received 1.1"),
-    (lambda: exponential(0.1, 10, decay_rate=None), TypeError, "decay_rate must be a number"),
-    (lambda: exponential(-0.1, 10, decay_rate=0.5), ValueError, "initial_learning_rate"),
-    (lambda: exponential(0.1, 0, decay_rate=0.5), ValueError, "decay_steps"),
-    (lambda: step_decay(0.1, 10, decay_rate=-1), ValueError, "decay_rate"),
-    (lambda: step_decay(0, 10, decay_rate=0.5), ValueError, "initial_learning_rate"),
-    (lambda: step_decay(0.1, 0, decay_rate=0.5), ValueError, "decay_steps"),
-    (lambda: inverse_time(0.1, 10, decay_rate=-1), ValueError, "decay_rate must be .* above 0"),
-    (lambda: inverse_time(0, 10, decay_rate=1), ValueError, "initial_learning_rate"),
-    (lambda: inverse_time(0.1, 0, decay_rate=1), ValueError, "decay_steps"),
-    (lambda: compounding_time(0, 1, epochs=2, steps_per_epoch=3), ValueError, "initial_learning"),
-    (lambda: compounding_time(0.1, 0, epochs=2, steps_per_epoch=3), ValueError, "decay_rate"),
-    (lambda: compounding_time(0.1, 1, epochs=2.5, steps_per_epoch=3), TypeError, "epochs"),
-    (lambda: compounding_time(0.1, 1, epochs=1, steps_per_epoch=0), ValueError, "steps_per_epoch"),
-    (lambda: piecewise([0.1, 0.0], [5]), ValueError, r"learning_rates\[1\] must be .* received 0"),
-    (lambda: piecewise(0.1, [5]), TypeError, "learning_rates must be a sequence, received 0.1"),
-    (lambda: piecewise([0.1, 0.2], 5), TypeError, "boundaries must be a sequence, received 5"),
-    (lambda: piecewise([1, 0.5, 0.1], [30, 10]), ValueError, r"increasing, received \[30, 10\]"),
-    (lambda: piecewise([1, 0.5, 0.1], [10, 10]), ValueError, "boundaries must be increasing"),
-    (lambda: piecewise([1, 0.5], [10, 20]), ValueError, "received 2 for 2 parts"),
-    (lambda: piecewise([1, 0.5, 0.1], [10]), ValueError, "received 1 for 3 parts"),
-    (lambda: piecewise([1], []), ValueError, "received 0 for 1 parts"),
-    (lambda: piecewise([1, 0.5], [0]), ValueError, r"boundaries\[0\] must be a whole number"),
-    (lambda: piecewise([1, 0.5]), ValueError, "give either boundaries, or epochs"),
-    (
-        lambda: piecewise([3, 2, 1], epochs=[2, 1], steps_per_epoch=9),
-        ValueError,
-        r"increasing.*\[2, 1\]",
-    ),
-    (lambda: join([0.1, "cosine"], [5]), TypeError, r"schedules\[1\] must be a Keras schedule"),
-    (lambda: join([0.1, -0.1], [5]), ValueError, r"schedules\[1\] must be a finite number above"),
-    (lambda: join({0.1, 0.2}, "ab"), TypeError, "boundaries must be a sequence, received 'ab'"),
-    (lambda: join([0.1], []), ValueError, "received 0 for 1 parts"),
-    (lambda: join([0.1, 0.2], [5, 6]), ValueError, "received 2 for 2 parts"),
-    (lambda: warmup(None, 5), TypeError, "schedule must be a Keras schedule or a number"),
-    (lambda: warmup(True, 5), TypeError, "schedule must be a Keras schedule or a number"),
-    (lambda: warmup(0.0, 5), ValueError, "schedule must be a finite number above 0"),
-    (lambda: warmup(0.1, 0), ValueError, "warmup_steps must be a whole number above 0"),
-    (
-        lambda: warmup(0.1, 5, start_factor=1.5),
-        ValueError,
-        "start_factor must be a number from 0 to 1",
-    ),
-    (lambda: warmup(0.1, 5, start_factor=-0.1), ValueError, "start_factor"),
-    (lambda: warmup(0.1, 5, start_factor="0"), TypeError, "start_factor must be a number"),
-    (lambda: warmup_stable_decay(0.1, (5, 5, 5, 5)), ValueError, "three lengths .* received 4"),
-    (lambda: warmup_stable_decay(0.1, (5, 5)), ValueError, "three lengths .* received 2"),
-    (lambda: warmup_stable_decay(0.1, (5, 0, 5)), ValueError, r"phase_steps\[1\] must be a whole"),
-    (lambda: warmup_stable_decay(0, (5, 5, 5)), ValueError, "learning_rate must be a finite"),
-    (lambda: warmup_stable_decay(0.1, (5, 5, 5), 0.2), ValueError, "end_learning_rate"),
-    (lambda: per_epoch(0.5, 0), ValueError, "steps_per_epoch must be a whole number above 0"),
-    (lambda: per_epoch("linear", 5), TypeError, "schedule must be a Keras schedule"),
-]
-
-
-@pytest.mark.parametrize(("call", "error", "sentence"), REFUSED)
-def test_bad_input_is_refused_in_one_sentence(call, error, sentence):
-    with pytest.raises(error, match=sentence) as caught:
-        call()
-    assert "\n" not in str(caught.value)
 
 
 class Weight(keras.callbacks.Callback):
@@ -487,7 +458,8 @@ def test_in_a_real_fit_each_step_uses_the_declared_rate(at_once, seen):
 
 
 def test_a_saved_and_loaded_training_goes_on_exactly(tmp_path):
-    schedule = warmup(join([linear(0.5, 10), cosine(0.4, 30)], [6]), 3)
+    parts = [linear(0.5, 10), inverse_sqrt(0.4, 5), polynomial(0.4, 30, power=2.0)]
+    schedule = warmup(join([*parts, restarts(0.3, 2)], [2, 4, 9]), 3)
     inputs, targets = np.random.default_rng(0).normal(size=(2, 40, 1))
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(4), keras.layers.Dense(1)])

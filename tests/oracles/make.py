@@ -70,6 +70,29 @@ def decays():
             "optax": called(optax.polynomial_schedule(0.1, 0.0, 1, 40)),
             "torch": stepped(0.1, lambda o: lr_scheduler.PolynomialLR(o, 40)),
         },
+        "polynomial": {
+            "keras": called(keras_schedules.PolynomialDecay(0.1, 40, 0.01, power=3.0)),
+            "optax": called(optax.polynomial_schedule(0.1, 0.01, 3, 40)),
+            "transformers": stepped(
+                0.1,
+                lambda o: transformers.get_polynomial_decay_schedule_with_warmup(
+                    o, 0, 40, lr_end=0.01, power=3.0
+                ),
+            ),
+        },
+        "polynomial, root": {
+            "keras": called(keras_schedules.PolynomialDecay(0.1, 40, 0.0, power=0.5)),
+            "optax": called(optax.polynomial_schedule(0.1, 0.0, 0.5, 40)),
+            "torch": stepped(0.1, lambda o: lr_scheduler.PolynomialLR(o, 40, 0.5)),
+        },
+        "inverse_sqrt": {
+            "transformers": stepped(
+                0.1, lambda o: transformers.get_inverse_sqrt_schedule(o, 0, timescale=20)
+            ),
+        },
+        "warmup, inverse_sqrt": {
+            "transformers": stepped(0.1, lambda o: transformers.get_inverse_sqrt_schedule(o, 10)),
+        },
         "cosine": {
             "keras": called(keras_schedules.CosineDecay(0.1, 40, 0.1)),
             "optax": called(optax.cosine_decay_schedule(0.1, 40, 0.1)),
@@ -121,6 +144,32 @@ def decays():
             "torch": stepped(
                 0.1, lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 10, 2, 0.01)
             ),
+        },
+        "restarts of equal length": {
+            "keras": called(keras_schedules.CosineDecayRestarts(0.1, 12, 1.0, 1.0, 0.1)),
+            "torch": stepped(
+                0.1, lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 12, 1, 0.01)
+            ),
+        },
+        "restarts half as high": {
+            "keras": called(keras_schedules.CosineDecayRestarts(0.1, 9, 2.0, 0.5)),
+            "optax": called(
+                optax.sgdr_schedule(
+                    [
+                        {
+                            "init_value": peak,
+                            "peak_value": peak,
+                            "warmup_steps": 0,
+                            "decay_steps": length,
+                            "end_value": 0.0,
+                        }
+                        for peak, length in ((0.1, 9), (0.05, 18), (0.025, 36), (0.0125, 72))
+                    ]
+                )
+            ),
+        },
+        "restarts half as long again": {
+            "keras": called(keras_schedules.CosineDecayRestarts(0.1, 8, 1.5, 0.8, 0.05)),
         },
     }
 

@@ -118,7 +118,7 @@ export function mount(place) {
     }
     keep.disabled = kept.length === KEPT || kept.some(({ words }) => words === current.words)
     alone.disabled = !inKeras(good)
-    aloneText.textContent = `without lrguide${alone.disabled ? ": Keras has no class for this" : ""}`
+    aloneText.textContent = `without lrguide${alone.disabled ? ": no class of Keras does exactly this" : ""}`
     listing.replaceChildren(...highlighted(code(good, alone.checked && !alone.disabled)))
     step.max = current.rates.length - 1
     read()

@@ -30,6 +30,11 @@ export const FIELDS = {
   drop: field("Factor of a drop", "times", 0.5, PARTS, () => [0, 1], "above"),
   every: field("Epochs between drops", "every", 5, LENGTHS, (v) => [oneStep(v), 1000], "steps"),
   k: field("k, per epoch", "k", 0.1, KS, () => [0, 100], "above"),
+  power: field("Power", "power", 2, [0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 10], () => [0, 100], "above"),
+  timescale: field("Epochs of the timescale", "timescale", 1, LENGTHS, (v) => [oneStep(v), 1000], "steps"),
+  first: field("Epochs in the first cycle", "first cycle", 5, LENGTHS, (v) => [oneStep(v), 1000], "steps"),
+  longer: field("Times as long, each cycle", "times as long", 2, [1, 2, 3, 4], () => [1, 100], "whole"),
+  lower: field("Times as high, each cycle", "times as high", 1, PARTS, () => [0, 1], "above"),
   growth: field("k, per epoch", "k", 0.01, KS, (v) => [0, largestGrowth(v.epochs)], "above"),
   warmup: field("Epochs of warmup", "warmup", 0, [0, ...LENGTHS], (v) => [0, v.epochs - oneStep(v)]),
   rise: field("Epochs of warmup", "warmup", 2, LENGTHS, (v) => roomFor(v, 2, 0), "steps"),
@@ -59,6 +64,12 @@ export const SCHEDULES = {
       "PolynomialDecay", float(v.rate), `decay_steps=${steps}`, `end_learning_rate=${float(v.end)}`,
     ],
   },
+  polynomial: {
+    label: "polynomial", fields: ["rate", "end", "power", "warmup"],
+    rate: (v, steps) => (n) => v.end + (v.rate - v.end) * (1 - Math.min(n / steps, 1)) ** v.power,
+    code: (v, epochs) => [float(v.rate), ...ending(v), `power=${float(v.power)}`, ...lasting(v, epochs)],
+    alone: (v, steps) => [...SCHEDULES.linear.alone(v, steps), `power=${float(v.power)}`],
+  },
   step_decay: {
     label: "step", fields: ["rate", "drop", "every", "warmup"],
     rate: (v) => (n) => v.rate * v.drop ** Math.floor(n / inSteps(v.every, v)),
@@ -70,6 +81,11 @@ export const SCHEDULES = {
     rate: (v) => (n) => v.rate / (1 + (v.k * n) / v.stepsPerEpoch),
     code: (v) => [float(v.rate), `decay_rate=${float(v.k)}`, ...lasting(v, 1)],
     alone: (v) => decaying("InverseTimeDecay", v, v.stepsPerEpoch, float(v.k)),
+  },
+  inverse_sqrt: {
+    label: "inverse square root", fields: ["rate", "timescale", "warmup"],
+    rate: (v) => (n) => v.rate / Math.sqrt(1 + n / inSteps(v.timescale, v)),
+    code: (v) => [float(v.rate), ...lasting(v, v.timescale)],
   },
   compounding_time: {
     label: "compounding time", fields: ["rate", "growth"],
@@ -95,6 +111,18 @@ export const SCHEDULES = {
       ...(v.end ? [`alpha=${float(v.end)} / ${float(v.rate)}`] : []),
       ...(warm ? [`warmup_target=${float(v.rate)}`, `warmup_steps=${warm}`] : []),
     ],
+  },
+  restarts: {
+    label: "cosine with restarts", fields: ["rate", "end", "first", "longer", "lower", "warmup"],
+    rate: (v) => { // of steps in their order: it keeps the cycle of the last one
+      let begin = 0, length = inSteps(v.first, v), height = v.rate - v.end
+      return (n) => {
+        for (; n >= begin + length; height *= v.lower) [begin, length] = [begin + length, length * v.longer]
+        return between(v.end + height, v.end, (n - begin) / length)
+      }
+    },
+    code: (v) => [float(v.rate), ...ending(v), `t_mul=${float(v.longer)}`, `m_mul=${float(v.lower)}`,
+      ...lasting(v, v.first)],
   },
   warmup_stable_decay: {
     label: "warmup, stable, decay", fields: ["peak", "rise", "fall", "end"],
