@@ -18,7 +18,8 @@ from keras.optimizers.schedules import (
 )
 
 from lrguide import checks, cyclical, schedules
-from lrguide.checks import LearningRateLogger, check, rates_at
+from lrguide.checks import check, rates_at
+from lrguide.rate_logger import LearningRateLogger
 
 X = np.linspace(-1, 1, 64, dtype=np.float32).reshape(16, 4)
 Y = X[:, :1]
