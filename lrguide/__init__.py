@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         course,
         cyclical,
         data,
+        findings,
         internals,
         model,
         plots,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lrguide.course import *  # noqa: F403
     from lrguide.cyclical import *  # noqa: F403
     from lrguide.data import *  # noqa: F403
+    from lrguide.findings import *  # noqa: F403
     from lrguide.model import *  # noqa: F403
     from lrguide.range_test import *  # noqa: F403
     from lrguide.rate_logger import *  # noqa: F403
@@ -34,7 +36,7 @@ __version__ = "0.1.0"
 
 # By module; what a figure is made with is called through its module: `plots.schedule`.
 _NAMES = {
-    "checks": ("Finding", "check"),
+    "checks": ("check",),
     "course": ("rates_at",),
     "cyclical": (
         "ScheduledAdam",
@@ -45,6 +47,7 @@ _NAMES = {
         "triangular2",
     ),
     "data": ("Digits", "mnist_full", "mnist_subset"),
+    "findings": ("Finding",),
     "internals": (),
     "model": ("article_cnn",),
     "plots": (),

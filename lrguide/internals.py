@@ -66,20 +66,26 @@ def values_of_step(model: Any, steps: NDArray[np.int64]) -> list[NDArray[np.floa
     for graph in _graphs(inspect.unwrap(model.train_function) if model.train_function else None):
         counts: list[str] = []
         known: set[str] = set()
-        numbers: list[str] = []
+        computed: list[str] = []
+        constants: list[float] = []
         for op in graph.get_operations():
             single = [out for out in op.outputs if out.shape.rank == 0]
+            floats = [out.name for out in single if out.dtype.is_floating]
             if op.type == "ReadVariableOp":
                 counts += [out.name for out in single if out.dtype.is_integer]
                 known.update(counts)
-            elif op.type == "Const" or (op.inputs and all(i.name in known for i in op.inputs)):
+            elif op.type == "Const":
+                # Not run, for it may wait for what is not known.
+                constants += [float(tf.make_ndarray(op.get_attr("value"))) for _ in floats]
                 known.update(out.name for out in op.outputs)
-                numbers += [out.name for out in single if out.dtype.is_floating]
+            elif op.inputs and all(each.name in known for each in op.inputs):
+                computed += floats
+                known.update(out.name for out in op.outputs)
         config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
         with tf.compat.v1.Session(graph=graph, config=config) as session:
             fed = [dict.fromkeys(counts, int(step)) for step in steps]
-            rows = [session.run(numbers, feed) if numbers else [] for feed in fed]
-        found.append(np.asarray(rows, dtype=np.float64))
+            rows = [session.run(computed, feed) if computed else [] for feed in fed]
+        found.append(np.array([constants + list(row) for row in rows], dtype=np.float64))
     return found
 
 

@@ -3,8 +3,8 @@
 `LearningRateLogger` is a callback that records it during `fit` and compares it with the schedule.
 Steps are what Keras' optimizers count, from 0: batches, as `checks.py` says.
 
-This file needs Keras, NumPy and, in the same folder of a project, `checks.py`, `course.py` and
-`internals.py`.
+This file needs Keras, NumPy and, in the same folder of a project, `checks.py`, `course.py`,
+`findings.py` and `internals.py`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
-from .checks import REASSIGNED, SCHEDULED, Finding, Name, may_use, momenta_of, single
+from .checks import REASSIGNED, SCHEDULED, may_use, momenta_of, single
 from .course import Reader, reader, refuse_unless_schedule
+from .findings import Finding, Name
 from .internals import held_rate, put_first, step_count
 
 __all__ = ["LearningRateLogger"]
