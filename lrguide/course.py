@@ -69,7 +69,11 @@ def refuse_unless_schedule(value: Any) -> None:
         return
     if not is_number(value):
         raise TypeError(wrong)
-    if not 0 <= value <= np.finfo(np.float64).max:
+    try:
+        fits = 0.0 <= float(value) < math.inf
+    except OverflowError:  # a whole number of hundreds of digits
+        fits = False
+    if not fits:
         raise ValueError(wrong)
 
 

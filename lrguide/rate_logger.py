@@ -10,6 +10,7 @@ This file needs Keras, NumPy and, in the same folder of a project, `checks.py`, 
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -128,9 +129,10 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._found: dict[str, Finding] = {}
         self._skipped = 0
         self._last_rates: list[float] = []
-        self._begun = self._training = False
+        self._begun = False
         self._momenta = momenta_of(self._optimizer)
-        self._function = _unwatched(self.model.train_function)
+        self._stop_watching()  # what is left over from a fit that broke off
+        self._function = inspect.unwrap(self.model.train_function)
         self._rate = self._first_rate = self._compiled_rate(held)
         self._watch()
 
@@ -177,9 +179,8 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Compare with the schedule."""
-        self._training = False
-        self.model.train_function = _unwatched(self.model.train_function)
-        if self._rate is not None and self._function is not None:
+        self._stop_watching()
+        if self._rate is not None:
             _RATES[self._function] = self._rate
         if (count := len(self._last_rates)) and "learning_rate" in self.model.history.history:
             self.model.history.history["learning_rate"][-count:] = self._last_rates
@@ -199,8 +200,8 @@ class LearningRateLogger(keras.callbacks.Callback):
 
         @functools.wraps(inner)
         def watched(*arguments: Any, **options: Any) -> Any:
-            # After a fit that broke off, this may stay with the model: it then does nothing.
-            if not self._awaited:
+            if not self._awaited:  # left over from a fit that broke off
+                self._stop_watching()
                 return inner(*arguments, **options)
             self._awaited = False
             # Copies, of which the values are asked for when the epoch is over.
@@ -221,12 +222,16 @@ class LearningRateLogger(keras.callbacks.Callback):
         self.model.train_function = watched
         self._training = True
 
+    def _stop_watching(self) -> None:
+        self._training = False
+        self.model.train_function = _unwatched(self.model.train_function)
+
     def _steps_taken(self) -> int:
         return int(ops.convert_to_numpy(self._count))
 
     def _compiled_rate(self, held: Any) -> Any:
         """What the training step uses: None if it was compiled with something unknown."""
-        known = None if self._function is None else _RATES.get(self._function)
+        known = _RATES.get(self._function)
         if held is known or isinstance(held, keras.Variable):
             return held
         if not may_use(self.model, held, np.array([0, 1, 7, 60, 500, 4000])):
