@@ -58,6 +58,9 @@ class LearningRateLogger(keras.callbacks.Callback):
     TensorFlow it is not noticed. A `MultiOptimizer` has several rates and is refused: log
     `optimizer.learning_rate` of each of its `optimizers` in a callback of your own.
 
+    With data of unknown length, Keras may count one step more at the end of each epoch, when there
+    is no batch left; that step is not logged, though the schedule goes on by it.
+
     Args:
         schedule: What is meant to be used, a Keras schedule or a number; by default what the
             optimizer holds when training ends.
@@ -162,10 +165,13 @@ class LearningRateLogger(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Add the epoch's rates to the history."""
         end, every = self._steps_taken(), self._optimizer.gradient_accumulation_steps or 1
+        known = self.params.get("steps")
         # Keras counts the last execution of several steps as full.
-        batches = min(self._batches, self.params.get("steps") or self._batches)
-        if self.params.get("steps") is None and self.model.steps_per_execution > 1:
+        batches = min(self._batches, known or self._batches)
+        if known is None and self.model.steps_per_execution > 1:
             batches = end - self._start
+        if known is None and end - self._start == batches + 1:
+            end -= 1  # counted while looking in vain for one more batch
         self._skipped += batches - (end - self._start)
         steps = np.arange(self._start, end)
         steps = steps[(steps + 1) % every == 0]

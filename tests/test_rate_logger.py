@@ -240,6 +240,17 @@ def test_a_training_step_of_several_updates_has_a_rate_for_each() -> None:
     assert logger.findings == ()
 
 
+@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}], ids=["compiled", "eager"])
+def test_data_of_unknown_length_have_no_update_more_than_batches(options: dict[str, Any]) -> None:
+    import tensorflow as tf
+
+    batches = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4).filter(lambda x, y: True)
+    model, logger = compiled(keras.optimizers.SGD(0.1), **options), LearningRateLogger()
+    model.fit(batches, shuffle=False, epochs=2, verbose=0, callbacks=[logger, Setter("begin")])
+    np.testing.assert_allclose(logger.rates, [0.1, 0.05, 0.1 / 3, 0.025] * 2, rtol=1e-5)
+    assert logger.findings == ()
+
+
 def test_one_rate_an_update_when_gradients_are_accumulated() -> None:
     schedule = PolynomialDecay(0.08, 8, end_learning_rate=0.0)
     optimizer = keras.optimizers.SGD(schedule, gradient_accumulation_steps=2)
