@@ -1,4 +1,4 @@
-"""What Keras and TensorFlow do not promise is read in one place, which notices when it has moved."""
+"""What Keras and TensorFlow do not promise is read in one place, and missed there if it moves."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -240,6 +240,7 @@ def test_a_training_step_of_several_updates_has_a_rate_for_each() -> None:
     assert logger.findings == ()
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
 @pytest.mark.parametrize("options", [{}, {"run_eagerly": True}], ids=["compiled", "eager"])
 def test_data_of_unknown_length_have_no_update_more_than_batches(options: dict[str, Any]) -> None:
     import tensorflow as tf
