@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lrguide import (  # noqa: F401
         checks,
+        course,
         cyclical,
         data,
+        findings,
+        internals,
         model,
         plots,
         range_test,
+        rate_logger,
         schedules,
         traceless,
     )
     from lrguide.checks import *  # noqa: F403
+    from lrguide.course import *  # noqa: F403
     from lrguide.cyclical import *  # noqa: F403
     from lrguide.data import *  # noqa: F403
+    from lrguide.findings import *  # noqa: F403
     from lrguide.model import *  # noqa: F403
     from lrguide.range_test import *  # noqa: F403
+    from lrguide.rate_logger import *  # noqa: F403
     from lrguide.schedules import *  # noqa: F403
     from lrguide.traceless import *  # noqa: F403
 
@@ -29,7 +36,8 @@ __version__ = "0.1.0"
 
 # By module; what a figure is made with is called through its module: `plots.schedule`.
 _NAMES = {
-    "checks": ("Finding", "LearningRateLogger", "check", "rates_at"),
+    "checks": ("check",),
+    "course": ("rates_at",),
     "cyclical": (
         "ScheduledAdam",
         "ScheduledSGD",
@@ -40,6 +48,8 @@ _NAMES = {
         "triangular2",
     ),
     "data": ("Digits", "mnist_full", "mnist_subset"),
+    "findings": ("Finding",),
+    "internals": (),
     "model": ("article_cnn",),
     "plots": (),
     "range_test": (
@@ -48,6 +58,7 @@ _NAMES = {
         "Suggestion",
         "lr_range_test",
     ),
+    "rate_logger": ("LearningRateLogger",),
     "schedules": (
         "compounding_time",
         "constant",

@@ -6,6 +6,7 @@ import types
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.random import seed_generator
@@ -31,6 +32,9 @@ def function() -> None:
 MOVED = {
     "Optimizer._learning_rate of keras": lambda patch: internals.rate_or_schedule(
         types.SimpleNamespace(_rate=0.1)
+    ),
+    "the first of Optimizer.variables, which is named iteration, of keras": lambda patch: (
+        internals.step_count(types.SimpleNamespace(variables=[]))
     ),
     "Model._initial_epoch of keras": lambda patch: internals.forget_initial_epoch(
         types.SimpleNamespace(_epoch=0)
@@ -83,3 +87,32 @@ def test_a_training_function_that_fit_does_not_call_is_noticed(monkeypatch):
     monkeypatch.setattr(type(model), "fit", lambda self, **_: None)
     with pytest.raises(NotImplementedError, match=r"relies on Model\.train_function of keras"):
         lr_range_test(model, **arrays(), **BRIEF)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [keras.optimizers.SGD(0.1, gradient_accumulation_steps=4), keras.optimizers.Adam(0.1)],
+    ids=["accumulation", "plain"],
+)
+def test_the_count_of_steps_is_that_of_batches(optimizer: Any) -> None:
+    weight = keras.Variable(1.0)
+    for _ in range(6):
+        optimizer.apply([keras.ops.ones(())], [weight])
+    assert int(internals.step_count(optimizer)) == 6
+
+
+def test_a_callback_is_put_first_by_the_list_of_callbacks_and_by_nothing_else() -> None:
+    class First(keras.callbacks.Callback):
+        def set_model(self, model: Any) -> None:
+            super().set_model(model)
+            internals.put_first(self)
+
+    others, first = [keras.callbacks.Callback() for _ in range(3)], First()
+    first.set_model(keras.Sequential())
+    listed = keras.callbacks.CallbackList([*others, first], model=keras.Sequential())
+    assert listed.callbacks == [first, *others]
+    assert all(each.model is not None for each in listed.callbacks)
+
+
+def test_a_model_that_was_not_compiled_computes_nothing() -> None:
+    assert internals.values_of_step(keras.Sequential(), np.array([0])) == []

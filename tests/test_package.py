@@ -193,8 +193,8 @@ def copyable() -> list[Path]:
 @pytest.mark.parametrize("module", copyable(), ids=lambda module: module.stem)
 def test_a_module_that_readers_may_copy_needs_keras_and_numpy_at_most(module: Path) -> None:
     allowed = {*sys.stdlib_module_names, "keras", "numpy"}
-    if module.stem in ("plots", "range_test", "traceless"):
-        allowed |= {"lrguide"}  # one module each, by the contract on imports
+    if module.stem in ("plots", "range_test", "traceless", "rate_logger", "checks", "findings"):
+        allowed |= {"lrguide"}  # which modules, the contract on imports says
     allowed |= BESIDE.get(module.stem, set())  # the same module, where both were copied
     if module.stem == "plots":
         allowed |= {"matplotlib"}
@@ -221,6 +221,29 @@ print(range_test.lr_range_test(model, x, x, steps=3, seeds=[0], verbose=0).losse
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert run.stdout == "(1, 3)\n", run.stderr
+
+
+def test_the_checker_and_the_logger_work_where_their_files_are_copied_to(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("rate_logger", "checks", "findings", "course", "internals"):
+        shutil.copy(ROOT / "lrguide" / f"{name}.py", tmp_path / "mine")
+    code = """
+import sys
+sys.modules["lrguide"] = None  # as if it were not installed
+import keras, numpy as np
+from mine.checks import check
+from mine.rate_logger import LearningRateLogger
+schedule = keras.optimizers.schedules.CosineDecay(0.1, 4)
+x, logger = np.ones((8, 1), "float32"), LearningRateLogger()
+model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+model.compile(keras.optimizers.SGD(schedule), "mse")
+model.fit(x, x, batch_size=2, verbose=0, callbacks=[logger])
+print(len(logger.rates), check(schedule, steps_per_epoch=4, epochs=1))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "4 ()\n", run.stderr
 
 
 def imported(node: ast.AST) -> Iterator[str]:

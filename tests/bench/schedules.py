@@ -18,7 +18,7 @@ import tensorflow as tf
 from keras import layers
 
 from lrguide import cyclical, schedules
-from lrguide.checks import LearningRateLogger
+from lrguide.rate_logger import LearningRateLogger
 from tests.bench import Seconds, interval, seconds
 
 STEPS, BATCH, TURNS = 60, 50, 1
