@@ -47,7 +47,10 @@ class FirstUses(Treeprocessor):
 
     def run(self, root: ElementTree.Element) -> None:
         """Go through the page in reading order."""
-        self.left = dict(terms(self.glossary, self.glossary.stat().st_mtime))
+        try:
+            self.left = dict(terms(self.glossary, self.glossary.stat().st_mtime))
+        except (OSError, ValueError):  # deleted or no text: that is told on its own page
+            self.left = {}
         if linked["from"] != GLOSSARY:
             self.inside(root)
 
