@@ -428,7 +428,7 @@ def test_a_run_is_expected_to_take_what_its_like_took_on_this_machine(
 def test_what_runs_took_here_decides_whether_a_measurement_is_started(monkeypatch, tmp_path):
     took(tmp_path / "records", ("SMALL", 0, 400.0, "A"))
     monkeypatch.setenv("LRGUIDE_MAX_SECONDS", "120")
-    with pytest.raises(NotMeasured, match="2 runs .* would take about 7 minutes here") as stopped:
+    with pytest.raises(NotMeasured, match=r"2 runs .* would take about 7 minutes here") as stopped:
         ask(tmp_path, 1, 2)
     assert stopped.value.seconds == pytest.approx([400, 400])
     took(tmp_path / "cache", ("SMALL", 9, 0.2, "B"))
@@ -441,7 +441,7 @@ def test_what_runs_took_here_decides_whether_a_measurement_is_started(monkeypatc
 def test_a_measurement_waits_for_another_says_so_once_and_trains_only_what_is_left(tmp_path, capfd):
     process = python(MEASURE, tmp_path, 6, 0.5)
     wait_until(lambda: entries(tmp_path))
-    runs = ask(tmp_path, *range(8))
+    runs = ask(tmp_path, *range(8), sleep=0.5)
     process.communicate()
     assert process.returncode == 0
     said = capfd.readouterr().err
@@ -593,8 +593,8 @@ def test_killed_while_its_workers_start_none_of_them_stays(tmp_path, code, worke
         wait_until(lambda group=process.pid: any(worker in line for line in alive(group)))
         time.sleep(delay)
         process.send_signal(getattr(signal, f"SIG{kill}"))
-        process.wait()
         wait_until(lambda group=process.pid: not alive(group), 15)
+        process.communicate()
 
 
 def test_ctrl_c_stops_at_once_with_its_workers_and_keeps_what_is_done(tmp_path):
