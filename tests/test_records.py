@@ -653,7 +653,7 @@ def entries(folder):
 def alive(group):
     """Whether processes of this session run, those that wait to be reaped apart."""
     listed = subprocess.run(
-        ["ps", "-eo", "sess=,stat=,args="], capture_output=True, text=True
+        ["ps", "-eww", "-o", "sess=,stat=,args="], capture_output=True, text=True
     ).stdout
     return [
         line

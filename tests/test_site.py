@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+import markdown
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 HOOK = REPOSITORY / "docs" / "site"
 sys.path.insert(0, str(HOOK))
 from page_key import key_of, modules_used  # noqa: E402
-from page_markdown import clean_text, to_markdown, without_blank_lines  # noqa: E402
+from page_markdown import clean_text, fence, to_markdown, without_blank_lines  # noqa: E402
+from page_notes import stopped, unreadable  # noqa: E402
 from page_results import Store  # noqa: E402
 
 RUN = 'with open("runs.txt", "a") as runs:\n    runs.write("{name} ")\n'
@@ -201,7 +203,9 @@ class Site:
 
 
 def processes(words: str) -> list[str]:
-    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    listing = subprocess.run(
+        ["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True
+    )
     return [line for line in listing.stdout.splitlines() if words in line]
 
 
@@ -812,7 +816,79 @@ class TestTheStore:
         assert capsys.readouterr().err == ""
 
 
+HOSTILE = [
+    "````\n<script>x</script>",
+    "`````\n\n<script>x</script>\n`````",
+    "~~~~\n<script>x</script>\n~~~~",
+    "</code></pre><script>x</script>",
+    "\u2028````\u2028<script>x</script>",
+    "a `b` <script>x</script>",
+    '!!! note "<script>x</script>"\n\n    <script>x</script>',
+    '--8<-- "docs/index.py"',
+    ";--8<-- 'gone.py'",
+    "--8<--\ngone.py\n--8<--",
+    "# --8<-- [start:part]",
+    "\x02wzxhzdk:0\x03",
+]
+
+
+class TestHostileText:
+    """What a page says about itself is shown as text, whatever stands in it."""
+
+    @staticmethod
+    def rendered(text: str) -> str:
+        extensions = ["admonition", "pymdownx.superfences", "pymdownx.highlight", "md_in_html"]
+        snippets = {"base_path": [str(REPOSITORY)], "check_paths": True}
+        return str(
+            markdown.markdown(
+                text,
+                extensions=[*extensions, "pymdownx.snippets"],
+                extension_configs={"pymdownx.snippets": snippets},
+            )
+        )
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    @pytest.mark.parametrize("name", ["ValueError", "NotMeasured"])
+    def test_of_an_error_that_stops_a_page(self, tmp_path: Path, text: str, name: str) -> None:
+        page = tmp_path / "docs" / "page.py"
+        page.parent.mkdir()
+        page.write_text(f"# %%\n{text}", encoding="utf-8")
+        error = {"output_type": "error", "ename": name, "evalue": text, "traceback": [text]}
+        notebook = {"cells": [{"cell_type": "code", "source": text, "outputs": [error]}]}
+        self.is_text(text, self.rendered(stopped(notebook, page, tmp_path, True)))
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    @pytest.mark.parametrize("kind", ["stream", "error", "text/plain", "code"])
+    def test_of_what_a_page_prints_and_of_its_code(self, text: str, kind: str) -> None:
+        output = {
+            "stream": {"output_type": "stream", "text": text},
+            "error": {"output_type": "error", "ename": "E", "evalue": text},
+            "text/plain": {"output_type": "display_data", "data": {"text/plain": text}},
+            "code": {"output_type": "stream", "text": "printed"},
+        }[kind]
+        source = text if kind == "code" else "x"
+        cell = {"cell_type": "code", "source": source, "metadata": {}, "outputs": [output]}
+        self.is_text(text, self.rendered(to_markdown({"cells": [cell]})[0]))
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    def test_of_why_a_page_cannot_be_read(self, tmp_path: Path, text: str) -> None:
+        note = unreadable(ValueError(text), tmp_path / "page.py", tmp_path, True)
+        self.is_text(text, self.rendered(note))
+
+    @staticmethod
+    def is_text(text: str, page: str) -> None:
+        assert "<script" not in page
+        seen = html.unescape(re.sub(r"<[^>]*>", "", page))
+        for word in re.findall(r"[\w.]{3,}|--8<--", text.strip("\x02\x03")):
+            assert word in seen
+
+
 class TestMarkdown:
+    @pytest.mark.parametrize("shown", [';--8<-- "a"', 'x --8<-- "a" y', "8<-", "a --8<-- b"])
+    def test_a_block_of_code_holds_marks_of_snippets_as_they_are(self, shown: str) -> None:
+        page = TestHostileText.rendered(fence(shown, "text"))
+        assert html.unescape(re.sub(r"<[^>]*>", "", page)).strip() == shown
+
     @pytest.mark.parametrize(
         ("text", "seen"),
         [

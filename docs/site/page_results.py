@@ -112,7 +112,7 @@ class Results:
         key = key_of(page, self.root)
         run = self.runs.get(page)
         if run and run.key == key and not (run.failed and page.stat().st_mtime > run.started):
-            return run.notebook if run.notebook and not run.failed else run
+            return run.notebook if run.notebook and run.done.is_set() and not run.failed else run
         if run:
             run.give_up()
             del self.runs[page]
