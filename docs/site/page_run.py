@@ -20,6 +20,7 @@ from typing import Any
 
 import jupytext
 import nbformat
+from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -43,7 +44,7 @@ class PageClient(NotebookClient):
     """
 
     printed = 0  # characters
-    stopping: asyncio.Future[None] | None = None
+    stopping: asyncio.Future[Any] | None = None
 
     def output(self, outs: Any, msg: Any, display_id: Any, cell_index: int) -> Any:
         """Take one output of the kernel."""
@@ -52,7 +53,8 @@ class PageClient(NotebookClient):
         before, self.printed = self.printed, self.printed + len(str(msg["content"]))
         if self.printed > MOST:
             # nbclient then ends the run, since its kernel is dead.
-            self.stopping = asyncio.ensure_future(self.km.shutdown_kernel(now=True))
+            assert self.km is not None
+            self.stopping = asyncio.ensure_future(ensure_async(self.km.shutdown_kernel(now=True)))
             if msg["msg_type"] != "stream":
                 return None
             msg["content"]["text"] = msg["content"]["text"][: MOST - before] + "\n[...]\n"
@@ -87,7 +89,7 @@ class LastWords:
 def run_page(page: Path) -> nbformat.NotebookNode:
     """Execute the page's cells up to the first error, which stays in the notebook as an output."""
     words = LastWords()
-    notebook = jupytext.read(page)
+    notebook: nbformat.NotebookNode = jupytext.read(page)
     started: list[nbformat.NotebookNode] = []
     client = PageClient(
         notebook,
