@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 from lrguide.guide import experiments, records
 from lrguide.guide.experiments import train
 from lrguide.guide.records import NotMeasured, Run, Runs, key_of, measured, only_one, read, write
-from lrguide.guide.settings import complete
+from lrguide.guide.settings import BUDGETS, complete
 
 HERE = Path(__file__).resolve().parent
 PROTOCOL = {"probe": 1, "other": 1}
@@ -146,6 +147,24 @@ def replace(old, new):
     return lambda text: text.replace(old, new, 1)
 
 
+def rewritten(change):
+    """A change of the middle line whose digest is right all the same, as a script would make it."""
+
+    def rewrite(text):
+        head, *lines, end = text.splitlines()
+        line = json.loads(lines[1].rstrip(","))
+        del line["digest"]
+        change(line)
+        lines[1] = json.dumps(line | {"digest": records._digest(line)}) + ","
+        return "\n".join([head, *lines, end])
+
+    return rewrite
+
+
+def without(name):
+    return rewritten(lambda line: line.pop(name)), f"damaged .*a run must have '{name}', received"
+
+
 DAMAGE = {
     "a result edited": (replace("[1.0, null]", "[1.5, null]"), "run 1 in .* was changed after it"),
     "a setting edited": (replace('"seed": 2', '"seed": 3'), "run 2 in .* was changed after it"),
@@ -162,6 +181,22 @@ DAMAGE = {
     "empty": (lambda text: "", "damaged"),
     "a list": (lambda text: "[]", "damaged"),
     "runs of text": (lambda text: '{"schema": 1, "function": "probe", "runs": ["a"]}', "damaged"),
+    "no settings": without("settings"),
+    "no result": without("result"),
+    "no origin": without("made"),
+    "no protocol": without("protocol"),
+    "no data": without("data"),
+    "a result that is a list": (
+        rewritten(lambda line: line.update(result=[1.0])),
+        r"a run must have 'result', received \[1.0\]",
+    ),
+    "second runs": (replace("\n]}", '\n], "runs": []}'), "the key 'runs' stands twice in one obj"),
+    "a second seed": (replace('"seed": 1', '"seed": 1, "seed": 1'), "the key 'seed' stands twice"),
+    "a second result": (replace('"result"', '"result": {}, "result"'), "the key 'result' stands t"),
+    "a merge of both": (
+        rewritten(lambda line: line["settings"].update(seed=2)),
+        "runs 1 and 2 in .* have the same settings and other results",
+    ),
     "no runs": (lambda text: '{"schema": 1, "function": "probe"}', "damaged"),
     "binary": (lambda text: "\x00\xff" * 9, "damaged"),
     "deeply nested": (lambda text: "[" * 100_000, "damaged"),
@@ -178,6 +213,12 @@ def test_a_damaged_or_edited_record_is_named_and_not_used(stored, tmp_path, dama
     assert "not used" in str(caught.value)
     assert stored.read_bytes() == spoilt
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_run_that_a_merge_has_doubled_is_read_once(stored):
+    head, line, *rest = stored.read_text().splitlines()
+    stored.write_text("\n".join([head, line, line, *rest]))
+    assert {run.settings["seed"] for run in read(stored, probe).values()} == {0, 1, 2}
 
 
 def test_a_record_cut_anywhere_is_not_used(stored):
@@ -325,10 +366,95 @@ def test_jobs_are_a_whole_number_above_0(monkeypatch, tmp_path, value):
         ask(tmp_path, 0, jobs=value)
 
 
+# Time: `probe` at its usual budget, SMALL, is guessed to take 11.4 CPU-seconds, at TINY 2.7
+
+GUESS = {name: BUDGETS[name].seconds for name in ("SMALL", "TINY")}
+
+
+def took(folder, *runs):
+    """Store what runs took, as (budget, seed, CPU-seconds, processor), one file each."""
+    files = {}
+    for budget, seed, seconds, processor in runs:
+        run = run_of(seed, budget=budget)
+        made = {"cpu_seconds": seconds, "processor": processor}
+        name = budget if folder.name == "records" else seed
+        files.setdefault(name, []).append(Run("probe", run.settings, run.result, made))
+    for name, each in files.items():
+        write(folder / f"probe_{name}.json", probe, each)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "here", "small", "tiny"),
+    [
+        pytest.param([], [], GUESS["SMALL"], GUESS["TINY"], id="a guess where nothing is known"),
+        pytest.param(
+            [("SMALL", 0, 4.0, "A"), ("SMALL", 1, 5.0, "A"), ("SMALL", 2, 90.0, "A")],
+            [],
+            5.0,
+            GUESS["TINY"],
+            id="the middle of the recorded runs",
+        ),
+        pytest.param(
+            [("SMALL", seed, 1.0, "A GPU") for seed in range(4)]
+            + [("SMALL", 8, 6.0, "A"), ("SMALL", 9, 8.0, "B")],
+            [],
+            6.0,
+            GUESS["TINY"],
+            id="each processor counts once",
+        ),
+        pytest.param(
+            [("SMALL", 0, 4.0, "A")], [("SMALL", 1, 12.0, "B")], 12.0, 3 * GUESS["TINY"], id="here"
+        ),
+        pytest.param(
+            [("SMALL", 0, 4.0, "A"), ("TINY", 0, 1.0, "A")],
+            [("TINY", 1, 3.0, "B")],
+            12.0,
+            3.0,
+            id="recorded runs of one kind, slower as those of another kind were here",
+        ),
+    ],
+)
+def test_a_run_is_expected_to_take_what_its_like_took_on_this_machine(
+    tmp_path, recorded, here, small, tiny
+):
+    folders = tmp_path / "records", tmp_path / "cache"
+    for folder, runs in zip(folders, (recorded, here), strict=True):
+        took(folder, *runs)
+    wanted = [complete(probe, dict(seed=50, budget=budget)) for budget in ("SMALL", "TINY")]
+    expected = records.seconds_here(probe, wanted, *folders)
+    np.testing.assert_allclose(expected, [small, tiny])
+
+
+def test_what_runs_took_here_decides_whether_a_measurement_is_started(monkeypatch, tmp_path):
+    took(tmp_path / "records", ("SMALL", 0, 400.0, "A"))
+    monkeypatch.setenv("LRGUIDE_MAX_SECONDS", "120")
+    with pytest.raises(NotMeasured, match=r"2 runs .* would take about 7 minutes here") as stopped:
+        ask(tmp_path, 1, 2)
+    assert stopped.value.seconds == pytest.approx([400, 400])
+    took(tmp_path / "cache", ("SMALL", 9, 0.2, "B"))
+    assert len(ask(tmp_path, 1, 2)) == 2
+
+
 # Disks
 
 
-def test_two_measurements_at_once_are_refused(tmp_path):
+def test_a_measurement_waits_for_another_says_so_once_and_trains_only_what_is_left(tmp_path, capfd):
+    process = python(MEASURE, tmp_path, 6, 0.5)
+    wait_until(lambda: entries(tmp_path))
+    runs = ask(tmp_path, *range(8), sleep=0.5)
+    process.communicate()
+    assert process.returncode == 0
+    said = capfd.readouterr().err
+    assert said.count(f"running (process {process.pid}): waiting until it ends") == 1
+    workers = [run.result["process"] for run in runs]
+    assert not set(workers[:6]) & set(workers[6:])
+
+
+@pytest.mark.parametrize("page", ["", "fixed_rates.py"])
+def test_a_measurement_does_not_wait_for_itself_nor_in_a_page_of_the_site(
+    tmp_path, monkeypatch, page
+):
+    monkeypatch.setenv("LRGUIDE_PAGE", page)
     with (
         only_one(tmp_path / "cache"),
         pytest.raises(BlockingIOError, match=rf"another .* running \(process {os.getpid()}\)"),
@@ -445,6 +571,32 @@ def test_killed_while_measuring_its_workers_end_and_the_next_call_goes_on(tmp_pa
     assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".json", ""}  # the lock
 
 
+APART = """
+import sys, threading
+from test_records import probe, complete
+from lrguide.guide import processes
+settings = complete(probe, dict(seed=0, sleep=60))
+threading.Thread(target=processes._run_apart, args=[probe, settings]).start()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "worker"),
+    [
+        pytest.param(MEASURE, "popen_loky", id="a measurement"),
+        pytest.param(APART, "_answer", id="a worker of a cluster"),
+    ],
+)
+def test_killed_while_its_workers_start_none_of_them_stays(tmp_path, code, worker):
+    for delay, kill in [(0, "KILL"), (0.3, "TERM"), (0.6, "KILL"), (1.2, "KILL")]:
+        process = python(code, tmp_path, 4, 60)
+        wait_until(lambda group=process.pid: any(worker in line for line in alive(group)))
+        time.sleep(delay)
+        process.send_signal(getattr(signal, f"SIG{kill}"))
+        wait_until(lambda group=process.pid: not alive(group), 15)
+        process.communicate()
+
+
 def test_ctrl_c_stops_at_once_with_its_workers_and_keeps_what_is_done(tmp_path):
     process = python(MEASURE, tmp_path, 400, 0.05)
     wait_until(lambda: entries(tmp_path))
@@ -464,6 +616,19 @@ def test_the_bar_counts_runs_and_tells_the_time_left(tmp_path):
     assert any(state.startswith("probe: 0 of 3 runs, about 00:17 left") for state in states)
     assert states[-1].startswith("probe: 3 of 3 runs |") and "gone" in states[-1]
     assert "Traceback" not in said and "Warning" not in said
+
+
+def test_the_first_run_that_ends_corrects_the_time_left(tmp_path):
+    terminal, end = pty.openpty()
+    termios.tcsetwinsize(end, (24, 100))
+    python(MEASURE, tmp_path, 12, 1.0, stderr=end).communicate()
+    states = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    os.close(end)
+    left = re.findall(r"probe: (\d+) of 12 runs, about (\d\d):(\d\d) left", states)
+    seconds = {int(count): 60 * int(m) + int(s) for count, m, s in left}
+    assert seconds[0] > 50
+    assert min(rest for count, rest in seconds.items() if count) < 30
 
 
 def test_the_bar_names_the_page_and_says_when_it_takes_longer_than_expected(tmp_path):
@@ -487,9 +652,13 @@ def entries(folder):
 
 def alive(group):
     """Whether processes of this session run, those that wait to be reaped apart."""
-    listed = subprocess.run(["ps", "-eo", "sess=,stat="], capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["ps", "-eww", "-o", "sess=,stat=,args="], capture_output=True, text=True
+    ).stdout
     return [
-        line for line in listed.splitlines() if line.split()[0] == str(group) and "Z" not in line
+        line
+        for line in listed.splitlines()
+        if line.split()[0] == str(group) and "Z" not in line.split()[1]
     ]
 
 

@@ -1,5 +1,6 @@
 """The site's machinery, on small throw-away sites: what is run, what is kept, what is shown."""
 
+import fcntl
 import gzip
 import html
 import json
@@ -16,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+import markdown
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 HOOK = REPOSITORY / "docs" / "site"
 sys.path.insert(0, str(HOOK))
 from page_key import key_of, modules_used  # noqa: E402
-from page_markdown import clean_text, to_markdown, without_blank_lines  # noqa: E402
+from page_markdown import clean_text, fence, to_markdown, without_blank_lines  # noqa: E402
+from page_notes import stopped, unreadable  # noqa: E402
 from page_results import Store  # noqa: E402
 
 RUN = 'with open("runs.txt", "a") as runs:\n    runs.write("{name} ")\n'
@@ -200,7 +203,9 @@ class Site:
 
 
 def processes(words: str) -> list[str]:
-    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    listing = subprocess.run(
+        ["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True
+    )
     return [line for line in listing.stdout.splitlines() if words in line]
 
 
@@ -414,6 +419,18 @@ class TestABuild:
             "docs/index.py, line 16: No run has seed 7; these runs have seed 1."
         )
 
+    @pytest.mark.parametrize("kind", ["Latin-1", "a broken header in Markdown", "no such snippet"])
+    def test_fails_on_a_page_that_cannot_be_read_and_names_it(
+        self, tmp_path: Path, kind: str
+    ) -> None:
+        name, content, told = UNREADABLE[kind]
+        site = Site(tmp_path, {"index.md": "# Front page\n"})
+        (tmp_path / "docs" / name).write_bytes(content)
+        result = site.build()
+        assert result.returncode != 0
+        assert f"docs/{name} " in result.stderr and told in result.stderr
+        assert "Traceback" not in result.stderr
+
     def test_fails_on_a_figure_that_shows_nothing(self, tmp_path: Path) -> None:
         result = Site(tmp_path, {"index.py": f"# %%{ASK}{EMPTY}"}, REAL_PACKAGE).build()
         assert result.returncode != 0
@@ -426,14 +443,30 @@ class TestABuild:
         assert result.returncode != 0
         assert "DeadKernelError: Kernel died" in result.stderr
 
-    def test_two_pages_that_measure_at_once_wait_for_each_other(self, tmp_path: Path) -> None:
-        page = (
-            "# %%\nimport fcntl, time\n\nlock = open('lock', 'w')\n"
-            "fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\ntime.sleep(2)\n"
-        )
-        site = Site(tmp_path, {"index.py": page, "other.py": page + "\n"})
-        result = site.build()
-        assert result.returncode == 0, result.stderr
+    def test_waits_for_whoever_measures_and_its_pages_for_each_other(self, tmp_path: Path) -> None:
+        page = "# %%\nimport time" + ASK.replace("    return", "    time.sleep(2)\n    return")
+        pages = {"index.py": page, "other.py": page.replace("(1,)", "(2, 3)")}
+        site = Site(tmp_path, pages, REAL_PACKAGE)
+        folder = tmp_path / ".cache" / "lrguide"
+        folder.mkdir(parents=True)
+        with open(folder / "lock", "w") as lock, open(tmp_path / "log", "w") as log:
+            lock.write("123456")
+            lock.flush()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            process = subprocess.Popen(**site.command("build"), stderr=log)
+
+            def said() -> list[str]:
+                lines = (tmp_path / "log").read_text().splitlines()
+                return sorted(line for line in lines if " waits: " in line)
+
+            until(lambda: len(said()) == 2, "both pages wait")
+            time.sleep(2)
+            words = "waits: another measurement is running (process 123456)"
+            assert said() == [f"index.py {words}", f"other.py {words}"]
+            assert not list(folder.glob("*.json"))
+        assert process.wait(120) == 0, (tmp_path / "log").read_text()
+        assert "losses [0.5]" in site.html("")
+        assert "losses [1.  1.5]" in site.html("other")
 
     def test_killed_at_any_moment_leaves_no_half_entry_and_no_process(self, tmp_path: Path) -> None:
         page = RUN.format(name="index") + "import time; time.sleep(30)\n"
@@ -448,6 +481,67 @@ class TestABuild:
         assert site.build().returncode == 0
 
 
+UNREADABLE: dict[str, tuple[str, bytes, str]] = {
+    "Latin-1": (
+        "bad.py",
+        b"# %% [markdown]\n# caf\xe9\n",
+        "text in UTF-8, received the byte 0xe9 at",
+    ),
+    "Latin-1 in Markdown": (
+        "bad.md",
+        b"# caf\xe9\n",
+        "text in UTF-8, received the byte 0xe9 at line 1",
+    ),
+    "UTF-16": (
+        "bad.py",
+        "# %%\n1".encode("utf-16"),
+        "text in UTF-8, received the byte 0xff at line 1",
+    ),
+    "another encoding": (
+        "bad.py",
+        b"# -*- coding: latin-1 -*-\n# %%\n1\n",
+        "Encodings other than utf-8",
+    ),
+    "a broken header": (
+        "bad.py",
+        b"# ---\n# title: [\n# ---\n\n# %%\n1\n",
+        "a header in YAML: while",
+    ),
+    "a header that is a list": ("bad.py", b"# ---\n# - a\n# ---\n", "must be lines of the form"),
+    "a broken header in Markdown": (
+        "bad.md",
+        b"---\ntitle: a: b\n---\n",
+        "a header in YAML: mapping",
+    ),
+    "a title that is none": (
+        "bad.md",
+        b"---\ntitle: [1]\n---\n",
+        "`title` in its header must be text",
+    ),
+    "a list that is none": (
+        "bad.md",
+        b"---\nhide: 5\n---\n",
+        "`hide` in its header must be a list",
+    ),
+    "no such template": ("bad.md", b"---\ntemplate: x.html\n---\n", "TemplateNotFound"),
+    "no such snippet": (
+        "bad.md",
+        b'--8<-- "docs/gone.py"\n',
+        "Snippet at path 'docs/gone.py' could",
+    ),
+    "no such snippet in a script": (
+        "bad.py",
+        b'# %% [markdown]\n# --8<-- "docs/gone.py"\n',
+        "Snippet at path 'docs/gone.py' could not be found",
+    ),
+    "wrong tags": ("bad.py", b"# %% tags=5\n1\n", "cannot be shown (TypeError"),
+    "NUL": ("bad.py", b"# %%\nx = 1\0\n", "source code string cannot contain null bytes"),
+    "no Python": ("bad.py", b"# %%\nx = (\n", "SyntaxError"),
+    "half a character": ("bad.py", b"# %%\nprint('\\ud800')\n", "print("),
+    "nothing": ("bad.py", b"", "Bad"),
+}
+
+
 class Served(Site):
     """A site under `mkdocs serve`, as a browser sees it."""
 
@@ -459,8 +553,11 @@ class Served(Site):
         return html.unescape(re.sub(r"<[^>]*>", "", self.html()))
 
     def html(self, page: str = "index") -> str:
+        place = "" if page == "index" else page
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=30) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}/{place}", timeout=30
+            ) as answer:
                 text: str = answer.read().decode()
                 return text
         except OSError:
@@ -544,6 +641,63 @@ class TestServing:
             f"1 sentence no longer holds, 1 sentence cannot be checked, at lines {numbers}" in said
         )
         assert "does not contain an anchor" not in said
+
+    def test_gives_up_the_runs_of_pages_that_were_deleted(self, served: Served) -> None:
+        endless = "# %%\nwhile True:\n    pass\n"
+        pages = [served.folder / f"docs/endless_{number}.py" for number in (1, 2)]
+        for page in pages:
+            page.write_text(endless)
+        until(lambda: all(processes(f"page_run.py {page} ") for page in pages), "both run")
+        pages[0].unlink()
+        pages[1].rename(served.folder / "docs/renamed.py")
+        until(lambda: not any(processes(f"page_run.py {page} ") for page in pages), "both end")
+        (served.folder / "docs/renamed.py").unlink()
+        served.edit("docs/other.py", "front page", "last page")
+        until(lambda: "finished before the last page" in served.html("other/"), "a third runs")
+        until(lambda: not processes("page_run.py " + str(served.folder)), "no page runs")
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "print('x' * 9_999)",
+            "display({'text/html': 'x' * 9_999}, raw=True)",
+            "os.write(1, b'x')",
+        ],
+    )
+    def test_stops_a_page_that_prints_without_end(self, served: Served, code: str) -> None:
+        begin = "# %%\nimport os\n\nwhile True:\n    "
+        if "os." in code:
+            code = code.replace("b'x'", "b'x' * 65_536")
+        served.write("docs/other.py", f"{begin}{code}\n")
+        told = "BrokenPipeError" if "os." in code else "printed more than 2 MB: it was stopped"
+        until(lambda: told in served.html("other/"), f"{told} on the page")
+        assert len(served.html("other/")) < 2_500_000
+        until(lambda: not processes("page_run.py " + str(served.folder)), "no page runs")
+
+    @pytest.mark.parametrize(("name", "content", "told"), UNREADABLE.values(), ids=UNREADABLE)
+    def test_tells_on_a_page_that_it_cannot_be_read_and_shows_all_others(
+        self, served: Served, name: str, content: bytes, told: str
+    ) -> None:
+        page = served.folder / "docs" / name
+        page.write_bytes(content)
+        try:
+            until(lambda: told in html.unescape(served.html("bad/")), f"{told} on the page")
+            assert "result " in served.page()
+        finally:
+            page.unlink()
+        until(lambda: not served.html("bad/"), "the page is gone")
+
+    @pytest.mark.parametrize("name", ["bad.py", "bad.md", "bad.svg"])
+    def test_lives_on_with_a_link_to_nowhere(self, served: Served, name: str) -> None:
+        link = served.folder / "docs" / name
+        link.symlink_to("nowhere")
+        words = f"docs/{name} " + ("is not a file" if "svg" in name else "cannot be read: No such")
+        until(lambda: words in (served.folder / "log").read_text(), "the log names it")
+        served.edit("docs/index.py", "# %%", "# %% [markdown]\n# Added.\n\n# %%")
+        served.shows("Added.")
+        served.edit("docs/index.py", "# %% [markdown]\n# Added.\n\n# %%", "# %%")
+        link.unlink()
+        until(lambda: "Added." not in served.page() and served.page(), "the edit is shown")
 
 
 class TestWhatIsTouchedOfMkdocsJupyter:
@@ -664,7 +818,79 @@ class TestTheStore:
         assert capsys.readouterr().err == ""
 
 
+HOSTILE = [
+    "````\n<script>x</script>",
+    "`````\n\n<script>x</script>\n`````",
+    "~~~~\n<script>x</script>\n~~~~",
+    "end </code></pre><script>x</script>",
+    "\u2028````\u2028<script>x</script>",
+    "a `b` <script>x</script>",
+    '!!! note "<script>x</script>"\n\n    <script>x</script>',
+    '--8<-- "docs/index.py"',
+    ";--8<-- 'gone.py'",
+    "--8<--\ngone.py\n--8<--",
+    "# --8<-- [start:part]",
+    "\x02wzxhzdk:0\x03",
+]
+
+
+class TestHostileText:
+    """What a page says about itself is shown as text, whatever stands in it."""
+
+    @staticmethod
+    def rendered(text: str) -> str:
+        extensions = ["admonition", "pymdownx.superfences", "pymdownx.highlight", "md_in_html"]
+        snippets = {"base_path": [str(REPOSITORY)], "check_paths": True}
+        return str(
+            markdown.markdown(
+                text,
+                extensions=[*extensions, "pymdownx.snippets"],
+                extension_configs={"pymdownx.snippets": snippets},
+            )
+        )
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    @pytest.mark.parametrize("name", ["ValueError", "NotMeasured"])
+    def test_of_an_error_that_stops_a_page(self, tmp_path: Path, text: str, name: str) -> None:
+        page = tmp_path / "docs" / "page.py"
+        page.parent.mkdir()
+        page.write_text(f"# %%\n{text}", encoding="utf-8")
+        error = {"output_type": "error", "ename": name, "evalue": text, "traceback": [text]}
+        notebook = {"cells": [{"cell_type": "code", "source": text, "outputs": [error]}]}
+        self.is_text(text, self.rendered(stopped(notebook, page, tmp_path, True)))
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    @pytest.mark.parametrize("kind", ["stream", "error", "text/plain", "code"])
+    def test_of_what_a_page_prints_and_of_its_code(self, text: str, kind: str) -> None:
+        output = {
+            "stream": {"output_type": "stream", "text": text},
+            "error": {"output_type": "error", "ename": "E", "evalue": text},
+            "text/plain": {"output_type": "display_data", "data": {"text/plain": text}},
+            "code": {"output_type": "stream", "text": "printed"},
+        }[kind]
+        source = text if kind == "code" else "x"
+        cell = {"cell_type": "code", "source": source, "metadata": {}, "outputs": [output]}
+        self.is_text(text, self.rendered(to_markdown({"cells": [cell]})[0]))
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    def test_of_why_a_page_cannot_be_read(self, tmp_path: Path, text: str) -> None:
+        note = unreadable(ValueError(text), tmp_path / "page.py", tmp_path, True)
+        self.is_text(text, self.rendered(note))
+
+    @staticmethod
+    def is_text(text: str, page: str) -> None:
+        assert "<script" not in page
+        seen = html.unescape(re.sub(r"<[^>]*>", "", page))
+        for word in re.findall(r"[\w.]{3,}|--8<--", text.strip("\x02\x03")):
+            assert word in seen
+
+
 class TestMarkdown:
+    @pytest.mark.parametrize("shown", [';--8<-- "a"', 'x --8<-- "a" y', "8<-", "a --8<-- b"])
+    def test_a_block_of_code_holds_marks_of_snippets_as_they_are(self, shown: str) -> None:
+        page = TestHostileText.rendered(fence(shown, "text"))
+        assert html.unescape(re.sub(r"<[^>]*>", "", page)).strip() == shown
+
     @pytest.mark.parametrize(
         ("text", "seen"),
         [

@@ -47,7 +47,10 @@ class FirstUses(Treeprocessor):
 
     def run(self, root: ElementTree.Element) -> None:
         """Go through the page in reading order."""
-        self.left = dict(terms(self.glossary, self.glossary.stat().st_mtime))
+        try:
+            self.left = dict(terms(self.glossary, self.glossary.stat().st_mtime))
+        except (OSError, ValueError):  # deleted or no text: that is told on its own page
+            self.left = {}
         if linked["from"] != GLOSSARY:
             self.inside(root)
 
@@ -104,7 +107,7 @@ def on_config(config: MkDocsConfig) -> None:
     """Add the extension where there is a glossary."""
     glossary = Path(config.docs_dir, GLOSSARY)
     if glossary.exists() and not any(isinstance(e, Glossary) for e in config.markdown_extensions):
-        config.markdown_extensions.append(Glossary(glossary))  # type: ignore[arg-type]
+        config.markdown_extensions.append(Glossary(glossary))
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Any) -> None:

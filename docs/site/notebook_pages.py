@@ -14,6 +14,7 @@ import functools
 import logging
 import os
 import posixpath
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -26,20 +27,23 @@ import yaml
 from figure_numbers import link_numbers
 from jinja2 import Environment, Template
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from page_foot import foot_of, made_of, stored
 from page_markdown import to_markdown, without_blank_lines
 from page_notebook import to_notebook
-from page_notes import running, stopped, untrue
+from page_notes import running, stopped, unreadable, untrue
 from page_results import Results, Run, stop_of
 from runs_csv import table_of
 from watchdog.events import FileModifiedEvent
 
 log = logging.getLogger("mkdocs.pages")
 logging.getLogger("mkdocs.plugins.mkdocs_jupyter").setLevel(logging.WARNING)
+HEADER = re.compile(r"---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
+LISTS = ("hide", "tags")  # in a page's header; all else are texts
 serving = False
 notebooks: dict[str, dict[str, Any]] = {}  # of the build under way: each script page as it ran
 cards: dict[str, str] = {}  # and the public address of each page's picture
@@ -71,7 +75,20 @@ def on_config(config: MkDocsConfig) -> None:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add the table of all runs, made from their records."""
+    """Add the table of all runs, made from their records; leave out what cannot be copied.
+
+    MkDocs would stop at such a file, and answer no request any more while it serves.
+    """
+    for file in list(files):
+        path = Path(file.abs_src_path or "")
+        if file.src_dir == config.docs_dir and not file.is_documentation_page():
+            if path.is_file() and os.access(path, os.R_OK):
+                continue
+            words = f"{os.path.relpath(path, _root(config))} is not a file that can be read"
+            if not serving:
+                raise PluginError(words)
+            log.error(words)
+            files.remove(file)
     records = Path(config.docs_dir, "records")
     if records.is_dir():
         try:
@@ -83,40 +100,84 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
-    """Start the runs of all pages that need one, so that they go side by side."""
+    """Start the runs of all pages that need one, so that they go side by side; end all others."""
     results = results_of(_root(config))
+    results.keep({Path(file.abs_src_path or "") for file in files if _is_script(file)})
     for file in files.documentation_pages():
-        if _is_script(file.src_uri):
+        if _is_script(file):
             path = Path(str(file.abs_src_path))
             before = results.runs.get(path)
-            run = results.of(path)
+            try:
+                run = results.of(path)
+            except Exception:  # it cannot be read: told where the page is made, below
+                continue
             if isinstance(run, Run) and run is not before:
                 log.info(f"Running {file.src_uri}: its code or what it imports is new")
 
 
 def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> None:
-    """Take back the `render` with which mkdocs-jupyter replaced this page's own."""
-    if _is_script(page.file.src_uri):
+    """Take back the `render` with which mkdocs-jupyter replaced this page's own.
+
+    The page's own goes on where Markdown stops, as it does at a snippet that is missing.
+    """
+    if _is_script(page.file):
         vars(page).pop("render", None)
+    render, path = page.render, Path(page.file.abs_src_path or page.file.src_uri)
+
+    def or_note(config: MkDocsConfig, files: Files) -> None:
+        try:
+            render(config, files)
+        except Exception as error:
+            page.markdown = unreadable(error, path, _root(config), serving)
+            render(config, files)
+
+    vars(page)["render"] = or_note
 
 
 def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
-    """Give MkDocs the Markdown of an executed script."""
-    if not _is_script(page.file.src_uri):
+    """Give MkDocs the Markdown of an executed script, or a note on a page that cannot be read."""
+    if page.file.abs_src_path is None:
         return None
+    path = Path(page.file.abs_src_path)
+    notebooks.pop(page.file.src_uri, None)
+    figures.pop(page.file.src_uri, None)
+    try:
+        text = _executed(page, config) if _is_script(page.file) else page.file.content_string
+        _check_header(text)
+    except PluginError:
+        raise
+    except Exception as error:
+        text = unreadable(error, path, _root(config), serving)
+        notebooks.pop(page.file.src_uri, None)
+        figures.pop(page.file.src_uri, None)
+        page.file.content_string = text  # no script any more, so nothing looks at it as at one
+    return text
+
+
+def _check_header(text: str) -> None:
+    """What the theme takes for granted of a page's header."""
+    header = HEADER.match(text)
+    meta = yaml.safe_load(header[1]) if header else None
+    if header and not isinstance(meta, dict):
+        raise ValueError(f"its header must be lines of the form `name: text`, received {meta!r}")
+    for name, value in (meta or {}).items():
+        if isinstance(value, list | dict) != (name in LISTS):
+            kind = "a list" if name in LISTS else "a text"
+            raise ValueError(f"`{name}` in its header must be {kind}, received {value!r}")
+
+
+def _executed(page: Page, config: MkDocsConfig) -> str:
     path = Path(str(page.file.abs_src_path))
     result = results_of(_root(config)).of(path)
     if isinstance(result, Run) and not serving:
         result.done.wait()
     note = foot = ""
     executed = result.notebook if isinstance(result, Run) else result
-    figures.pop(page.file.src_uri, None)
     if isinstance(result, Run) and not result.done.is_set():
         note = running(result)
     elif executed is None or stop_of(executed):
         note = stopped(executed, path, _root(config), serving)
     notebook = jupytext.read(path)  # prose is always the file's; only results are kept
-    notebooks.pop(page.file.src_uri, None)
     if executed is not None:
         notebooks[page.file.src_uri] = executed
         _copy_outputs(executed, notebook)
@@ -129,14 +190,22 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
 
 
 def on_env(env: Environment, config: MkDocsConfig, files: Files) -> None:
-    """Get ready to write pages of numbers."""
+    """Get ready to write pages of numbers; see that the theme has each page's template."""
     templates[:] = [env.get_template("numbers.html")]
+    for file in files.documentation_pages(inclusion=InclusionLevel.is_in_serve):
+        if file.page and (name := file.page.meta.get("template")):
+            try:
+                env.get_template(name)
+            except Exception as error:
+                path = Path(file.abs_src_path or file.src_uri)
+                file.page.content = unreadable(error, path, _root(config), serving)
+                del file.page.meta["template"]
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> None:
     """Add the page's notebook, and its picture, beside the script that mkdocs-jupyter copies."""
     cards.pop(page.file.src_uri, None)
-    if not _is_script(page.file.src_uri):
+    if not _is_script(page.file):
         return
     path, root, site = Path(str(page.file.abs_src_path)), _root(config), addresses.of_site(config)
     executed = notebooks.get(page.file.src_uri)
@@ -213,8 +282,9 @@ def _numbers_of(page: Page) -> str:
     return f"{Path(page.file.src_uri).stem}-numbers.html"
 
 
-def _is_script(uri: str) -> bool:
-    return uri.endswith(".py")
+def _is_script(file: File) -> bool:
+    """Whether this is a page to be run; one that could not be read has lost its path by now."""
+    return file.src_uri.endswith(".py") and file.abs_src_path is not None
 
 
 def _copy_outputs(executed: dict[str, Any], notebook: nbformat.NotebookNode) -> None:

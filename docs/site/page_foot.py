@@ -6,6 +6,7 @@ from datetime import date
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import addresses
 from mkdocs.config.defaults import MkDocsConfig
@@ -22,7 +23,8 @@ def foot_of(notebook: dict[str, Any], page: Page, config: MkDocsConfig) -> str:
     if made.get("dates"):
         where = f" on {_and(made['processors'])}" if made.get("processors") else ""
         libraries = [f"{LIBRARIES[name]} {_and(made[name])}" for name in LIBRARIES if name in made]
-        lines.append(f"Measured {_days(made['dates'])}{where}, with {', '.join(libraries)}.")
+        what = escape(f"{_days(made['dates'])}{where}, with {', '.join(libraries)}")
+        lines.append(f"Measured {what}.")
     stem = Path(page.file.src_uri).stem
     colab = addresses.in_colab(config, addresses.beside(page, "ipynb"))
     lines.append(
@@ -35,7 +37,7 @@ def foot_of(notebook: dict[str, Any], page: Page, config: MkDocsConfig) -> str:
     for name in stored(made, config):
         report = addresses.for_reports(config, f"{stem}.py, a number of {name}")
         links.append(
-            f'<a href="{records}{name}">{name}</a>'
+            f'<a href="{records}{quote(name)}">{escape(name)}</a>'
             + (f' (<a href="{escape(report)}">report a number</a>)' if report else "")
         )
     if links:

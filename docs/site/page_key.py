@@ -38,11 +38,18 @@ def key_of(page: Path, root: Path) -> str:
     if package / "guide" / "records.py" in files:
         files |= set((root / "docs" / "records").glob("[!.]*.json"))
     contents = {
-        os.path.relpath(path, root): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(files | set(SETTINGS))
+        os.path.relpath(path, root): _digest(path) for path in sorted(files | set(SETTINGS))
     }
     parts = [cells, contents, platform.python_version(), *map(version, LIBRARIES)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _digest(path: Path) -> str:
+    """Of a file's content; one that cannot be read is left to the page that tries to."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        return str(error.strerror)
 
 
 def modules_used(code: str, root: Path) -> set[Path]:
@@ -56,7 +63,7 @@ def modules_used(code: str, root: Path) -> set[Path]:
     try:
         imports = [pair for pair in _imports(code) if pair[0].split(".")[0] == PACKAGE]
         graph = grimp.build_graph(PACKAGE, exclude_type_checking_imports=True, cache_dir=None)
-    except (SyntaxError, SourceSyntaxError):
+    except (SyntaxError, SourceSyntaxError, ValueError, OSError, RecursionError):
         return whole
     finally:
         sys.path.remove(str(root))

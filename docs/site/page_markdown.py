@@ -13,6 +13,11 @@ import yaml
 
 RICHEST_FIRST = ("text/html", "text/markdown", "image/svg+xml", "text/plain")
 REPR = re.compile(r"[\[({]*<.*>[\])}]*|None", re.DOTALL)  # what a plot call returns: <Figure ...>
+# Where pymdownx.snippets would put a file, also within a block of code; a semicolon prevents it.
+SNIPPET = re.compile(
+    r"""(?im)(?<![;-])(?=;*-+8<-+[ \t]+\[[ \t]*(?:start|end)[ \t]*:[ \t]*[a-z][\w-]*[ \t]*\])"""
+    r"""|(?:^|(?<=^[ \t]))(?=;*-+8<-+(?:[ \t]+(?:"(?:\\"|[^"\n])+"|'(?:\\'|[^'\n])+'))?$)"""
+)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -41,10 +46,11 @@ def clean_text(text: str) -> str:
     """What a terminal would show in the end: no colours, carriage returns and backspaces obeyed."""
     lines = []
     for line in ANSI.sub("", text).split("\n"):
-        line = line.rstrip("\r").rsplit("\r", 1)[-1]
-        while "\b" in line:
-            line = re.sub(r"[^\x08]\x08|^\x08+", "", line, count=1)
-        lines.append(line.rstrip())
+        left: list[str] = []
+        for part in line.rstrip("\r").rsplit("\r", 1)[-1].split("\b"):
+            del left[-1:]  # what the backspace before this part takes away
+            left += part
+        lines.append("".join(left).rstrip())
     return "\n".join(lines).strip("\n")
 
 
@@ -68,7 +74,7 @@ def inline_svg(svg: str, alt: str, number: int) -> str:
 
 def _code_cell(cell: Mapping[str, Any], source: str, number: int) -> list[str]:
     tags = cell["metadata"].get("tags", [])
-    code = [] if "hide-input" in tags else [_fence(source, "python")]
+    code = [] if "hide-input" in tags else [fence(source, "python")]
     alt = cell["metadata"].get("alt", "")
     results = [
         _output(output, alt, number * 100 + count)
@@ -113,10 +119,12 @@ def _output(output: Mapping[str, Any], alt: str, number: int) -> str:
 
 def _printed(text: str) -> str:
     text = clean_text(text)
-    return _fence(text, "{ .text .no-copy .lr-output }") if text.strip() else ""
+    return fence(text, "{ .text .no-copy .lr-output }") if text.strip() else ""
 
 
-def _fence(text: str, language: str) -> str:
+def fence(text: str, language: str) -> str:
+    """A block of code that shows the text as it is, whatever stands in it."""
+    text = SNIPPET.sub(";", text)
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     ticks = "`" * max(3, longest + 1)
     return f"{ticks}{language}\n{text}\n{ticks}"

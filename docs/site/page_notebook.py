@@ -55,7 +55,10 @@ def to_notebook(
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"  # random by default
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    made: nbformat.NotebookNode = nbformat.v4.new_notebook(
+        cells=cells, metadata={"kernelspec": kernel}
+    )
+    return made
 
 
 def _needs(install: str, records: Sequence[str], folder: str) -> str:

@@ -9,12 +9,14 @@ import logging
 import os
 import re
 import time
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import yaml
 from mkdocs.exceptions import PluginError
-from page_markdown import clean_text
+from page_markdown import clean_text, fence
 from page_results import Run, stop_of
 
 log = logging.getLogger("mkdocs.pages")
@@ -42,10 +44,39 @@ def stopped(notebook: dict[str, Any] | None, path: Path, root: Path, serving: bo
     if stop and stop[1]["ename"] == "NotMeasured":
         words = " ".join(stop[1]["evalue"].split())
         words = words.replace("`make measure`", f"`make measure PAGE={path.stem}`")
-        return f'!!! info "Not measured yet"\n\n    {words}'
+        return _note("info", "Not measured yet", words)
     log.error(text)
-    lines = "\n".join(f"    {line}" for line in ["````text", *text.splitlines(), "````"])
+    text = "\n".join(text.splitlines())  # these end a line in more ways than Markdown's do
+    lines = "\n".join(f"    {line}" for line in fence(text, "text").split("\n"))
     return f'!!! failure "This page stopped with an error"\n\n{lines}'
+
+
+def unreadable(error: Exception, path: Path, root: Path, serving: bool) -> str:
+    """A page of which nothing can be shown: the end of a build, a note to who may mend it."""
+    name = os.path.relpath(path, root)
+    if isinstance(error, UnicodeDecodeError) and path.is_file():
+        line = error.object[: error.start].count(b"\n") + 1
+        byte = error.object[error.start]
+        words = f"{name} must be text in UTF-8, received the byte 0x{byte:02x} at line {line}"
+    elif isinstance(error, OSError):
+        words = f"{name} cannot be read: {error.strerror or error}"
+    elif isinstance(error, yaml.YAMLError):
+        words = f"{name} must begin with a header in YAML: {' '.join(str(error).split())}"
+    else:
+        words = f"{name} cannot be shown ({type(error).__name__}: {' '.join(str(error).split())})"
+    if not serving:
+        raise PluginError(words) from error
+    log.error(words)
+    return _note("failure", "This page cannot be shown", words)
+
+
+def _note(kind: str, title: str, words: str) -> str:
+    """A note in HTML, in which words of a page or an error cannot become Markdown or HTML."""
+    words = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(words))
+    return (
+        f'<div class="admonition {kind}"><p class="admonition-title">{title}</p>'
+        f"<p>{words}</p></div>"
+    )
 
 
 def untrue(notebook: nbformat.NotebookNode, path: Path, root: Path, serving: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ SHARED = (
 AT_ONCE = 2  # starting a kernel and importing TensorFlow leaves half of two cores idle
 LONGEST = "120"  # seconds of training that a page may start by itself; the environment may differ
 KEPT = 300  # entries: about 45 MB
+BUSY = "another measurement is running"  # how a page says that it met one: see guide/records.py
 
 
 class Store:
@@ -75,7 +77,6 @@ class Run:
     page: Path
     key: str
     started: float = field(default_factory=time.time)
-    tried: threading.Event = field(default_factory=threading.Event)
     done: threading.Event = field(default_factory=threading.Event)
     process: subprocess.Popen[str] | None = None
     given_up: bool = False
@@ -84,7 +85,7 @@ class Run:
     @property
     def failed(self) -> bool:
         """Whether the page stopped with an error."""
-        return self.tried.is_set() and (self.notebook is None or stop_of(self.notebook) is not None)
+        return self.done.is_set() and (self.notebook is None or stop_of(self.notebook) is not None)
 
     def give_up(self) -> None:
         """Stop the run at once."""
@@ -104,7 +105,6 @@ class Results:
         self.runs: dict[Path, Run] = {}
         self.build_again: Future[Callable[[], None]] = Future()  # the server's, when it is there
         self._slots = threading.Semaphore(AT_ONCE)
-        self._again = threading.Lock()
         self._builds = 0  # that finished pages have asked for
 
     def of(self, page: Path) -> dict[str, Any] | Run:
@@ -112,7 +112,7 @@ class Results:
         key = key_of(page, self.root)
         run = self.runs.get(page)
         if run and run.key == key and not (run.failed and page.stat().st_mtime > run.started):
-            return run.notebook if run.notebook and not run.failed else run
+            return run.notebook if run.notebook and run.done.is_set() and not run.failed else run
         if run:
             run.give_up()
             del self.runs[page]
@@ -122,6 +122,11 @@ class Results:
         run = self.runs[page] = Run(page, key)
         threading.Thread(target=self._make, args=[run], daemon=True).start()
         return run
+
+    def keep(self, pages: Container[Path]) -> None:
+        """Give up the runs of all other pages: these were deleted or renamed."""
+        for page in [page for page in self.runs if page not in pages]:
+            self.runs.pop(page).give_up()
 
     def stop(self) -> None:
         """End all runs."""
@@ -136,21 +141,21 @@ class Results:
 
     def _make(self, run: Run) -> None:
         try:
-            with self._slots:
-                if not run.given_up:
-                    run.notebook = self._execute(run)
-                run.tried.set()
+            while not run.given_up:
+                with self._slots:
+                    if not run.given_up:
+                        run.notebook = self._execute(run)
                 stop = stop_of(run.notebook) if run.notebook else None
-                if stop and stop[1]["ename"] == "BlockingIOError":
-                    self._try_again(run)
+                if not (stop and stop[1]["evalue"].startswith(BUSY)):
+                    break
+                self._wait(run, stop[1]["evalue"])
             # What was edited meanwhile may have run as it is now: that is no answer to the old key.
-            same = run.key == key_of(run.page, self.root)
-            if run.notebook is not None and not run.failed and same:
+            if run.notebook and not stop and run.key == key_of(run.page, self.root):
                 self.store.save(run.key, run.notebook)
-        except OSError as error:  # a full or read-only disk: the page is shown, but not kept
+        except (OSError, ValueError) as error:
+            # A full or read-only disk, a page that cannot be read any more: it is shown, not kept.
             print(f"the results of {run.page.name} are not kept: {error}", file=sys.stderr)
         finally:
-            run.tried.set()
             run.done.set()
         if not run.given_up:
             build_again = (
@@ -163,17 +168,18 @@ class Results:
                 self._builds += 1
                 build_again()
 
-    def _try_again(self, run: Run) -> None:
-        """One measurement at a time: a page that found another page training waits for it."""
-        for other in list(self.runs.values()):
-            if other.process is not None:
-                other.tried.wait()
-        with self._again:
-            run.notebook = self._execute(run)
+    def _wait(self, run: Run, why: str) -> None:
+        """Wait until the measurement that this run met has ended, be it a page's or a command's."""
+        print(f"{run.page.name} waits: {why}", file=sys.stderr)
+        with open(self.root / ".cache" / "lrguide" / "lock", encoding="utf-8") as lock:
+            while not run.given_up:
+                time.sleep(0.5)
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    return
 
     def _execute(self, run: Run) -> dict[str, Any] | None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        log = self.folder / f"{run.page.stem}.log"
         environment = {
             "LRGUIDE_MAX_SECONDS": LONGEST,
             **os.environ,
@@ -192,7 +198,7 @@ class Results:
             ),
         }
         run.process = subprocess.Popen(
-            [sys.executable, str(HERE / "page_run.py"), str(run.page), str(log)],
+            [sys.executable, str(HERE / "page_run.py"), str(run.page), str(os.getpid())],
             cwd=self.root,
             env=environment,
             stdout=subprocess.PIPE,
@@ -200,6 +206,8 @@ class Results:
             encoding="utf-8",
             start_new_session=True,  # Ctrl-C reaches MkDocs alone, which then ends this run
         )
+        if run.given_up:  # between the look at this and the start
+            run.process.terminate()
         printed, _ = run.process.communicate()
         if run.process.returncode != 0:
             return None

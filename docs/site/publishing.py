@@ -27,7 +27,7 @@ def on_config(config: MkDocsConfig) -> None:
     if _is_for_a_folder(config):
         config.site_url = ""  # its pages have other addresses there
         config.extra["polyfills"] = ["assets/iframe-worker.js"]
-        config.extra_javascript.insert(0, PLAIN)  # type: ignore[arg-type]
+        config.extra_javascript.insert(0, PLAIN)
     if addresses.of_version():
         config.extra["version"] = {"provider": "mike", "default": "latest", "alias": True}
 

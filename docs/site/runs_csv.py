@@ -17,7 +17,7 @@ def table_of(records: Path) -> str:
     Raises:
         ValueError: if a file in it is no record.
     """
-    rows = [row(line, path) for path in sorted(records.glob("*.json")) for line in lines(path)]
+    rows = [row for path in sorted(records.glob("*.json")) for row in rows_of(path)]
     columns = list(dict.fromkeys(name for each in rows for name in each))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -26,17 +26,17 @@ def table_of(records: Path) -> str:
     return text.getvalue()
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    """The runs in a record, as they are written there.
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The runs in a record.
 
     Raises:
         ValueError: if the file is no record.
     """
     try:
-        runs: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["runs"]
-    except (ValueError, KeyError, TypeError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [row(line, path) for line in content["runs"]]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise ValueError(f"{path.name} is damaged, so there is no table of all runs") from error
-    return runs
 
 
 def row(line: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -22,7 +22,6 @@ import matplotlib as mpl
 from lrguide.guide import records
 from lrguide.guide.processes import Experiment, cluster
 from lrguide.guide.records import NotMeasured, Run
-from lrguide.guide.settings import budget_of
 
 
 class PageStopped(Exception):
@@ -88,8 +87,8 @@ def missing(page: Path) -> list[str]:
     except NotMeasured as stopped:
         function, _ = records.asked[-1]
         seconds: dict[str, list[float]] = {}
-        for settings in stopped.missing:
-            seconds.setdefault(settings["budget"], []).append(budget_of(settings).seconds)
+        for settings, expected in zip(stopped.missing, stopped.seconds, strict=True):
+            seconds.setdefault(settings["budget"], []).append(expected)
         lines = [
             f"{function.__name__} {budget}: {len(each)} runs, {sum(each) / 60:.0f} CPU-minutes"
             for budget, each in seconds.items()

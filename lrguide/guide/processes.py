@@ -1,6 +1,5 @@
 """How runs are made: in processes of their own, with a progress bar and their provenance."""
 
-import functools
 import os
 import pickle
 import signal
@@ -30,15 +29,26 @@ Outcome = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
 
 
 def run_all(
-    function: Experiment, missing: Sequence[dict[str, Any]], jobs: int
+    function: Experiment,
+    missing: Sequence[dict[str, Any]],
+    jobs: int,
+    seconds: Sequence[float] | None = None,
 ) -> Generator[Outcome, None, None]:
     """Run an experiment at each of these completed settings; outcomes come as they are ready.
+
+    Args:
+        function: the experiment.
+        missing: its completed settings, a mapping a run.
+        jobs: processes that train at a time.
+        seconds: the CPU-seconds to expect of each run; by default a guess from its budget.
 
     Raises:
         ChildProcessError: if a process that trains is killed.
     """
     from joblib import Parallel, delayed
 
+    if not missing:
+        return
     if any(setting["full"] for setting in missing):
         mnist_full.__wrapped__()  # download once, or fail here, before the processes start
     # One job would run in this process, so there are always two workers; `pre_dispatch` says how
@@ -48,9 +58,14 @@ def run_all(
         pre_dispatch=jobs,
         batch_size=1,
         return_as="generator_unordered",
+        initializer=_end_with,
+        initargs=(os.getpid(),),
     )
+    if seconds is None:
+        seconds = [budget_of(setting).seconds for setting in missing]
+    expected = {str(setting): each for setting, each in zip(missing, seconds, strict=True)}
     what = os.environ.get("LRGUIDE_PAGE") or function.__name__  # two pages may share a terminal
-    with warnings.catch_warnings(), _progress(what, missing, jobs) as advance:
+    with warnings.catch_warnings(), _progress(what, expected, jobs) as advance:
         # What joblib tells of replaced or stopped workers helps nobody: the runs are all there.
         warnings.filterwarnings("ignore", "A worker stopped|.*tasks", UserWarning)
         with _uninterrupted():
@@ -115,33 +130,36 @@ def _uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def _progress(
-    what: str, missing: Sequence[Mapping[str, Any]], jobs: int
+    what: str, expected: Mapping[str, float], jobs: int
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """A bar that moves on while the runs last: its time left is an estimate from the first on."""
+    """A bar that moves on while the runs last: its time left is an estimate from the first on.
+
+    The first run that ends corrects the expected CPU-seconds, and each later one does so again.
+    """
     from tqdm import tqdm
 
-    total = sum(budget_of(setting).seconds for setting in missing)
-    busy, started, over = min(jobs, len(missing)), time.monotonic(), threading.Event()
-    done, ended, speed = 0.0, 0, float(busy)  # in estimated CPU-seconds, and those a second
+    total, count = sum(expected.values()), len(expected)
+    busy, started, over = min(jobs, count), time.monotonic(), threading.Event()
+    done, ended, speed = 0.0, 0, float(busy)  # in expected CPU-seconds, and those a second
     bar = tqdm(total=total, bar_format="{desc} |{bar}| {elapsed} gone", file=sys.stderr)
 
     def tick() -> None:
         while True:
             gone = time.monotonic() - started
-            bar.n = total if ended == len(missing) else min(gone * speed, 0.99 * total)
+            bar.n = total if ended == count else min(gone * speed, 0.99 * total)
             left = total / speed - gone
             rest = "longer than expected"
             if left > 0:
                 rest = f"about {tqdm.format_interval(max(left, 1))} left"
-            bar.set_description_str(f"{what}: {ended} of {len(missing)} runs, {rest}")
+            bar.set_description_str(f"{what}: {ended} of {count} runs, {rest}")
             if over.wait(1 if sys.stderr.isatty() else 10):
                 return
 
     def advance(settings: Mapping[str, Any]) -> None:
         nonlocal done, ended, speed
-        done, ended = done + budget_of(settings).seconds, ended + 1
-        if ended >= busy:
-            speed = done / (time.monotonic() - started)
+        done, ended = done + expected[str(settings)], ended + 1
+        # Before each process has ended a run, those under way are taken to be as far as these.
+        speed = done * max(1, busy / ended) / (time.monotonic() - started)
 
     ticking = threading.Thread(target=tick, daemon=True)
     ticking.start()
@@ -150,8 +168,8 @@ def _progress(
     finally:
         over.set()
         ticking.join()
-        bar.n = total if ended == len(missing) else done
-        bar.set_description_str(f"{what}: {ended} of {len(missing)} runs")
+        bar.n = total if ended == count else done
+        bar.set_description_str(f"{what}: {ended} of {count} runs")
         bar.close()
 
 
@@ -159,7 +177,6 @@ def _run(function: Experiment, settings: dict[str, Any]) -> Outcome:
     # Runs in a process of its own: the thread counts of the caller's TensorFlow must not matter.
     if threading.current_thread() is not threading.main_thread():
         return _run_apart(function, settings)
-    _end_with_parent()
     # Both decide bits, so they do not depend on how the caller's computer is set up.
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
     started = time.process_time()
@@ -169,7 +186,7 @@ def _run(function: Experiment, settings: dict[str, Any]) -> Outcome:
 
 def _run_apart(function: Experiment, settings: dict[str, Any]) -> Outcome:
     """Run in a new process: the other threads of a cluster's worker draw random numbers, too."""
-    code = "from lrguide.guide import processes; processes._answer()"
+    code = f"from lrguide.guide import processes; processes._answer({os.getpid()})"
     child = subprocess.run(
         [sys.executable, "-c", code],
         input=pickle.dumps((function, settings)),
@@ -182,8 +199,9 @@ def _run_apart(function: Experiment, settings: dict[str, Any]) -> Outcome:
     return answer
 
 
-def _answer() -> None:
+def _answer(parent: int) -> None:
     """Run what stands pickled in the standard input, and write its outcome to the output."""
+    _end_with(parent)
     answer: Outcome | Exception
     try:
         answer = _run(*pickle.load(sys.stdin.buffer))
@@ -192,10 +210,12 @@ def _answer() -> None:
     sys.stdout.buffer.write(pickle.dumps(answer))
 
 
-@functools.cache
-def _end_with_parent() -> None:
-    """A killed measurement must not leave processes that go on training for nobody."""
-    parent = os.getppid()
+def _end_with(parent: int) -> None:
+    """A killed measurement must not leave processes that go on training for nobody.
+
+    The parent names itself when it starts this process: whoever asks for the parent's number later
+    may be told that of the process which took over.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -9,12 +9,14 @@ import hashlib
 import json
 import math
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median, median_high
 from typing import Any
 
 import numpy as np
@@ -24,12 +26,16 @@ from lrguide.guide.processes import Experiment, jobs_allowed, run_all
 from lrguide.guide.settings import budget_of, complete, defaults, identity
 
 SCHEMA = 1
+RECENT = 50  # cached runs that tell how fast this machine is
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS, CACHE = ROOT / "docs" / "records", ROOT / ".cache" / "lrguide"
 if not RECORDS.is_dir():
     # An installed copy has no docs beside it and must not write into site-packages: a reader who
     # took a page's notebook away puts the records beside that.
     RECORDS, CACHE = Path.cwd() / "records", Path.cwd() / ".cache" / "lrguide"
+
+# The parts of a run in a file, beside its digest.
+LINE = {"protocol": int, "data": str, "settings": dict, "result": dict, "made": dict}
 
 # What this process asked for, so that `make measure` can learn a page's settings by running it.
 asked: list[tuple[Experiment, list[dict[str, Any]]]] = []
@@ -38,10 +44,15 @@ asked: list[tuple[Experiment, list[dict[str, Any]]]] = []
 class NotMeasured(RuntimeError):
     """Runs are missing that would take longer than `LRGUIDE_MAX_SECONDS`: these."""
 
-    def __init__(self, message: str, missing: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Take the sentence, and the completed settings of the missing runs."""
+    def __init__(
+        self,
+        message: str,
+        missing: Sequence[Mapping[str, Any]] = (),
+        seconds: Sequence[float] = (),
+    ) -> None:
+        """Take the sentence, the missing runs' completed settings and their CPU-seconds."""
         super().__init__(message)
-        self.missing = missing
+        self.missing, self.seconds = missing, seconds
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,10 @@ def measured(
 ) -> Runs:
     """The runs of an experiment at these settings: stored ones are read, the others trained.
 
+    Only one measurement trains at a time: a second waits for it, and then trains what is still
+    missing. In a page's run for the site, whose time is limited, it fails instead, and the site
+    runs the page again.
+
     Args:
         function: an experiment of `lrguide.guide.experiments`, such as `train`.
         settings: one mapping a run; a named budget stands for its numbers.
@@ -146,7 +161,8 @@ def measured(
         ValueError, TypeError: for bad settings (before anything trains) or a damaged record.
         NotMeasured: if the missing runs would take longer than `LRGUIDE_MAX_SECONDS` (no limit by
             default).
-        BlockingIOError: if another measurement is running.
+        BlockingIOError: if this process is measuring already, or, in a page's run for the site,
+            another one.
         OSError: if a run cannot be stored.
     """
     if isinstance(settings, Mapping):
@@ -162,16 +178,19 @@ def measured(
     stored = _look_up(function, wanted, records, cache)
     missing = {key_of(function, s): s for s in wanted if key_of(function, s) not in stored}
     if missing:
-        _refuse_if_too_long(list(missing.values()), jobs)
-        with (
-            only_one(cache),
-            closing(run_all(function, list(missing.values()), jobs)) as outcomes,
-        ):
-            for outcome in outcomes:
-                run = Run(function.__name__, *outcome)
-                key = key_of(function, run.settings)
-                write(cache / f"{key}.json", function, [run])
-                stored[key] = run
+        seconds = seconds_here(function, list(missing.values()), records, cache)
+        _refuse_if_too_long(list(missing.values()), seconds, jobs)
+        expected = dict(zip(missing, seconds, strict=True))
+        with only_one(cache, wait=not os.environ.get("LRGUIDE_PAGE")):
+            stored |= _look_up(function, list(missing.values()), records, cache)
+            left = {key: setting for key, setting in missing.items() if key not in stored}
+            each = [expected[key] for key in left]
+            with closing(run_all(function, list(left.values()), jobs, each)) as outcomes:
+                for outcome in outcomes:
+                    run = Run(function.__name__, *outcome)
+                    key = key_of(function, run.settings)
+                    write(cache / f"{key}.json", function, [run])
+                    stored[key] = run
     return Runs(stored[key_of(function, setting)] for setting in wanted)
 
 
@@ -192,11 +211,11 @@ def read(path: Path, function: Experiment) -> dict[str, Run]:
         ValueError: if the file is damaged or was edited by hand.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_key_once)
         head = (content["schema"], content["function"])
         lines = [
             (line.pop("digest") == _digest(line), identity(function, line["settings"]), line)
-            for line in content["runs"]
+            for line in map(_whole, content["runs"])
         ]
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError, OSError) as error:
         raise ValueError(
@@ -208,7 +227,8 @@ def read(path: Path, function: Experiment) -> dict[str, Run]:
             f"{path} must have schema {SCHEMA} and hold runs of {function.__name__}, received "
             f"schema {head[0]!r} and {head[1]!r} and is not used"
         )
-    runs = {}
+    runs: dict[str, Run] = {}
+    numbers: dict[str, int] = {}
     for number, (whole, same, line) in enumerate(lines):
         if not whole:
             raise ValueError(
@@ -218,9 +238,33 @@ def read(path: Path, function: Experiment) -> dict[str, Run]:
         # Runs of another protocol or other data were right once and are simply out of date.
         if all(line[name] == same[name] for name in ("protocol", "data")):
             settings = defaults(function) | line["settings"]
-            run = Run(function.__name__, settings, line["result"], line["made"])
-            runs[_digest(same)] = run
+            run, key = Run(function.__name__, settings, line["result"], line["made"]), _digest(same)
+            if runs.setdefault(key, run).result != run.result:
+                raise ValueError(
+                    f"runs {numbers[key]} and {number} in {path} have the same settings and other "
+                    "results, so the file is not used: delete the wrong one, or both to measure "
+                    "that run again"
+                )
+            numbers.setdefault(key, number)
     return runs
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, whose second value of a key would hide the first."""
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return held
+
+
+def _whole(line: dict[str, Any]) -> dict[str, Any]:
+    """A line of a record, if it has all that a run consists of."""
+    for name, kind in LINE.items():
+        if not isinstance(line.get(name), kind):
+            raise ValueError(f"a run must have {name!r}, received {line.get(name)!r:.80}")
+    return line
 
 
 def write(path: Path, function: Experiment, runs: Iterable[Run]) -> None:
@@ -270,8 +314,14 @@ def write(path: Path, function: Experiment, runs: Iterable[Run]) -> None:
 
 
 @contextmanager
-def only_one(cache: Path) -> Iterator[None]:
-    """Hold the lock on a cache while measuring; the system frees it however the process ends."""
+def only_one(cache: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock on a cache while measuring; the system frees it however the process ends.
+
+    Raises:
+        BlockingIOError: if another process holds it and this one shall not `wait`, or if this
+            process itself holds it.
+        OSError: if nothing can be written there.
+    """
     import fcntl
 
     try:
@@ -286,14 +336,60 @@ def only_one(cache: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise BlockingIOError(
-                f"another measurement is running (process {file.read().strip() or 'unknown'}): "
-                "wait until it ends, or stop it; nothing was started"
-            ) from None
+            holder = file.read().strip() or "unknown"
+            busy = f"another measurement is running (process {holder})"
+            if not wait or holder == str(os.getpid()):  # which would wait for itself
+                raise BlockingIOError(busy) from None
+            print(f"{busy}: waiting until it ends", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def seconds_here(
+    function: Experiment, missing: Sequence[Mapping[str, Any]], records: Path, cache: Path
+) -> list[float]:
+    """CPU-seconds to expect on this machine of each of these runs, given by completed settings.
+
+    They are read from the runs of the same kind that ended here last, else from the recorded ones,
+    corrected by how much faster or slower other kinds were here. A guess from the budget remains
+    for a kind that is nowhere.
+    """
+    ended = sorted(cache.glob("*.json"), key=lambda path: -path.stat().st_mtime)[:RECENT]
+    here = _paces(function, ended)
+    budgets = [*missing, *({"budget": budget} for budget, _ in here)]
+    recorded = _paces(function, {record_path(function, each, records) for each in budgets})
+    usual = median([pace / recorded.get(kind, 1) for kind, pace in here.items()] or [1])
+    paces = {kind: pace * usual for kind, pace in recorded.items()} | here
+    return [
+        max(0.1, budget_of(setting).seconds * paces.get(_kind(setting), usual))
+        for setting in missing
+    ]
+
+
+def _paces(function: Experiment, files: Iterable[Path]) -> dict[tuple[str, str], float]:
+    """By kind of run: the CPU-seconds that it took for each one that `Budget.seconds` guesses.
+
+    A kind that was recorded on several processors is taken at the pace of the middle one.
+    """
+    taken: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for path in files:
+        try:
+            runs = read(path, function) if path.exists() else {}
+        except ValueError:  # damaged, or of another experiment
+            continue
+        for run in runs.values():
+            if isinstance(seconds := run.made.get("cpu_seconds"), int | float):
+                on = taken.setdefault(_kind(run.settings), {})
+                pace = seconds / budget_of(run.settings).seconds
+                on.setdefault(str(run.made.get("processor")), []).append(pace)
+    return {kind: median_high(map(median, on.values())) for kind, on in taken.items()}
+
+
+def _kind(settings: Mapping[str, Any]) -> tuple[str, str]:
+    return settings["budget"], settings.get("network", "")
 
 
 def _look_up(
@@ -314,7 +410,7 @@ def _look_up(
     return stored
 
 
-def _refuse_if_too_long(missing: list[dict[str, Any]], jobs: int) -> None:
+def _refuse_if_too_long(missing: list[dict[str, Any]], each: Sequence[float], jobs: int) -> None:
     given = os.environ.get("LRGUIDE_MAX_SECONDS")
     if not given:
         return
@@ -326,13 +422,14 @@ def _refuse_if_too_long(missing: list[dict[str, Any]], jobs: int) -> None:
         raise ValueError(
             f"LRGUIDE_MAX_SECONDS must be a number of seconds from 0, received {given!r}"
         )
-    seconds = sum(budget_of(setting).seconds for setting in missing) / min(jobs, len(missing))
+    seconds = sum(each) / min(jobs, len(missing))
     if seconds > limit:
         duration = f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
         raise NotMeasured(
             f"{len(missing)} runs are not measured yet and would take about {duration} here, "
             f"longer than the {limit:.0f} seconds of LRGUIDE_MAX_SECONDS: run `make measure`",
             missing,
+            each,
         )
 
 
