@@ -10,7 +10,7 @@ export NO_MKDOCS_2_WARNING = 1
 python := .venv/bin/python
 maintain := .cache/maintain/done
 .PHONY: help set-up port serve test site check bench measure verify
-.PHONY: deploy release dist publish check-site audit constraints clean
+.PHONY: deploy draft push-draft release dist publish check-site audit constraints clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the commands
@@ -52,7 +52,13 @@ verify: set-up ## Run stored runs again and compare (RUNS=5 SEED=0)
 	@$(python) -m lrguide.guide.verify
 
 deploy: set-up ## Publish this commit's site (VERSION=0.2 ALIAS=latest REPLACE=1 REMOTE=origin)
-	@$(python) .ci/deploy.py
+	@$(python) .ci/deploy.py deploy
+
+draft: set-up ## Build what deploy would publish, without publishing it
+	@$(python) .ci/deploy.py draft
+
+push-draft: ## Publish what make draft has built; this half needs git and any Python
+	@$(or $(PYTHON),python3) .ci/deploy.py push-draft
 
 release: set-up ## Tag this commit as a version, if checks, tests and changelog allow it
 	@$(python) .ci/release.py release

@@ -46,7 +46,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def deploy(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    return run(folder, sys.executable, ".ci/deploy.py", **settings)
+    return run(folder, sys.executable, ".ci/deploy.py", "deploy", **settings)
 
 
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
@@ -162,6 +162,7 @@ def unreachable(world: World) -> None:
 def broken(world: World) -> None:
     (world.clone / "docs/rates.md").write_text("# Rates\n\n[Gone](gone.md).\n", encoding="utf-8")
     git(world.clone, "commit", "--all", "--message", "broken")
+    git(world.clone, "push", "--quiet", "origin", "main")
 
 
 def lost(world: World) -> None:
