@@ -50,11 +50,11 @@ def checked_names() -> tuple[str, str]:
     """The version and the alias that were asked for; the version is the package's, if none was."""
     version, alias = os.environ.get("VERSION") or of_package(), os.environ.get("ALIAS", "")
     if not re.fullmatch(r"[0-9]+\.[0-9]+|dev", version):
-        raise Refused(f"VERSION must be like 0.2, or dev, received '{version}'")
+        raise Refused(f"VERSION must be like 0.2, or dev, received {version!r}")
     if alias and (not re.fullmatch(r"[a-z]+", alias) or alias == "dev"):
-        raise Refused(f"ALIAS must be a word like latest, or left out, received '{alias}'")
+        raise Refused(f"ALIAS must be a word like latest, or left out, received {alias!r}")
     if os.environ.get("REPLACE", "") not in ("", "1"):
-        raise Refused(f"REPLACE must be 1, or left out, received '{os.environ['REPLACE']}'")
+        raise Refused(f"REPLACE must be 1, or left out, received {os.environ['REPLACE']!r}")
     return version, alias
 
 
@@ -64,7 +64,7 @@ def checked_remote() -> str:
     if remote not in known or remote.startswith("-"):
         raise Refused(
             f"REMOTE must name a remote of this clone ({', '.join(known) or 'it has none'}), "
-            f"received '{remote}'"
+            f"received {remote!r}"
         )
     return remote
 
@@ -110,8 +110,9 @@ def branches_and_tags(remote: str) -> dict[str, str]:
 
 
 def fetch(source: str, *names: str) -> None:
-    """Bring the objects into this clone, and no branch; others may be fetching at the same time."""
-    git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source, *names)
+    """Bring the objects into this clone and move no branch: another may be fetching as well."""
+    alone = ("--no-tags", "--no-write-fetch-head", "--refmap=")
+    git("fetch", "--quiet", *alone, "--", source, *names)
 
 
 def is_in(commit: str, other: str) -> bool:
