@@ -288,7 +288,7 @@ class TestAFolder:
 def test_a_served_page_loads_anew_after_an_edit_and_still_asks_no_other_host(
     tmp_path: Path, browser: Any
 ) -> None:
-    served = Served(tmp_path, {"index.md": "# Rates\n"}, {})
+    served = Served(tmp_path, {"index.md": "# Rates\n"})
     ends = served.serve()
     next(ends)
     served.shows("Rates")
