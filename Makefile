@@ -94,7 +94,7 @@ $(maintain): .ci/hashes/maintain.txt | set-up
 hashes := .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --constraint constraints.txt
 
-constraints: ## Renew constraints.txt and .ci/hashes: the newest versions that pyproject.toml allows
+constraints: ## Renew constraints.txt and .ci/hashes: the newest that pyproject.toml allows
 	@$(or $(PYTHON),python3) -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet uv
 	@{ echo "# Exact versions of all that .venv holds, for Python 3.11 to 3.13; make constraints renews them."; \
 		.cache/uv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \

@@ -13,6 +13,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import pytest
@@ -470,3 +471,8 @@ def test_hashes_are_of_the_versions_that_constraints_pin(name: str, roots: list[
     wanted = {canonicalize_name(Requirement(line).name) for root in roots for line in groups[root]}
     assert wanted <= {each for each, *_ in locked}, "run make constraints"
     assert "//" not in text
+
+
+def test_nothing_that_is_pinned_lacks_a_hash() -> None:
+    texts = [(ROOT / f".ci/hashes/{name}.txt").read_text("utf-8") for name in ("venv", "maintain")]
+    assert set(re.findall(r"^([\w-]+)==", "".join(texts), re.M)) == {pin.name for pin in pinned()}
