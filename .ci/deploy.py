@@ -1,7 +1,7 @@
 """Publish this commit's site as a version beside the others: `make deploy ALIAS=latest`.
 
 mike builds it in a checkout of the commit, so that nothing else is published, and commits it there
-to what the remote has published. The published branch changes in one push at the end, or not at all.
+to what the remote has published. The published branch changes in one push at the end or not at all.
 `make draft` and `make push-draft` are the two halves: the first needs no right to push, the second
 installs nothing.
 """
@@ -86,11 +86,8 @@ def committer() -> dict[str, str]:
     named = {}
     for name in ("user.name", "user.email"):
         variable = f"GIT_COMMITTER_{name[5:].upper()}"
-        asked = ["git", "config", name]
-        value = os.environ.get(variable) or subprocess.run(
-            asked, capture_output=True, encoding="utf-8"
-        ).stdout.strip()
-        if not value:
+        asked = subprocess.run(["git", "config", name], capture_output=True, encoding="utf-8")
+        if not (value := os.environ.get(variable) or asked.stdout.strip()):
             raise Refused(f"git has no {name} to commit with: git config {name} '...'")
         named[variable] = named[variable.replace("COMMITTER", "AUTHOR")] = value
     return named
@@ -130,8 +127,8 @@ def check_pushed(commit: str, remote: str, there: dict[str, str]) -> None:
         fetch(remote, *new)  # it may lie below what this clone does not know yet
     if not any(is_in(commit, tip) for tip in others.values()):
         raise Refused(
-            f"this commit is on no branch and under no tag of '{remote}', and readers must find what "
-            "a version was made from: push it first"
+            f"this commit is on no branch and under no tag of '{remote}', and readers must find "
+            "what a version was made from: push it first"
         )
 
 
@@ -175,7 +172,7 @@ def number(version: str) -> tuple[int, ...]:
 
 
 def check_out(commit: str, folder: str) -> None:
-    """A repository of its own that holds the commit's files alone and reads this clone's objects."""
+    """A repository of its own with the commit's files alone, which reads this clone's objects."""
     git("init", "--quiet", folder)
     objects, shallow = (
         Path(git("rev-parse", "--path-format=absolute", "--git-path", name))
@@ -246,16 +243,16 @@ def push(new: str, remote: str) -> bool:
         if tip and not is_in(tip, new):
             return False
         raise Refused(
-            f"'{remote}' did not take the new version (may you push there?): nothing was published, "
-            "so mend that and call make deploy again"
+            f"'{remote}' did not take the new version (may you push there?): nothing was "
+            "published, so mend that and call make deploy again"
         ) from error
     tip = branches_and_tags(remote).get(f"refs/heads/{PUBLISHED}", "")
     if tip and not is_in(new, tip):  # another version may have come on top by now
         fetch(remote, f"refs/heads/{PUBLISHED}")
     if not tip or not is_in(new, tip):
         raise Refused(
-            f"'{remote}' took the new version and does not have it on {PUBLISHED} now: look there at "
-            "what set the branch back, then call make deploy again"
+            f"'{remote}' took the new version and does not have it on {PUBLISHED} now: look there "
+            "at what set the branch back, then call make deploy again"
         )
     return True
 

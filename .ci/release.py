@@ -90,9 +90,10 @@ def dist() -> None:
         run(python, "-m", "venv", f"{folder}/empty", said="no empty environment could be made")
         python = f"{folder}/empty/bin/python"
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip += ["--no-deps", "--only-binary", ":all:"]
         pins = ["--require-hashes", "--requirement", str(ROOT / ".ci/hashes/package.txt")]
         for what in (pins, [wheel]):
-            run(*pip, "--no-deps", "--only-binary=:all:", *what, said="the wheel cannot be installed, for the reason above")
+            run(*pip, *what, said="the wheel cannot be installed, for the reason above")
         run(*pip[:3], "check", said="the wheel needs what .ci/hashes/package.txt lacks")
         example = SNIPPET.search((ROOT / "README.md").read_text(encoding="utf-8"))
         assert example, "README.md shows the package in use"

@@ -73,7 +73,7 @@ def set_up(folder: Path) -> None:
     (packages / "numpy").mkdir()
     for name in ("core.py", "core.pyc"):
         (packages / "numpy" / name).touch()
-    (folder / ".venv/set-up-files").write_text("2\n", encoding="utf-8")  # numpy/core.py, lrguide.pth
+    (folder / ".venv/set-up-files").write_text("2\n", encoding="utf-8")  # without the .pyc
     state = "cksum pyproject.toml constraints.txt .ci/set-up; ls .venv/lib/python3*/site-packages"
     subprocess.run(f"{{ {state}; }} >.venv/set-up-done", shell=True, cwd=folder, check=True)
 
@@ -315,7 +315,8 @@ def test_what_a_command_reads_and_prints_is_utf_8_in_any_locale(folder: Path) ->
         assert run.stdout.splitlines()[0] == "1 utf-8", command
 
 
-BUILDS = 'for folder; do :; done; mkdir -p "$folder"; echo "$WORDS" >"$folder/index.html"; exit $END'
+BUILDS = """for folder; do :; done # the last argument
+mkdir -p "$folder"; echo "$WORDS" >"$folder/index.html"; exit $END"""
 
 
 def test_a_site_takes_the_place_of_the_former_when_it_is_whole_and_not_before(

@@ -247,7 +247,15 @@ def test_is_refused_in_one_sentence_and_leaves_what_is_published(
 
 @pytest.mark.parametrize(
     "given",
-    ["--upload-pack=touch pwned;", "-u", "0.3 --force", "../0.3", "ext::touch pwned", "٣.١", "0.3\n"],
+    [
+        "--upload-pack=touch pwned;",
+        "-u",
+        "0.3 --force",
+        "../0.3",
+        "ext::touch pwned",
+        "\N{ARABIC-INDIC DIGIT THREE}.1",
+        "0.3\n",
+    ],
 )
 def test_what_git_might_take_for_an_option_or_an_address_is_refused(
     world: World, given: str

@@ -370,7 +370,9 @@ def test_a_page_s_notebook_runs_with_the_wheel_and_the_runs_it_fetched(
 # Files.
 
 
-def test_files_are_the_same_in_a_clone_that_turns_line_ends_into_windows_own(tmp_path: Path) -> None:
+def test_files_are_the_same_in_a_clone_that_turns_line_ends_into_windows_own(
+    tmp_path: Path,
+) -> None:
     options = ("--quiet", "--shared", "--config", "core.autocrlf=true")
     subprocess.run(["git", "clone", *options, str(ROOT), str(tmp_path / "clone")], check=True)
     asked = ["git", "ls-files", "--eol", "-z"]
@@ -387,7 +389,7 @@ def in_text_mode(call: ast.Call) -> bool:
     first = call.args[1:2] if isinstance(call.func, ast.Name) else call.args[:1]
     modes = [*first, *(word.value for word in call.keywords if word.arg == "mode")]
     binary = any(isinstance(mode, ast.Constant) and "b" in str(mode.value) for mode in modes)
-    of_os = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) in ("os", "tarfile")
+    of_os = ast.unparse(call.func) in ("os.open", "tarfile.open")
     if name == "open":
         return not binary and not of_os
     words = {word.arg for word in call.keywords}

@@ -63,7 +63,8 @@ def run_page(page: Path, log: TextIO) -> nbformat.NotebookNode:
         pass
     except Exception as error:  # the kernel died or hung: nbclient leaves no output for these
         log.flush()
-        last_words = "\n".join(Path(log.name).read_text("utf-8", errors="replace").splitlines()[-5:])
+        written = Path(log.name).read_text("utf-8", errors="replace")
+        last_words = "\n".join(written.splitlines()[-5:])
         if not started:
             raise
         what = {"ename": type(error).__name__, "evalue": f"{error}\n{last_words}".strip()}
