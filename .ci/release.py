@@ -40,7 +40,7 @@ def run(*command: str, said: str, **options: object) -> str:
     Raises:
         Refused: with the sentence `said`, if it fails.
     """
-    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, **options)  # type: ignore[call-overload]
+    done = subprocess.run(command, encoding="utf-8", stdout=subprocess.PIPE, **options)  # type: ignore[call-overload]
     if done.returncode:
         raise Refused(said)
     return str(done.stdout).strip()
@@ -90,8 +90,11 @@ def dist() -> None:
         run(python, "-m", "venv", f"{folder}/empty", said="no empty environment could be made")
         python = f"{folder}/empty/bin/python"
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        pins = ["--constraint", str(ROOT / "constraints.txt")]
-        run(*pip, *pins, wheel, said="the wheel cannot be installed, for the reason above")
+        pip += ["--no-deps", "--only-binary", ":all:"]
+        pins = ["--require-hashes", "--requirement", str(ROOT / ".ci/hashes/package.txt")]
+        for what in (pins, [wheel]):
+            run(*pip, *what, said="the wheel cannot be installed, for the reason above")
+        run(*pip[:3], "check", said="the wheel needs what .ci/hashes/package.txt lacks")
         example = SNIPPET.search((ROOT / "README.md").read_text(encoding="utf-8"))
         assert example, "README.md shows the package in use"
         code = example[1] + SMOKE

@@ -115,7 +115,7 @@ def costs(runs):
     for name, budget in BUDGETS.items():
         path = RECORDS / f"train_{name}.json"
         if path.exists():
-            made = [line["made"] for line in json.loads(path.read_text())["runs"]]
+            made = [line["made"] for line in json.loads(path.read_text("utf-8"))["runs"]]
             seconds = [m["cpu_seconds"] for m in made if not m["processor"].startswith("NVIDIA")]
             on_gpu = f" ({len(made) - len(seconds)} on a GPU)" if len(made) > len(seconds) else ""
             rows.append(

@@ -1,5 +1,6 @@
 """The real site in a real browser: light and dark, on a desktop and on a telephone."""
 
+import base64
 import contextlib
 import functools
 import gzip
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib
 import pytest
+from fontTools.ttLib import TTFont
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 from axe_playwright_python.sync_playwright import Axe
@@ -127,6 +130,43 @@ def test_code_fits_its_column_and_where_it_cannot_shows_that_it_goes_on(view: Vi
     if view.page.viewport_size == {"width": 1280, "height": 900}:
         assert wide == []
     assert [code for code, background in wide if "gradient" not in background] == []
+
+
+@pytest.fixture(scope="module")
+def fonts(tmp_path_factory: pytest.TempPathFactory) -> dict[float, str]:
+    """Monospaced fonts by the width of a character in em, as wide as the widest that are common.
+
+    Liberation Mono has 0.6, DejaVu Sans Mono, which matplotlib brings, 0.602, SF Mono 0.62.
+    """
+    made, target = {}, tmp_path_factory.mktemp("fonts") / "font.ttf"
+    for width in (0.55, 0.602, 0.62):
+        font = TTFont(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSansMono.ttf"))
+        font["head"].unitsPerEm = round(font["hmtx"]["zero"][0] / width)
+        font.save(target)
+        made[width] = base64.b64encode(target.read_bytes()).decode()
+    return made
+
+
+@pytest.mark.parametrize("name", ["snippets", "index"])
+@pytest.mark.parametrize("width", [0.55, 0.602, 0.62])
+def test_code_fits_its_column_in_a_narrow_and_in_a_wide_font(
+    browser: Browser, url: str, fonts: dict[float, str], name: str, width: float
+) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
+    page = context.new_page()
+    page.goto(url + address(name), wait_until="networkidle")
+    page.add_style_tag(
+        content="@font-face { font-family: brought;"
+        f" src: url(data:font/ttf;base64,{fonts[width]}) }}"
+        " .md-typeset pre > code { font-family: brought !important }"
+    )
+    assert page.evaluate("document.fonts.load('16px brought').then((loaded) => loaded.length)") == 1
+    wide = page.evaluate(
+        """[...document.querySelectorAll("pre > code")]
+        .filter((code) => code.scrollWidth > code.clientWidth).map((code) => code.innerText)"""
+    )
+    assert wide == []
+    context.close()
 
 
 def test_can_be_used_by_everybody(view: View) -> None:
@@ -356,6 +396,91 @@ def test_choosing_a_library_once_chooses_it_everywhere(browser: Browser, url: st
     linear.first.wait_for(timeout=5_000)
     assert cosine.first.is_visible()
     page.close()
+
+
+# What a page may load and run.
+
+REFUSALS = """addEventListener("securitypolicyviolation",
+  (event) => (window.refused ??= []).push(event.effectiveDirective + " " + event.blockedURI))"""
+
+
+def refused(page: Page) -> list[str]:
+    found: list[str] = page.evaluate("window.refused ?? []")
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_that_moves_on_a_page_is_allowed_to(browser: Browser, url: str, scheme: str) -> None:
+    context = browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light",
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    context.add_init_script(REFUSALS)
+    page = context.new_page()
+    page.goto(f"{url}decay/", wait_until="networkidle")
+    explorer = page.locator(".lr-explorer").first
+    explorer.locator("input[type=radio]").nth(1).check(force=True)
+    explorer.locator("input[type=range]").first.press("ArrowRight")
+    assert explorer.locator(".lr-curve").count() > 0
+    page.locator(".highlight .md-code__button").first.click()
+    assert page.evaluate("navigator.clipboard.readText()")
+    page.locator("a.lr-term").first.hover()
+    page.locator(".md-tooltip2").first.wait_for(timeout=5_000)
+    colours = set()
+    for _ in range(3):
+        page.locator("label[for^=__palette]:visible").click()
+        colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(colours) == 2
+    page.locator(".md-search__input").first.click()
+    page.keyboard.type("warmup")
+    page.locator(".md-search-result__link").first.wait_for(timeout=15_000)
+    assert refused(page) == []
+    page.goto(f"{url}translate/", wait_until="networkidle")
+    page.locator("label", has_text="Optax").first.click()
+    page.reload(wait_until="networkidle")  # an inline script of the theme's remembers the choice
+    assert page.get_by_text("optax.linear_schedule(").first.is_visible()
+    assert refused(page) == []
+    context.close()
+
+
+def test_what_was_slipped_into_a_page_neither_runs_nor_asks_another_host(
+    browser: Browser, site: Path
+) -> None:
+    slipped = (
+        "<script>window.ran = 1</script><p id=in onclick='window.ran = 2'>in</p>"
+        "<script src='https://example.org/a.js'></script><style>body { color: red }</style>"
+        "<img src='https://example.org/a.png' onerror='window.ran = 3'>"
+        "<iframe src='https://example.org/'></iframe><base href='https://example.org/'>"
+    )
+
+    class Slipping(Quiet):
+        def do_GET(self) -> None:
+            if not self.path.endswith("/"):
+                return super().do_GET()
+            page = (site / self.path[1:] / "index.html").read_text(encoding="utf-8")
+            sent = page.replace("</article>", f"{slipped}</article>").encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(sent)
+            return None
+
+    context = browser.new_context()
+    context.add_init_script(REFUSALS)
+    page, foreign = context.new_page(), []
+    with served(site, Slipping) as url:
+        page.on(
+            "request", lambda r: None if r.url.startswith((url, "data:")) else foreign.append(r)
+        )
+        page.goto(f"{url}method/", wait_until="networkidle")
+        page.locator("#in").click()
+        assert page.evaluate("window.ran") is None
+        assert page.evaluate("getComputedStyle(document.body).color") != "rgb(255, 0, 0)"
+        assert {each.failure for each in foreign} <= {"csp"}, "not begun, though announced"
+        kinds = {each.split()[0] for each in refused(page)}
+        assert {"script-src-elem", "script-src-attr", "style-src-elem", "img-src"} <= kinds
+        assert {"frame-src", "base-uri"} <= kinds
+    context.close()
 
 
 @pytest.mark.parametrize("page", SCRIPTS)

@@ -1,6 +1,8 @@
 """The built guide as files: its links lead somewhere, and a commit always gives the same files."""
 
 import re
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,12 +22,22 @@ class Parsed(HTMLParser):
         super().__init__()
         self.ids: set[str] = set()
         self.links: list[str] = []
+        self.scripts: list[str] = []  # inline ones that run
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.inside = False
         self.feed(page.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attributes}
         self.ids |= {given[name] for name in ("id", "name") if name in given}
         self.links += [given[name] for name in ("href", "src") if name in given]
+        self.tags.append((tag, given))
+        self.inside = tag == "script" and "src" not in given and "json" not in given.get("type", "")
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.scripts.append(data)
+            self.inside = False
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +67,23 @@ def test_each_link_leads_to_a_file_and_each_fragment_to_an_anchor(
                     dead.append(f"{page.parent.name}: {link}")
     assert dead == []
     assert followed > 100
+
+
+def test_each_page_says_first_that_nothing_runs_but_its_own_scripts(
+    pages: dict[Path, Parsed],
+) -> None:
+    for page, parsed in pages.items():
+        metas = [n for n, (tag, _) in enumerate(parsed.tags) if tag == "meta"]
+        first, second = (parsed.tags[n][1] for n in metas[:2])
+        assert (metas[:2], first) == ([2, 3], {"charset": "utf-8"}), page
+        assert second["http-equiv"] == "Content-Security-Policy"
+        rules = {rule.split()[0]: rule.split()[1:] for rule in second["content"].split("; ")}
+        digests = (sha256(script.encode()).digest() for script in dict.fromkeys(parsed.scripts))
+        hashes = [f"'sha256-{b64encode(digest).decode()}'" for digest in digests]
+        assert rules["default-src"] == ["'none'"]
+        assert rules["script-src"] == ["'self'", *hashes] and hashes
+        assert rules["style-src"] == ["'self'"]
+        assert not [tag for tag, given in parsed.tags if any(name[:2] == "on" for name in given)]
 
 
 @pytest.mark.parametrize("script", sorted(DOCS.glob("*.py")), ids=lambda path: path.stem)

@@ -13,7 +13,7 @@ import pip
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = "awk cat cksum df dirname du env find grep ls make mkdir mv ps rm sed sh tail"
+TOOLS = "awk cat cksum df dirname du env find grep ls make mkdir mktemp mv ps rm sed sh tail wc"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def make(folder: Path, *arguments: str, **environment: str) -> subprocess.Comple
         cwd=folder,
         env={"PATH": str(path), "PIP_CONFIG_FILE": os.devnull, **environment},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
     )
 
@@ -71,6 +71,9 @@ def set_up(folder: Path) -> None:
     (packages,) = folder.glob(".venv/lib/python3*/site-packages")
     (packages / "lrguide.pth").write_text(f"{folder}\n", encoding="utf-8")
     (packages / "numpy").mkdir()
+    for name in ("core.py", "core.pyc"):
+        (packages / "numpy" / name).touch()
+    (folder / ".venv/set-up-files").write_text("2\n", encoding="utf-8")  # without the .pyc
     state = "cksum pyproject.toml constraints.txt .ci/set-up; ls .venv/lib/python3*/site-packages"
     subprocess.run(f"{{ {state}; }} >.venv/set-up-done", shell=True, cwd=folder, check=True)
 
@@ -208,7 +211,11 @@ def lose_python(folder: Path) -> None:
 
 
 def lose_a_package(folder: Path) -> None:
-    next(folder.glob(".venv/lib/python3*/site-packages/numpy")).rmdir()
+    shutil.rmtree(next(folder.glob(".venv/lib/python3*/site-packages/numpy")))
+
+
+def lose_a_file_of_a_package(folder: Path) -> None:
+    next(folder.glob(".venv/lib/python3*/site-packages/numpy/core.py")).unlink()
 
 
 def lose_all_packages(folder: Path) -> None:
@@ -224,12 +231,29 @@ def copy_from_elsewhere(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [interrupt, lose_python, lose_a_package, lose_all_packages, copy_from_elsewhere]
+    "damage",
+    [
+        interrupt,
+        lose_python,
+        lose_a_package,
+        lose_a_file_of_a_package,
+        lose_all_packages,
+        copy_from_elsewhere,
+    ],
 )
 def test_a_damaged_environment_is_made_anew(folder: Path, damage) -> None:  # type: ignore[no-untyped-def]
     set_up(folder)
     damage(folder)
     assert "Python 3.11, 3.12 or 3.13 is needed" in sentence(make(folder, "set-up"))
+
+
+def test_what_python_compiles_or_a_reader_adds_is_no_damage(folder: Path) -> None:
+    set_up(folder)
+    (numpy,) = folder.glob(".venv/lib/python3*/site-packages/numpy")
+    (numpy / "core.pyc").unlink()
+    (numpy / "added.py").touch()
+    run = make(folder, "set-up")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
 def test_another_python_that_is_asked_for_means_a_new_environment(folder: Path) -> None:
@@ -268,6 +292,50 @@ def test_set_up_announces_the_one_installation_that_takes_long(folder: Path) -> 
     real.chmod(0o755)
     said = make(folder, "set-up").stdout.splitlines()
     assert said == ["  Installing (a minute or two)", "lrguide: .venv is ready"]
+
+
+# What takes the place of Python after a set-up, and of which `-c` alone is real.
+STANDS_IN = """#!/bin/sh
+case "$*" in -I*|-) exec "$0-real" "$@" ;; esac
+"""
+
+
+def stand_in(folder: Path, script: str) -> None:
+    python = folder / ".venv/bin/python"
+    python.rename(python.with_name("python-real"))
+    python.write_text(STANDS_IN + script + "\n", encoding="utf-8")
+    python.chmod(0o755)
+
+
+def test_what_a_command_reads_and_prints_is_utf_8_in_any_locale(folder: Path) -> None:
+    set_up(folder)
+    stand_in(folder, 'echo "$PYTHONUTF8 $PYTHONIOENCODING"')
+    for command in ("test", "check", "bench", "measure", "verify", "site"):
+        run = make(folder, command, LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+        assert run.stdout.splitlines()[0] == "1 utf-8", command
+
+
+BUILDS = """for folder; do :; done # the last argument
+mkdir -p "$folder"; echo "$WORDS" >"$folder/index.html"; exit $END"""
+
+
+def test_a_site_takes_the_place_of_the_former_when_it_is_whole_and_not_before(
+    folder: Path,
+) -> None:
+    set_up(folder)
+    stand_in(folder, BUILDS)
+    page = folder / "site/index.html"
+    for words, end, shown in [
+        ("half", "1", None),
+        ("first", "0", "first\n"),
+        ("half", "1", "first\n"),
+        ("second", "0", "second\n"),
+    ]:
+        run = make(folder, "site", WORDS=words, END=end)
+        assert (run.returncode == 0) == (end == "0"), run.stderr
+        assert (page.read_text("utf-8") if page.exists() else None) == shown
+        assert list((folder / ".cache").iterdir()) == [], "nothing is left aside"
+    assert run.stdout.endswith("lrguide: the guide is in site/\n")
 
 
 def test_a_touched_list_changes_nothing(folder: Path) -> None:

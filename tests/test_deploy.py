@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def run(folder: Path, *command: str, **environment: str) -> subprocess.Completed
         cwd=folder,
         env={**settings, **GIT, "NO_MKDOCS_2_WARNING": "1", **environment},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
     )
 
@@ -46,7 +47,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def deploy(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    return run(folder, sys.executable, ".ci/deploy.py", **settings)
+    return run(folder, sys.executable, ".ci/deploy.py", "deploy", **settings)
 
 
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
@@ -97,6 +98,21 @@ def new_world(folder: Path) -> World:
     git(clone, "remote", "add", "origin", str(origin))
     git(clone, "push", "--quiet", "--set-upstream", "origin", "main")
     return World(folder, origin, clone)
+
+
+def copied(world: World, folder: Path) -> World:
+    copy = World(folder, folder / "origin.git", folder / "clone")
+    shutil.copytree(world.origin, copy.origin, symlinks=True)
+    shutil.copytree(world.clone, copy.clone, symlinks=True)
+    git(copy.clone, "remote", "set-url", "origin", str(copy.origin))
+    return copy
+
+
+def hook(repository: Path, name: str, script: str) -> None:
+    folder = repository if repository.suffix == ".git" else repository / ".git"
+    (folder / "hooks").mkdir(exist_ok=True)
+    (folder / "hooks" / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    (folder / "hooks" / name).chmod(0o755)
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +178,7 @@ def unreachable(world: World) -> None:
 def broken(world: World) -> None:
     (world.clone / "docs/rates.md").write_text("# Rates\n\n[Gone](gone.md).\n", encoding="utf-8")
     git(world.clone, "commit", "--all", "--message", "broken")
+    git(world.clone, "push", "--quiet", "origin", "main")
 
 
 def lost(world: World) -> None:
@@ -171,6 +188,26 @@ def lost(world: World) -> None:
 
 def foreign(world: World) -> None:
     git(world.origin, "branch", "--force", "gh-pages", "main")
+
+
+def unpushed(world: World) -> None:
+    git(world.clone, "commit", "--quiet", "--allow-empty", "--message", "mine alone")
+
+
+def on_no_branch(world: World) -> None:
+    """Pushed, but to where neither branches nor tags are, as a pull request is."""
+    unpushed(world)
+    git(world.clone, "push", "--quiet", "origin", "HEAD:refs/pull/1/head")
+
+
+def read_only(world: World) -> None:
+    hook(world.origin, "pre-receive", "exit 1")
+
+
+def forgetful(world: World) -> None:
+    """A remote that takes a push and is set back at once, as a mirror may be."""
+    tip = world.published()
+    hook(world.origin, "post-receive", f"git update-ref refs/heads/gh-pages {tip}")
 
 
 def nothing(world: World) -> None:
@@ -189,35 +226,165 @@ def nothing(world: World) -> None:
         (lost, {"VERSION": "0.3"}, "'origin' has lost its branch gh-pages"),
         (foreign, {"VERSION": "0.3"}, "has no list of versions"),
         (broken, {"VERSION": "0.3"}, "the site of this commit has the errors named above"),
+        (unpushed, {"VERSION": "0.3"}, "this commit is on no branch and under no tag of 'origin'"),
+        (on_no_branch, {"VERSION": "0.3"}, "this commit is on no branch and under no tag"),
+        (read_only, {"VERSION": "0.3"}, "'origin' did not take the new version"),
+        (forgetful, {"VERSION": "0.3"}, "'origin' took the new version and does not have it"),
+        (nothing, {"VERSION": "0.2", "REPLACE": "no"}, "REPLACE must be 1, or left out"),
     ],
     ids=lambda value: getattr(value, "__name__", None) or str(value)[:30],
 )
 def test_is_refused_in_one_sentence_and_leaves_what_is_published(
     world: World, tmp_path: Path, change: Any, settings: dict[str, str], said: str
 ) -> None:
-    origin, clone = tmp_path / "origin.git", tmp_path / "clone"
-    shutil.copytree(world.origin, origin, symlinks=True)
-    shutil.copytree(world.clone, clone, symlinks=True)
-    git(clone, "remote", "set-url", "origin", str(origin))
-    copy = World(tmp_path, origin, clone)
+    copy = copied(world, tmp_path)
     change(copy)
-    before = git(origin, "for-each-ref")
-    assert said in sentence(deploy(clone, **settings))
-    assert git(origin, "for-each-ref") == before
-    assert git(clone, "branch", "--format=%(refname:short)") == "main"
+    before = git(copy.origin, "for-each-ref")
+    assert said in sentence(deploy(copy.clone, **settings))
+    assert git(copy.origin, "for-each-ref") == before
+    assert git(copy.clone, "branch", "--format=%(refname:short)") == "main"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "--upload-pack=touch pwned;",
+        "-u",
+        "0.3 --force",
+        "../0.3",
+        "ext::touch pwned",
+        "\N{ARABIC-INDIC DIGIT THREE}.1",
+        "0.3\n",
+    ],
+)
+def test_what_git_might_take_for_an_option_or_an_address_is_refused(
+    world: World, given: str
+) -> None:
+    for name, said in [
+        ("VERSION", "VERSION must be like 0.2, or dev, received "),
+        ("ALIAS", "ALIAS must be a word like latest, or left out, received "),
+        ("REMOTE", "REMOTE must name a remote of this clone (origin), received "),
+    ]:
+        assert said in sentence(deploy(world.clone, **{"VERSION": "0.3", name: given}))
+    assert not (world.clone / "pwned").exists()
 
 
 def test_a_published_version_is_replaced_where_that_is_asked_for(
     world: World, tmp_path: Path
 ) -> None:
-    origin, clone = tmp_path / "origin.git", tmp_path / "clone"
-    shutil.copytree(world.origin, origin, symlinks=True)
-    git(tmp_path, "clone", "--quiet", str(origin), str(clone))
-    copy = World(tmp_path, origin, clone)
+    copy = copied(world, tmp_path)
     copy.commit("third")
-    assert deploy(clone, VERSION="0.1", REPLACE="1").returncode == 0
-    assert "third" in git(origin, "show", "gh-pages:0.1/index.html")
-    assert "second" in git(origin, "show", "gh-pages:latest/index.html")
+    for _ in ("a commit", "the same commit again"):
+        done = deploy(copy.clone, VERSION="0.1", REPLACE="1")
+        assert done.returncode == 0, done.stderr
+    assert "third" in git(copy.origin, "show", "gh-pages:0.1/index.html")
+    assert "second" in git(copy.origin, "show", "gh-pages:latest/index.html")
+
+
+# From which commit, and what of it.
+
+
+def test_only_what_is_in_the_commit_is_published(world: World, tmp_path: Path) -> None:
+    copy = copied(world, tmp_path)
+    (copy.clone / ".git/info/exclude").write_text("secret*\n", encoding="utf-8")
+    for name in ("secret.txt", "secret.md", "secret/notes.csv"):
+        (copy.clone / "docs" / name).parent.mkdir(exist_ok=True)
+        (copy.clone / "docs" / name).write_text("# For my eyes\n", encoding="utf-8")
+    done = deploy(copy.clone, VERSION="0.3")
+    assert done.returncode == 0, done.stderr
+    assert "0.3/index.html" in copy.files()
+    assert [name for name in copy.files() if "secret" in name] == []
+
+
+def tagged(world: World) -> None:
+    git(world.clone, "checkout", "--quiet", "--detach")
+    unpushed(world)
+    git(world.clone, "tag", "--annotate", "--message", "a release", "v0.3.0")
+    git(world.clone, "push", "--quiet", "origin", "v0.3.0")
+
+
+def on_another_branch(world: World) -> None:
+    git(world.clone, "checkout", "--quiet", "-b", "v0.3")
+    unpushed(world)
+    git(world.clone, "push", "--quiet", "origin", "HEAD")
+
+
+def below_what_others_pushed(world: World) -> None:
+    unpushed(world)
+    git(world.clone, "push", "--quiet", "origin", "main")
+    other = world.folder / "other"
+    git(world.folder, "clone", "--quiet", str(world.origin), str(other))
+    git(other, "commit", "--quiet", "--allow-empty", "--message", "theirs")
+    git(other, "push", "--quiet", "origin", "main")
+
+
+@pytest.mark.parametrize("change", [tagged, on_another_branch, below_what_others_pushed])
+def test_a_commit_that_the_remote_has_may_be_published(
+    world: World, tmp_path: Path, change: Any
+) -> None:
+    copy = copied(world, tmp_path)
+    change(copy)
+    said = sentence(deploy(copy.clone, VERSION="0.2"))
+    assert said.startswith("lrguide: version 0.2 is published"), "which is looked at afterwards"
+
+
+# Two at once.
+
+
+def test_two_deployments_at_once_in_one_clone_are_both_published(
+    world: World, tmp_path: Path
+) -> None:
+    copy = copied(world, tmp_path)
+    with ThreadPoolExecutor() as pool:
+        both = [pool.submit(deploy, copy.clone, VERSION=each) for each in ("0.3", "0.4")]
+        ends = [each.result() for each in both]
+    assert [(done.returncode, done.stderr) for done in ends if done.returncode] == []
+    listed = json.loads(git(copy.origin, "show", "gh-pages:versions.json"))
+    assert [each["version"] for each in listed] == ["0.4", "0.3", "0.2", "0.1"]
+    assert {"0.3/index.html", "0.4/index.html"} <= copy.files()
+    assert git(copy.clone, "branch", "--format=%(refname:short)") == "main"
+    assert git(copy.clone, "fsck", "--connectivity-only", "--no-dangling") == ""
+
+
+def test_a_deployment_that_another_clone_s_overtakes_is_put_upon_it(
+    world: World, tmp_path: Path
+) -> None:
+    copy = copied(world, tmp_path)
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "--quiet", str(copy.origin), str(other))
+    command = f"VERSION=0.4 '{sys.executable}' .ci/deploy.py deploy >&2"
+    once = f"mkdir '{tmp_path}/overtaken' 2>/dev/null || exit 0"
+    hook(copy.clone, "pre-push", f"{once}; unset GIT_DIR; cd '{other}' && {command}")
+    done = deploy(copy.clone, VERSION="0.3")
+    assert done.returncode == 0, done.stderr
+    assert {"0.3/index.html", "0.4/index.html"} <= copy.files()
+
+
+# In two halves.
+
+
+def test_one_builds_without_the_right_to_push_and_another_pushes_without_a_package(
+    world: World, tmp_path: Path
+) -> None:
+    copy = copied(world, tmp_path)
+    pusher, before = tmp_path / "pusher", copy.published()
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{copy.origin}", str(pusher))
+    done = run(copy.clone, sys.executable, ".ci/deploy.py", "draft", VERSION="0.3", ALIAS="latest")
+    assert done.returncode == 0, done.stderr
+    assert copy.published() == before
+    bundle = ".cache/draft.bundle"
+    assert (copy.clone / bundle).stat().st_size < 500_000, "what was new, not the whole branch"
+    half = (sys.executable, "-I", "-S", ".ci/deploy.py", "push-draft")
+    assert "there is no .cache/draft.bundle" in sentence(run(pusher, *half))
+    (pusher / ".cache").mkdir()
+    shutil.copy(copy.clone / bundle, pusher / bundle)
+    done = run(pusher, *half)
+    assert done.stdout == "lrguide: the draft is on gh-pages of 'origin'\n", done.stderr
+    assert git(copy.origin, "rev-parse", "gh-pages:latest", "gh-pages:0.3").split()[0] != before
+    assert "0.3/index.html" in copy.files()
+    git(copy.origin, "update-ref", "refs/heads/gh-pages", before)
+    assert deploy(copy.clone, VERSION="0.4").returncode == 0
+    assert "has published more since make draft" in sentence(run(pusher, *half))
 
 
 # As a reader sees it.

@@ -13,6 +13,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import pytest
@@ -55,7 +56,8 @@ def test_the_top_holds_only_what_a_tool_or_a_reader_looks_for_there() -> None:
             "LICENSE",
             "CITATION.cff",
         ),
-        *("Makefile", "pyproject.toml", "constraints.txt", "mkdocs.yml", ".gitignore"),
+        *("Makefile", "pyproject.toml", "constraints.txt", "mkdocs.yml"),
+        *(".gitignore", ".gitattributes"),
     }
 
 
@@ -391,13 +393,62 @@ def test_a_page_s_notebook_runs_with_the_wheel_and_the_runs_it_fetched(
     assert [path.name for path in home.iterdir()] == ["records"], "it trained, or wrote elsewhere"
 
 
+# Files.
+
+
+def test_files_are_the_same_in_a_clone_that_turns_line_ends_into_windows_own(
+    tmp_path: Path,
+) -> None:
+    options = ("--quiet", "--shared", "--config", "core.autocrlf=true")
+    subprocess.run(["git", "clone", *options, str(ROOT), str(tmp_path / "clone")], check=True)
+    asked = ["git", "ls-files", "--eol", "-z"]
+    listed = subprocess.run(asked, cwd=tmp_path / "clone", capture_output=True, check=True).stdout
+    ends = [line.split() for line in listed.decode().split("\0") if line]
+    assert len(ends) > 150
+    assert [line for line in ends if line[1] not in ("w/lf", "w/-text", "w/none")] == []
+    assert {Path(line[-1]).suffix for line in ends if line[1] == "w/-text"} == {".npz", ".keras"}
+
+
+def in_text_mode(call: ast.Call) -> bool:
+    """Whether a call opens a file as text, or reads text from another process."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    first = call.args[1:2] if isinstance(call.func, ast.Name) else call.args[:1]
+    modes = [*first, *(word.value for word in call.keywords if word.arg == "mode")]
+    binary = any(isinstance(mode, ast.Constant) and "b" in str(mode.value) for mode in modes)
+    of_os = ast.unparse(call.func) in ("os.open", "tarfile.open")
+    if name == "open":
+        return not binary and not of_os
+    words = {word.arg for word in call.keywords}
+    return name in ("read_text", "write_text") or bool(words & {"text", "universal_newlines"})
+
+
+@pytest.mark.parametrize("folder", ["lrguide", "docs/site", ".ci", "docs"])
+def test_no_file_is_read_in_whichever_encoding_a_machine_is_set_to(folder: str) -> None:
+    found = []
+    pattern = "*.py" if folder == "docs" else "**/*.py"
+    for path in sorted((ROOT / folder).glob(pattern)):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and in_text_mode(call):
+                words = {word.arg for word in call.keywords}
+                given = "encoding" in words or "utf-8" in ast.unparse(call)
+                found += [] if given else [f"{path.name}, line {call.lineno}"]
+    assert found == []
+
+
 # Workflows.
 
 
-def steps() -> Iterator[dict[str, str]]:
+def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
     for path in sorted((ROOT / ".github/workflows").iterdir()):
-        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values():
-            yield from job["steps"]
+        workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert workflow["permissions"] == {"contents": "read"}
+        for name, job in workflow["jobs"].items():
+            yield f"{path.stem}/{name}", job
+
+
+def steps() -> Iterator[dict[str, str]]:
+    for _, job in jobs():
+        yield from job["steps"]
 
 
 def test_each_step_of_a_workflow_is_a_make_target_or_a_pinned_action() -> None:
@@ -410,3 +461,46 @@ def test_each_step_of_a_workflow_is_a_make_target_or_a_pinned_action() -> None:
             assert all(re.fullmatch(r"[A-Z]+=\w+", number) for number in numbers), step["run"]
         else:
             assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
+
+
+def test_a_job_that_may_write_installs_nothing_and_one_that_installs_may_only_read() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    alone = set(re.findall(r"^([a-z-]+): +##.*\n\t@\$\(or \$\(PYTHON\),python3\)", makefile, re.M))
+    for name, job in jobs():
+        runs = {step["run"].split()[1] for step in job["steps"] if "run" in step}
+        if "permissions" in job:  # more than to read
+            assert runs <= alone, name
+        else:
+            assert job["env"]["HASHES"] == "1", name
+        kept = [
+            step
+            for step in job["steps"]
+            if "checkout" in step.get("uses", "")
+            and step.get("with", {}).get("persist-credentials") is not False
+        ]
+        assert len(kept) == (name == "deploy/push"), f"{name} keeps credentials that it needs not"
+
+
+@pytest.mark.parametrize(
+    ("name", "roots"),
+    [
+        ("venv", ["docs", "test", "check", "set-up", "project"]),
+        ("maintain", ["maintain"]),
+        ("package", ["project"]),
+    ],
+)
+def test_hashes_are_of_the_versions_that_constraints_pin(name: str, roots: list[str]) -> None:
+    text = (ROOT / f".ci/hashes/{name}.txt").read_text(encoding="utf-8")
+    locked = re.findall(r"^([\w-]+)==(\S+).*((?: \\\n    --hash=sha256:[0-9a-f]{64})+)", text, re.M)
+    assert len(locked) == len(re.findall(r"^\w", text, re.MULTILINE)), "each with a hash"
+    pins = {pin.name: str(pin.specifier) for pin in pinned()}
+    assert {each: f"=={version}" for each, version, _ in locked}.items() <= pins.items()
+    groups = PROJECT["dependency-groups"] | {"project": PROJECT["project"]["dependencies"]}
+    wanted = {canonicalize_name(Requirement(line).name) for root in roots for line in groups[root]}
+    assert wanted <= {each for each, *_ in locked}, "run make constraints"
+    assert "//" not in text
+
+
+def test_nothing_that_is_pinned_lacks_a_hash() -> None:
+    texts = [(ROOT / f".ci/hashes/{name}.txt").read_text("utf-8") for name in ("venv", "maintain")]
+    assert set(re.findall(r"^([\w-]+)==", "".join(texts), re.M)) == {pin.name for pin in pinned()}

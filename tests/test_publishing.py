@@ -12,7 +12,7 @@ import pytest
 from mike.mkdocs_plugin import MikePlugin
 from mkdocs.config.defaults import MkDocsConfig
 from test_built_site import Parsed, target
-from test_site import ASK, REAL_PACKAGE, Site
+from test_site import ASK, REAL_PACKAGE, Served, Site
 
 SITE = Path(__file__).parents[1] / "docs" / "site"
 sys.path.insert(0, str(SITE))
@@ -83,6 +83,20 @@ def build(guide: Site, folder: Path, settings: str, **environment: str) -> Path:
         guide.write("mkdocs.yml", given)
     assert result.returncode == 0, result.stderr
     return folder
+
+
+def test_a_build_does_not_depend_on_the_machine_s_locale(tmp_path: Path) -> None:
+    page = "# %%\nfrom lrguide import named\n\nprint('ß', named())  # “quoted”\n"
+    package = {"__init__.py": "", "words.py": "def named():\n    return 'größer ≥ 1'\n"}
+    site = Site(tmp_path, {"index.py": page, "about.md": "# Über Raten\n"}, package)
+    command = site.command("build")
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "TZ": "Pacific/Apia"}
+    command["env"] = {k: v for k, v in command["env"].items() if k != "LANG"} | bare
+    site.edit("lrguide/__init__.py", "", "from .words import named  # für uns\n")
+    result = subprocess.run(**command, capture_output=True)
+    assert result.returncode == 0, result.stderr.decode()
+    assert "ß größer ≥ 1" in site.html("")
+    assert "Über Raten" in site.html("about")
 
 
 @pytest.fixture(scope="module")
@@ -283,6 +297,22 @@ class TestAFolder:
         opened.locator(".lr-explorer .lr-curve").first.wait_for(timeout=5_000)
         opened.locator(".lr-explorer input[value=cosine]").check(force=True)
         assert "cosine" in opened.locator(".lr-explorer pre code").inner_text()
+
+
+def test_a_served_page_loads_anew_after_an_edit_and_still_asks_no_other_host(
+    tmp_path: Path, browser: Any
+) -> None:
+    served = Served(tmp_path, {"index.md": "# Rates\n"})
+    ends = served.serve()
+    next(ends)
+    served.shows("Rates")
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{served.port}/")
+    served.write("docs/index.md", "# Quokkas\n\n![far](https://example.org/a.png)\n")
+    with page.expect_console_message(lambda said: "img-src" in said.text, timeout=30_000):
+        page.get_by_role("heading", name="Quokkas").wait_for(timeout=30_000)
+    page.close()
+    assert list(ends) == []  # the server is ended
 
 
 def test_the_plain_explorer_is_the_two_modules_without_imports_and_exports() -> None:

@@ -55,7 +55,7 @@ def for_pip(config: MkDocsConfig, root: Path) -> str:
     """What installs the package as it is here: this very commit, or else the version's release."""
     git = ["git", "-C", str(root), "rev-parse", "HEAD"]
     if config.repo_url:
-        commit = subprocess.run(git, capture_output=True, text=True).stdout.strip()
+        commit = subprocess.run(git, capture_output=True).stdout.decode("ascii").strip()
         if commit:
             return f"git+{config.repo_url.rstrip('/')}@{commit}"
     package = root / "lrguide" / "__init__.py"

@@ -70,8 +70,8 @@ def on_config(config: MkDocsConfig) -> None:
     git = ["git", "-C", str(_root(config)), "log", "-1", "--format=%ct"]
     if "SOURCE_DATE_EPOCH" not in os.environ:
         with contextlib.suppress(OSError, subprocess.CalledProcessError):  # not a clone: today
-            stamp = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-            os.environ["SOURCE_DATE_EPOCH"] = stamp
+            stamp = subprocess.run(git, capture_output=True, check=True).stdout.decode("ascii")
+            os.environ["SOURCE_DATE_EPOCH"] = stamp.strip()
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:

@@ -95,4 +95,4 @@ def _homes(module: str, name: str, paths: dict[str, Path]) -> Iterable[str]:
         if home in paths and paths[home].name != "__init__.py":
             return [home]
     binds = re.compile(rf"^(?:def |class )?{re.escape(name or '*')}\b", re.MULTILINE)
-    return [home for home, path in paths.items() if binds.search(path.read_text())] or paths
+    return [home for home, path in paths.items() if binds.search(path.read_text("utf-8"))] or paths

@@ -189,6 +189,8 @@ class Results:
             "MATPLOTLIBRC": str(HERE / "matplotlibrc"),
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "PYTHONHASHSEED": "0",
+            "PYTHONUTF8": "1",  # the notebook comes through a pipe, whatever the terminal can show
+            "PYTHONIOENCODING": "utf-8",
             # As in measured runs: what a page trains must not depend on how many cores are free.
             "TF_NUM_INTRAOP_THREADS": "1",
             "TF_NUM_INTEROP_THREADS": "1",

@@ -15,10 +15,18 @@ import addresses
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
+from page_policy import with_policy
 
 ASSETS = Path(__file__).parent / "theme" / "assets"
 PLAIN = "assets/explorer-plain.js"
 urls: list[str] = []  # of the build under way
+serving = False
+
+
+def on_startup(command: str, dirty: bool) -> None:
+    """Note whether a server will add its own script to the pages."""
+    global serving
+    serving = command == "serve"
 
 
 @event_priority(100)  # before the theme's `offline`, which else takes this script from elsewhere
@@ -55,10 +63,18 @@ def on_env(env: Any, config: MkDocsConfig, files: Files) -> None:
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Without the site's address the sitemap is empty: drop it, or fill it for the theme's use."""
-    if config.site_url:
-        return
+    """Tell each page, as it is by now, what it may load; mend the sitemap."""
     site = Path(config.site_dir)
+    own = "'self' file:" if _is_for_a_folder(config) else "'self'"
+    for path in site.rglob("*.html"):
+        page = path.read_bytes().decode("utf-8")
+        path.write_bytes(with_policy(page, own, serving).encode("utf-8"))
+    if not config.site_url:
+        _mend_sitemap(site)
+
+
+def _mend_sitemap(site: Path) -> None:
+    """Without the site's address it is empty: drop it, or fill it for the theme's use."""
     for name in ("sitemap.xml", "sitemap.xml.gz"):
         (site / name).unlink(missing_ok=True)
     if addresses.of_version():

@@ -37,7 +37,10 @@ def measure(page: Path) -> int:
     records.asked.clear()
     stopped = None
     try:
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        with (
+            open(os.devnull, "w", encoding="utf-8") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+        ):
             runpy.run_path(str(page), run_name="__main__")
     except (OSError, KeyboardInterrupt):
         raise  # no room, another measurement, a reader who stops it: not the page's doing
@@ -82,7 +85,10 @@ def missing(page: Path) -> list[str]:
     """
     records.asked.clear()
     try:
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        with (
+            open(os.devnull, "w", encoding="utf-8") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+        ):
             runpy.run_path(str(page), run_name="__main__")
     except NotMeasured as stopped:
         function, _ = records.asked[-1]
@@ -103,7 +109,7 @@ def pages() -> dict[str, Path]:
     """The pages by name, in reading order as far as the site's navigation names them."""
     found = {page.stem: page for page in sorted((records.ROOT / "docs").glob("*.py"))}
     site = records.ROOT / "mkdocs.yml"
-    named = re.findall(r"^ +- (\w+)\.py$", site.read_text(), re.M) if site.is_file() else []
+    named = re.findall(r"^ +- (\w+)\.py$", site.read_text("utf-8"), re.M) if site.is_file() else []
     return {name: found[name] for name in [*named, *found] if name in found}
 
 

@@ -254,7 +254,7 @@ def processor() -> str:
     import platform
 
     try:
-        return _type_in(Path("/proc/cpuinfo").read_text())
+        return _type_in(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return platform.processor() or platform.machine()
 

@@ -6,10 +6,14 @@ if (location.protocol === "file:") {
       super()
       const frame = document.createElement("iframe")
       frame.hidden = true
-      frame.answer = (data) => this.dispatchEvent(new MessageEvent("message", { data }))
-      frame.srcdoc = `<script>postMessage = (data) => frameElement.answer(data)</script>
-        <script src="${new URL(script, location)}"></script>`
-      this.inside = new Promise((resolve) => (frame.onload = () => resolve(frame.contentWindow)))
+      this.inside = new Promise((resolve) => (frame.onload = () => {
+        const inside = frame.contentWindow
+        inside.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }))
+        const code = inside.document.createElement("script")
+        code.src = new URL(script, location)
+        code.onload = () => resolve(inside)
+        inside.document.body.append(code)
+      }))
       document.body.append(frame)
     }
 
