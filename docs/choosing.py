@@ -17,8 +17,9 @@ import numpy as np
 from lrguide import plots
 from lrguide.guide.contenders import PLAIN, label
 from lrguide.guide.experiments import sweep, train
+from lrguide.guide.measures import several, verdict
 from lrguide.guide.records import Runs, measured
-from lrguide.guide.report import claim, figure, several, table, verdict
+from lrguide.guide.report import claim, figure, table
 from lrguide.guide.tuning import range_test, tuned, tuned_nearby
 
 COLOUR_OF = {"Adam": plots.COLOURS[0], "SGD momentum": plots.COLOURS[1]}
@@ -126,7 +127,7 @@ def ranked(runs):
     ]
 
 
-table(finals, ranked, caption=lambda runs: "300 steps, each at its tuned rate, five seeds")
+table(finals, ranked, caption="300 steps, each at its tuned rate, five seeds")
 
 # %% [markdown]
 # The **rank** is that of the mean loss; in brackets the ranks it takes when the five seeds are drawn
@@ -161,33 +162,35 @@ def range_of(runs, names):
     return f"{min(means):.3f} to {max(means):.3f}"
 
 
-claim(
-    finals,
-    lambda runs: (
-        {"Adam warmup linear", "Adam 1cycle"} <= set(could_be_first(runs))
-        and len(could_be_first(runs)) < len(CONTENDERS) / 2
-    ),
-    lambda runs: (
-        f"**First place is shared.** Drawn anew, the seeds put {len(could_be_first(runs))} of the "
-        f"{len(CONTENDERS)} contenders first often enough to count: "
-        f"{', '.join(could_be_first(runs))}. Five seeds cannot tell more."
-    ),
-)
-claim(
-    finals,
-    lambda runs: (
-        set(in_every_seed(runs, RISING)) == set(RISING)
-        and set(in_every_seed(runs, FALLING)) == {"Adam linear", "Adam cosine"}
-    ),
-    lambda runs: (
-        "**With Adam, what begins low and ends low does well.** All six schedules that rise first and "
-        "come down again end lower than the tuned constant rate in every seed, at "
-        f"{range_of(runs, RISING)}. Of the five that only fall, "
-        f"{' and '.join(in_every_seed(runs, FALLING))} do. (Not each of these is called lower: the "
-        f"constant rate itself reaches from {chosen(runs, CONTENDERS[0]).final().min():.3f} to "
-        f"{chosen(runs, CONTENDERS[0]).final().max():.3f}, and that hides much.)"
-    ),
-)
+@claim(finals)
+def first_place_is_shared(runs):
+    return (
+        f"""
+        **First place is shared.** Drawn anew, the seeds put {len(could_be_first(runs))} of the
+        {len(CONTENDERS)} contenders first often enough to count: {", ".join(could_be_first(runs))}.
+        Five seeds cannot tell more.
+        """,
+        {"Adam warmup linear", "Adam 1cycle"} <= set(could_be_first(runs)),
+        len(could_be_first(runs)) < len(CONTENDERS) / 2,
+    )
+
+
+@claim(finals)
+def with_adam_what_begins_low_and(runs):
+    return (
+        f"""
+        **With Adam, what begins low and ends low does well.** All six schedules that rise first and
+        come down again end lower than the tuned constant rate in every seed, at
+        {range_of(runs, RISING)}. Of the five that only fall,
+        {" and ".join(in_every_seed(runs, FALLING))} do. (Not each of these is called lower: the
+        constant rate itself reaches from {chosen(runs, CONTENDERS[0]).final().min():.3f} to
+        {chosen(runs, CONTENDERS[0]).final().max():.3f}, and that hides much.)
+        """,
+        set(in_every_seed(runs, RISING)) == set(RISING),
+        set(in_every_seed(runs, FALLING)) == {"Adam linear", "Adam cosine"},
+    )
+
+
 third = measured(
     train, [dict(optimizer="Adam", rate=0.003, seed=seed, budget="SHORT") for seed in range(5)]
 )
@@ -205,53 +208,54 @@ def beating_third(runs):
     return [label(c) for c in rivals if verdict(chosen(runs, c).minus(third)) == "lower"]
 
 
-claim(
-    finals,
-    lambda runs: (
-        (difference(runs, dict(optimizer="Adam")) == 0).all()
-        and (chosen(runs, dict(optimizer="Adam")).minus(third) > 0).all()
-        and beating_third(runs) == []
-        and 5 < place_of_third(runs) < 12
-    ),
-    lambda runs: (
-        "**Mind how the constant rate was found.** Its two seeds chose `0.01`, at the edge of what is "
-        f"stable; five seeds at `0.003` end at {several(third.final())}, all of them lower, which would be "
-        f"rank {place_of_third(runs)}. No other contender with Adam is called lower than that. So "
-        "the table says what equal effort gives you, and much of what a schedule gives is that a rate "
-        "chosen a little too high does no harm."
-    ),
-)
-claim(
-    finals,
-    lambda runs: all(
-        verdict(difference(runs, dict(optimizer=optimizer))) == "tie"
-        for optimizer in ("SGD", "SGD momentum")
-    ),
-    lambda runs: (
-        "Between tuned *constant* rates the optimizer decides nothing here: SGD and SGD with momentum "
-        f"are ties with Adam, {several(difference(runs, dict(optimizer='SGD')))} and "
-        f"{several(difference(runs, dict(optimizer='SGD momentum')))}."
-    ),
-    tie=True,
-)
+@claim(finals)
+def mind_how_the_constant_rate_was(runs):
+    return (
+        f"""
+        **Mind how the constant rate was found.** Its two seeds chose `0.01`, at the edge of what is
+        stable; five seeds at `0.003` end at {several(third.final())}, all of them lower, which
+        would be rank {place_of_third(runs)}. No other contender with Adam is called lower than
+        that. So the table says what equal effort gives you, and much of what a schedule gives is
+        that a rate chosen a little too high does no harm.
+        """,
+        (difference(runs, dict(optimizer="Adam")) == 0).all(),
+        (chosen(runs, dict(optimizer="Adam")).minus(third) > 0).all(),
+        beating_third(runs) == [],
+        5 < place_of_third(runs) < 12,
+    )
+
+
+@claim(finals)
+def between_tuned_constant_rates_the_optimizer(runs):
+    return (
+        f"""
+        Between tuned *constant* rates the optimizer decides nothing here: SGD and SGD with momentum
+        are ties with Adam, {several(difference(runs, dict(optimizer="SGD")))} and
+        {several(difference(runs, dict(optimizer="SGD momentum")))}.
+        """,
+        all(
+            verdict(difference(runs, dict(optimizer=optimizer))) == "tie"
+            for optimizer in ("SGD", "SGD momentum")
+        ),
+    )
 
 
 def tested(runs, schedule):
     return several(chosen(runs, dict(optimizer="Adam", schedule=schedule)).values("test_loss"))
 
 
-claim(
-    finals,
-    lambda runs: (
+@claim(finals)
+def on_the_test_images_looked_at(runs):
+    return (
+        f"""
+        On the test images, looked at once, warmup and linear decay reach
+        {tested(runs, "warmup linear")}, 1cycle {tested(runs, "1cycle")} and the constant rate
+        {tested(runs, "constant")}.
+        """,
         chosen(runs, dict(optimizer="Adam", schedule="warmup linear")).values("test_loss").max()
-        < chosen(runs, dict(optimizer="Adam")).values("test_loss").min()
-    ),
-    lambda runs: (
-        "On the test images, looked at once, warmup and linear decay reach "
-        f"{tested(runs, 'warmup linear')}, 1cycle {tested(runs, '1cycle')} and the constant rate "
-        f"{tested(runs, 'constant')}."
-    ),
-)
+        < chosen(runs, dict(optimizer="Adam")).values("test_loss").min(),
+    )
+
 
 # %% [markdown]
 # ## From your model to a rate, a schedule and a check
@@ -348,9 +352,7 @@ table(
         }
         for optimizer, schedule, times in WAYS
     ],
-    caption=lambda runs: (
-        "At the suggestion and three times as high, to the nearest rate of the grid; five seeds"
-    ),
+    caption="At the suggestion and three times as high, to the nearest rate of the grid; five seeds",
 )
 ADAM_WAYS = [way for way in WAYS if way[0] == "Adam"]
 
@@ -360,39 +362,40 @@ def over_constant(runs, times):
     return tried(runs, "Adam", "warmup linear", times).minus(tried(runs, "Adam", "constant"))
 
 
-claim(
-    untuned,
-    lambda runs: (
-        all((against_tuned(runs, *way) < 0).all() for way in ADAM_WAYS)
-        and verdict(over_constant(runs, 1)) == "tie"
-        and (over_constant(runs, 3) < 0).sum() >= 4
-    ),
-    lambda runs: (
-        f"**With Adam the suggestion needs no tuning in 300 steps.** minimum/10 says {suggestion('Adam'):.2g}. Warmup "
-        "and linear decay from the nearest rate of the grid end at "
-        f"{several(tried(runs, 'Adam', 'warmup linear').final())}, at three times that at "
-        f"{several(tried(runs, 'Adam', 'warmup linear', 3).final())}, each seed lower than with the tuned "
-        f"constant rate, {several(tuned_constant('Adam'))}. **But so does a constant rate at the "
-        f"suggestion**, {several(tried(runs, 'Adam', 'constant').final())}: the tuned one, three times as "
-        "high, was chosen by two seeds that five others do not bear out. Tuning with few seeds can end at "
-        "the edge of what is stable; the schedule shows its worth at the higher rate."
-    ),
-)
-claim(
-    untuned,
-    lambda runs: (
-        verdict(against_tuned(runs, "SGD momentum", "linear")) == "higher"
-        and verdict(against_tuned(runs, "SGD momentum", "linear", 3)) == "tie"
-    ),
-    lambda runs: (
-        "With SGD and momentum the suggestion is too low: "
-        f"{suggestion('SGD momentum'):.2g}. From the nearest rate of the grid linear decay ends at "
-        f"{several(tried(runs, 'SGD momentum', 'linear').final())}, against "
-        f"{several(tuned_constant('SGD momentum'))} for the tuned constant rate. At three "
-        f"times as high it ends at {several(tried(runs, 'SGD momentum', 'linear', 3).final())}. **If "
-        "you can afford a second training, make it that one.**"
-    ),
-)
+@claim(untuned)
+def with_adam_the_suggestion_needs_no(runs):
+    return (
+        f"""
+        **With Adam the suggestion needs no tuning in 300 steps.** minimum/10 says
+        {suggestion("Adam"):.2g}. Warmup and linear decay from the nearest rate of the grid end at
+        {several(tried(runs, "Adam", "warmup linear").final())}, at three times that at
+        {several(tried(runs, "Adam", "warmup linear", 3).final())}, each seed lower than with the
+        tuned constant rate, {several(tuned_constant("Adam"))}. **But so does a constant rate at the
+        suggestion**, {several(tried(runs, "Adam", "constant").final())}: the tuned one, three times
+        as high, was chosen by two seeds that five others do not bear out. Tuning with few seeds can
+        end at the edge of what is stable; the schedule shows its worth at the higher rate.
+        """,
+        all((against_tuned(runs, *way) < 0).all() for way in ADAM_WAYS),
+        verdict(over_constant(runs, 1)) == "tie",
+        (over_constant(runs, 3) < 0).sum() >= 4,
+    )
+
+
+@claim(untuned)
+def if_you_can_afford_second_training(runs):
+    return (
+        f"""
+        With SGD and momentum the suggestion is too low: {suggestion("SGD momentum"):.2g}. From the
+        nearest rate of the grid linear decay ends at
+        {several(tried(runs, "SGD momentum", "linear").final())}, against
+        {several(tuned_constant("SGD momentum"))} for the tuned constant rate. At three times as
+        high it ends at {several(tried(runs, "SGD momentum", "linear", 3).final())}. **If you can
+        afford a second training, make it that one.**
+        """,
+        verdict(against_tuned(runs, "SGD momentum", "linear")) == "higher",
+        verdict(against_tuned(runs, "SGD momentum", "linear", 3)) == "tie",
+    )
+
 
 # %% [markdown]
 # [Does it carry over?](elsewhere.py) tries the recipe on four other problems; what a much longer training
@@ -525,7 +528,7 @@ table(
             "measured": "[resume](snippets.md#resume-a-schedule)",
         },
     ],
-    caption=lambda runs: "What did best where, computed from the runs",
+    caption="What did best where, computed from the runs",
 )
 
 # %% [markdown]

@@ -17,8 +17,9 @@ from lrguide import plots
 from lrguide.checks import rates_at
 from lrguide.guide.contenders import SCHEDULES
 from lrguide.guide.experiments import sweep, train
+from lrguide.guide.measures import several, verdict
 from lrguide.guide.records import Runs, measured
-from lrguide.guide.report import claim, figure, several, table, verdict
+from lrguide.guide.report import claim, figure, table
 from lrguide.guide.settings import BUDGETS
 from lrguide.guide.tuning import range_test, tuned
 
@@ -146,37 +147,40 @@ def named(runs, what, other="constant"):
     return [name for name in CYCLES if verdict(minus(runs, name, other)) == what]
 
 
-table(adam, compared, caption=lambda runs: "300 steps, Adam, each at its tuned rate")
-claim(
-    adam,
-    lambda runs: (
-        named(runs, "lower") == ["triangular2", "exp_range", "1cycle"]
-        and named(runs, "tie") == ["triangular"]
-        and (minus(runs, "triangular") < 0).all()
-    ),
-    lambda runs: (
-        "**Against the constant rate that the search found, cycling helps.** "
-        f"{', '.join(named(runs, 'lower'))} end lower, 1cycle by {several(-minus(runs, '1cycle'))}. "
-        f"{named(runs, 'tie')[0]} ends lower in every seed, too, but by amounts so different, "
-        f"{several(-minus(runs, 'triangular'))}, that five seeds make it a tie."
-    ),
-)
-claim(
-    adam,
-    lambda runs: (
-        named(runs, "lower", "warmup linear") == []
-        and named(runs, "higher", "warmup linear") == ["triangular"]
-        and runs.where(schedule="triangular")[0].settings["rate"]
-        < runs.where(schedule="warmup linear")[0].settings["rate"]
-    ),
-    lambda runs: (
-        "**Against a tuned decay with a warmup it does not.** "
-        f"{', '.join(named(runs, 'tie', 'warmup linear'))} are ties with it, and "
-        f"{named(runs, 'higher', 'warmup linear')[0]} ends higher, by "
-        f"{several(minus(runs, 'triangular', 'warmup linear'))}: it alone goes back to its full "
-        "height in the second half of the run."
-    ),
-)
+table(adam, compared, caption="300 steps, Adam, each at its tuned rate")
+
+
+@claim(adam)
+def against_the_constant_rate_that_the(runs):
+    return (
+        f"""
+        **Against the constant rate that the search found, cycling helps.**
+        {", ".join(named(runs, "lower"))} end lower, 1cycle by {several(-minus(runs, "1cycle"))}.
+        {named(runs, "tie")[0]} ends lower in every seed, too, but by amounts so different,
+        {several(-minus(runs, "triangular"))}, that five seeds make it a tie.
+        """,
+        named(runs, "lower") == ["triangular2", "exp_range", "1cycle"],
+        named(runs, "tie") == ["triangular"],
+        (minus(runs, "triangular") < 0).all(),
+    )
+
+
+@claim(adam)
+def against_tuned_decay_with_warmup_it(runs):
+    return (
+        f"""
+        **Against a tuned decay with a warmup it does not.**
+        {", ".join(named(runs, "tie", "warmup linear"))} are ties with it, and
+        {named(runs, "higher", "warmup linear")[0]} ends higher, by
+        {several(minus(runs, "triangular", "warmup linear"))}: it alone goes back to its full height
+        in the second half of the run.
+        """,
+        named(runs, "lower", "warmup linear") == [],
+        named(runs, "higher", "warmup linear") == ["triangular"],
+        runs.where(schedule="triangular")[0].settings["rate"]
+        < runs.where(schedule="warmup linear")[0].settings["rate"],
+    )
+
 
 # %% tags=["hide-input"]
 third = measured(
@@ -190,18 +194,19 @@ def over_third(runs, name):
     return runs.where(schedule=name, rate=rate).minus(runs.where(schedule="constant", rate=0.003))
 
 
-claim(
-    Runs(adam + third),
-    lambda runs: all(verdict(over_third(runs, name)) == "tie" for name in CYCLES),
-    lambda runs: (
-        "**Nor against a luckier constant rate.** The search's two seeds had chosen "
-        f"`{adam.where(schedule='constant')[0].settings['rate']:g}` for it; at `0.003` five seeds end at "
-        f"{several(runs.where(schedule='constant', rate=0.003).final())}, and all four cycles are ties "
-        f"with that, 1cycle by {several(over_third(runs, '1cycle'))}. What a cycle forgives is a rate "
-        "that is a little too high ([Decay](decay.py#does-decay-help) found the same of warmup)."
-    ),
-    tie=True,
-)
+@claim(Runs(adam + third))
+def nor_against_luckier_constant_rate(runs):
+    return (
+        f"""
+        **Nor against a luckier constant rate.** The search's two seeds had chosen
+        `{adam.where(schedule="constant")[0].settings["rate"]:g}` for it; at `0.003` five seeds end
+        at {several(runs.where(schedule="constant", rate=0.003).final())}, and all four cycles are
+        ties with that, 1cycle by {several(over_third(runs, "1cycle"))}. What a cycle forgives is a
+        rate that is a little too high ([Decay](decay.py#does-decay-help) found the same of warmup).
+        """,
+        all(verdict(over_third(runs, name)) == "tie" for name in CYCLES),
+    )
+
 
 # %% [markdown]
 # Look at the shapes again: each starts low and ends low. So a cycle contains a warmup and a decay, the
@@ -224,28 +229,28 @@ _, sgd = searched(
 table(
     sgd,
     compared,
-    caption=lambda runs: "300 steps, SGD with momentum, tuned rates",
+    caption="300 steps, SGD with momentum, tuned rates",
 )
 
+
 # %% tags=["hide-input"]
-claim(
-    sgd,
-    lambda runs: (
+@claim(sgd)
+def with_sgd_neither_cycle_can_be(runs):
+    return (
+        f"""
+        With SGD neither cycle can be told from the constant rate, nor from linear decay: against
+        the latter triangular ends {several(minus(runs, "triangular", "linear"))} higher, 1cycle
+        {several(minus(runs, "1cycle", "linear"))}. The constant rate itself varies most from seed
+        to seed: {several(runs.where(schedule="constant").final())}.
+        """,
         all(
             verdict(minus(runs, name)) == verdict(minus(runs, name, "linear")) == "tie"
             for name in ("triangular", "1cycle")
-        )
-        and max(runs.by("schedule").values(), key=lambda group: np.ptp(group.final()))
-        == runs.where(schedule="constant")
-    ),
-    lambda runs: (
-        f"With SGD neither cycle can be told from the constant rate, nor from linear decay: against "
-        f"the latter triangular ends {several(minus(runs, 'triangular', 'linear'))} higher, 1cycle "
-        f"{several(minus(runs, '1cycle', 'linear'))}. The constant rate itself varies most from seed "
-        f"to seed: {several(runs.where(schedule='constant').final())}."
-    ),
-    tie=True,
-)
+        ),
+        max(runs.by("schedule").values(), key=lambda group: np.ptp(group.final()))
+        == runs.where(schedule="constant"),
+    )
+
 
 # %% [markdown]
 # ## Bounds from the range test
@@ -325,23 +330,27 @@ table(
         for name, group in runs.by("optimizer").items()
         for rate in [cycling(name)[0].settings["rate"]]
     ],
-    caption=lambda runs: "triangular, 300 steps: bounds from the range test, and tuned ones",
+    caption="triangular, 300 steps: bounds from the range test, and tuned ones",
 )
 
-claim(
-    bounded,
-    lambda runs: all(verdict(untuned(runs, name)) == "tie" for name in runs.by("optimizer")),
-    lambda runs: (
-        "**Bounds from five sweeps could not be told from bounds that cost eighteen trainings**, with "
-        "either optimizer. They are not the same bounds: the range test's lie "
-        + " and ".join(
+
+@claim(bounded)
+def bounds_from_five_sweeps_could_not(runs):
+    listed = " and ".join(
+        (
             f"a factor of {group[0].settings['rate'] / group[0].settings['low']:.0f} apart with {name}"
             for name, group in runs.by("optimizer").items()
         )
-        + ", the tuned ones a factor of four, by our choice."
-    ),
-    tie=True,
-)
+    )
+    return (
+        f"""
+        **Bounds from five sweeps could not be told from bounds that cost eighteen trainings**, with
+        either optimizer. They are not the same bounds: the range test's lie {listed}, the tuned
+        ones a factor of four, by our choice.
+        """,
+        all(verdict(untuned(runs, name)) == "tie" for name in runs.by("optimizer")),
+    )
+
 
 # %% [markdown]
 # ## Stopped in mid-cycle
@@ -442,27 +451,27 @@ table(
         for optimizer, of_one in runs.by("optimizer").items()
         for schedule, group in of_one.by("schedule").items()
     ],
-    caption=lambda runs: (
-        "A patience of one epoch: seeds stopped early, and by how much the loss at the epoch kept lies "
-        "above the best of five epochs"
-    ),
+    caption="A patience of one epoch: seeds stopped early, and by how much the loss at the epoch kept lies "
+    "above the best of five epochs",
 )
-claim(
-    pairs,
-    lambda runs: (
-        cut(runs.where(schedule="triangular"), 1) >= 7
-        and cut(runs.where(schedule="triangular"), 2) == 0
-        and cut(runs.where(schedule="triangular"), 3) == 0
-        and lost(runs.where(schedule="triangular"), 1).mean() > 0.02
-    ),
-    lambda runs: (
-        "**A patience of one epoch stops "
-        f"{cut(runs.where(schedule='triangular'), 1)} of 10 cyclical trainings in mid-cycle**, and the "
-        "best epoch up to there, which the checkpoint keeps, is worse than the one to come by "
-        f"{several(lost(runs.where(schedule='triangular'), 1))}. A checkpoint cannot keep what was not "
-        "trained. With a patience of two, or of three, which is longer than a cycle, none is stopped."
-    ),
-)
+
+
+@claim(pairs)
+def patience_of_one_epoch_stops_of(runs):
+    return (
+        f"""
+        **A patience of one epoch stops {cut(runs.where(schedule="triangular"), 1)} of 10 cyclical
+        trainings in mid-cycle**, and the best epoch up to there, which the checkpoint keeps, is
+        worse than the one to come by {several(lost(runs.where(schedule="triangular"), 1))}. A
+        checkpoint cannot keep what was not trained. With a patience of two, or of three, which is
+        longer than a cycle, none is stopped.
+        """,
+        cut(runs.where(schedule="triangular"), 1) >= 7,
+        cut(runs.where(schedule="triangular"), 2) == 0,
+        cut(runs.where(schedule="triangular"), 3) == 0,
+        lost(runs.where(schedule="triangular"), 1).mean() > 0.02,
+    )
+
 
 # %% [markdown]
 # Five epochs leave a patience little to do. So the same two contenders once more for 20 epochs, where a
@@ -502,26 +511,28 @@ table(
         }
         for patience in (1, 2, 3, 5, 11)
     ],
-    caption=lambda runs: "20 epochs, a cycle is ten: seeds stopped early, and what was lost",
+    caption="20 epochs, a cycle is ten: seeds stopped early, and what was lost",
 )
-claim(
-    longer.where(schedule="triangular"),
-    lambda runs: (
-        cut(runs, 1) == cut(runs, 2) == cut(runs, 5) == 5
-        and cut(runs, 11) <= 1
-        and lost(runs, 1).min() > 0.03
-        and lost(runs, 2).max() < 0.005
-        and min(early_stopping(row, 2)[0] for row in runs.values("validation_loss")) >= 10
-        and (runs.final() > runs.values("validation_loss")[:, 9]).all()
-    ),
-    lambda runs: (
-        "**Whether patience pays depends on what the next cycle brings.** A patience of one costs "
-        f"{several(lost(runs, 1))} again. One of two stops all five seeds, too, but not before the first "
-        "cycle has ended, and the second ends higher in each: nothing is lost. Only a patience longer than a cycle lets "
-        f"a training see the end of the next one, here {len(runs) - cut(runs, 11)} of 5, and here that "
-        "was worth nothing. Beforehand nobody knows."
-    ),
-)
+
+
+@claim(longer.where(schedule="triangular"))
+def whether_patience_pays_depends_on_what(runs):
+    return (
+        f"""
+        **Whether patience pays depends on what the next cycle brings.** A patience of one costs
+        {several(lost(runs, 1))} again. One of two stops all five seeds, too, but not before the
+        first cycle has ended, and the second ends higher in each: nothing is lost. Only a patience
+        longer than a cycle lets a training see the end of the next one, here
+        {len(runs) - cut(runs, 11)} of 5, and here that was worth nothing. Beforehand nobody knows.
+        """,
+        cut(runs, 1) == cut(runs, 2) == cut(runs, 5) == 5,
+        cut(runs, 11) <= 1,
+        lost(runs, 1).min() > 0.03,
+        lost(runs, 2).max() < 0.005,
+        min(early_stopping(row, 2)[0] for row in runs.values("validation_loss")) >= 10,
+        (runs.final() > runs.values("validation_loss")[:, 9]).all(),
+    )
+
 
 # %% [markdown]
 # ## Leaving a minimum
@@ -530,20 +541,21 @@ claim(
 # of such a network where its global minimum is. But whether the rising rate drives the weights away
 # from the low point that they had reached can be seen in the picture.
 
+
 # %% tags=["hide-input"]
-claim(
-    pairs.where(schedule="triangular"),
-    lambda runs: (
-        rises(runs).sum() >= 7
-        and (runs.final() < runs.values("validation_loss")[:, :4].min(axis=1)).all()
-    ),
-    lambda runs: (
-        f"**In {rises(runs).sum()} of 10 runs it does**: the loss is higher after epoch 4, by "
-        f"{several(np.diff(runs.values('validation_loss'), axis=1)[:, 2][rises(runs)])}, than it was "
-        "after epoch 3. Leaving is what the large steps are for; that the end is lower than all "
-        "before, in each of these runs, comes when the rate has fallen again."
-    ),
-)
+@claim(pairs.where(schedule="triangular"))
+def in_of_runs_it_does(runs):
+    return (
+        f"""
+        **In {rises(runs).sum()} of 10 runs it does**: the loss is higher after epoch 4, by
+        {several(np.diff(runs.values("validation_loss"), axis=1)[:, 2][rises(runs)])}, than it was
+        after epoch 3. Leaving is what the large steps are for; that the end is lower than all
+        before, in each of these runs, comes when the rate has fallen again.
+        """,
+        rises(runs).sum() >= 7,
+        (runs.final() < runs.values("validation_loss")[:, :4].min(axis=1)).all(),
+    )
+
 
 # %% [markdown]
 # ## A very high rate?
@@ -562,20 +574,20 @@ def learning_limit(runs):
     return max(rate for rate, every in learn.items() if every)
 
 
-claim(
-    adam_trials,
-    lambda runs: (
+@claim(adam_trials)
+def with_adam_both_seeds_learn_with(runs):
+    return (
+        f"""
+        With Adam both seeds learn with 1cycle up to
+        `{learning_limit(runs.where(schedule="1cycle")):g}`, with a constant rate up to
+        `{learning_limit(runs.where(schedule="constant")):g}`. So a much higher rate is possible,
+        but the best one is the same for both, `{runs.where(schedule="1cycle").best():g}`.
+        """,
         learning_limit(runs.where(schedule="1cycle"))
-        >= 10 * learning_limit(runs.where(schedule="constant"))
-        and runs.where(schedule="1cycle").best() == runs.where(schedule="constant").best()
-    ),
-    lambda runs: (
-        "With Adam both seeds learn with 1cycle up to "
-        f"`{learning_limit(runs.where(schedule='1cycle')):g}`, with a constant rate up to "
-        f"`{learning_limit(runs.where(schedule='constant')):g}`. So a much higher rate is possible, but "
-        f"the best one is the same for both, `{runs.where(schedule='1cycle').best():g}`."
-    ),
-)
+        >= 10 * learning_limit(runs.where(schedule="constant")),
+        runs.where(schedule="1cycle").best() == runs.where(schedule="constant").best(),
+    )
+
 
 # %% [markdown]
 # Super-convergence is a statement about SGD and about fewer epochs. So here SGD with momentum gets two
@@ -598,24 +610,26 @@ def trials_of(runs, name):
     return Runs(run for run in runs.where(schedule=name) if run.settings["seed"] >= 100)
 
 
-table(two, compared, caption=lambda runs: "120 steps, SGD with momentum, tuned rates")
-claim(
-    Runs(two + two_trials),
-    lambda runs: (
-        verdict(minus(finals_of(runs), "1cycle", "linear")) == "higher"
-        and (minus(finals_of(runs), "1cycle") > 0).sum() >= 4
-        and learning_limit(trials_of(runs, "1cycle")) > learning_limit(trials_of(runs, "constant"))
-    ),
-    lambda runs: (
-        "**No super-convergence was found.** The seeds of the search learn with 1cycle up to "
-        f"`{learning_limit(trials_of(runs, '1cycle')):g}`, with a constant rate up to "
-        f"`{learning_limit(trials_of(runs, 'constant')):g}`: a very high rate is bearable here, too. But "
-        f"after two epochs 1cycle ends {several(minus(finals_of(runs), '1cycle', 'linear'))} above linear "
-        f"decay and {several(minus(finals_of(runs), '1cycle'))} above the constant rate. It spends three "
-        "tenths of its steps on rising. The effect was reported for deep networks "
-        "and thousands of steps; this says nothing about those."
-    ),
-)
+table(two, compared, caption="120 steps, SGD with momentum, tuned rates")
+
+
+@claim(Runs(two + two_trials))
+def no_super_convergence_was_found(runs):
+    return (
+        f"""
+        **No super-convergence was found.** The seeds of the search learn with 1cycle up to
+        `{learning_limit(trials_of(runs, "1cycle")):g}`, with a constant rate up to
+        `{learning_limit(trials_of(runs, "constant")):g}`: a very high rate is bearable here, too.
+        But after two epochs 1cycle ends {several(minus(finals_of(runs), "1cycle", "linear"))} above
+        linear decay and {several(minus(finals_of(runs), "1cycle"))} above the constant rate. It
+        spends three tenths of its steps on rising. The effect was reported for deep networks and
+        thousands of steps; this says nothing about those.
+        """,
+        verdict(minus(finals_of(runs), "1cycle", "linear")) == "higher",
+        (minus(finals_of(runs), "1cycle") > 0).sum() >= 4,
+        learning_limit(trials_of(runs, "1cycle")) > learning_limit(trials_of(runs, "constant")),
+    )
+
 
 # %% [markdown]
 # ## Try a schedule

@@ -66,17 +66,20 @@ figure(sweep, losses_by_rate, alt=valleys_in_words)
 # On the far left the steps are so small that the budget runs out, on the far right so large that most
 # networks learn nothing.
 
+
 # %% tags=["hide-input"]
-claim(
-    sweep,
-    lambda runs: best_rate(runs, "SGD") >= 10 * best_rate(runs, "Adam"),
-    lambda runs: (
-        f"**A good learning rate belongs to its optimizer.** Of these rates "
-        f"`{best_rate(runs, 'Adam'):g}` is best with Adam and `{best_rate(runs, 'SGD'):g}` with "
-        f"plain SGD, {best_rate(runs, 'SGD') / best_rate(runs, 'Adam'):.0f} times as large. "
-        "[Fixed learning rates](fixed_rates.py) looks closer."
-    ),
-)
+@claim(sweep)
+def good_learning_rate_belongs_to_its(runs):
+    return (
+        f"""
+        **A good learning rate belongs to its optimizer.** Of these rates
+        `{best_rate(runs, "Adam"):g}` is best with Adam and `{best_rate(runs, "SGD"):g}` with plain
+        SGD, {best_rate(runs, "SGD") / best_rate(runs, "Adam"):.0f} times as large. [Fixed learning
+        rates](fixed_rates.py) looks closer.
+        """,
+        best_rate(runs, "SGD") >= 10 * best_rate(runs, "Adam"),
+    )
+
 
 # %% [markdown]
 # ## What this is

@@ -16,8 +16,9 @@ import numpy as np
 
 from lrguide import plots
 from lrguide.guide.experiments import train
+from lrguide.guide.measures import several
 from lrguide.guide.records import RECORDS, Runs, measured
-from lrguide.guide.report import claim, figure, several, table
+from lrguide.guide.report import claim, figure, table
 from lrguide.guide.settings import BUDGETS
 from lrguide.guide.tuning import tuned
 
@@ -83,22 +84,22 @@ def gain(runs, name):
     return unpaired(runs, name) / paired(runs, name)
 
 
-claim(
-    few,
-    lambda runs: (
-        all(gain(runs, name) > 1 for name in ("linear", "step", "time", "exponential", "cosine"))
-        and 0.9 < gain(runs, "warmup linear") < 1.1
-    ),
-    lambda runs: (
-        "**An unlucky seed is unlucky with most schedules, so compare seed by seed.** Contenders that "
-        "share a seed share the initial weights, the dropout and the order of the images. The "
-        "difference between linear decay and a constant rate varies over the seeds by "
-        f"{paired(runs, 'linear'):.3f} (standard deviation) seed by seed, and would vary by "
-        f"{unpaired(runs, 'linear'):.3f} had each its own seeds. Where the early steps differ, as "
-        f"with a warmup, pairing buys nothing: {paired(runs, 'warmup linear'):.3f} against "
-        f"{unpaired(runs, 'warmup linear'):.3f}."
-    ),
-)
+@claim(few)
+def an_unlucky_seed_is_unlucky_with(runs):
+    return (
+        f"""
+        **An unlucky seed is unlucky with most schedules, so compare seed by seed.** Contenders that
+        share a seed share the initial weights, the dropout and the order of the images. The
+        difference between linear decay and a constant rate varies over the seeds by
+        {paired(runs, "linear"):.3f} (standard deviation) seed by seed, and would vary by
+        {unpaired(runs, "linear"):.3f} had each its own seeds. Where the early steps differ, as with
+        a warmup, pairing buys nothing: {paired(runs, "warmup linear"):.3f} against
+        {unpaired(runs, "warmup linear"):.3f}.
+        """,
+        all(gain(runs, name) > 1 for name in ("linear", "step", "time", "exponential", "cosine")),
+        0.9 < gain(runs, "warmup linear") < 1.1,
+    )
+
 
 # %% [markdown]
 # ## Budgets, and what they cost
@@ -136,7 +137,7 @@ def costs(runs):
 table(
     Runs(),
     costs,
-    caption=lambda runs: "Budgets; runs stored; the median run on a CPU, and all of those together",
+    caption="Budgets; runs stored; the median run on a CPU, and all of those together",
 )
 
 # %% [markdown]
@@ -157,21 +158,21 @@ sizes = measured(
     ],
 )
 
+
 # %% tags=["hide-input"]
-claim(
-    sizes,
-    lambda runs: (
-        runs.where(budget="FULL").final().max() < runs.where(budget="SMALL").final().min()
-        and np.ptp(runs.where(budget="FULL").final())
-        > 0.1 * runs.where(budget="FULL").final().mean()
-    ),
-    lambda runs: (
-        "**More training does not make the seed irrelevant.** Adam at `0.001` ends at "
-        f"{several(runs.where(budget='SMALL').final())} at `SMALL` and at "
-        f"{several(runs.where(budget='FULL').final())} at `FULL`: lower, and five seeds still differ "
-        "by more than a tenth of their mean. One run, as the article shows, is one draw."
-    ),
-)
+@claim(sizes)
+def more_training_does_not_make_the(runs):
+    return (
+        f"""
+        **More training does not make the seed irrelevant.** Adam at `0.001` ends at
+        {several(runs.where(budget="SMALL").final())} at `SMALL` and at
+        {several(runs.where(budget="FULL").final())} at `FULL`: lower, and five seeds still differ
+        by more than a tenth of their mean. One run, as the article shows, is one draw.
+        """,
+        runs.where(budget="FULL").final().max() < runs.where(budget="SMALL").final().min(),
+        np.ptp(runs.where(budget="FULL").final()) > 0.1 * runs.where(budget="FULL").final().mean(),
+    )
+
 
 # %% [markdown]
 # ## The rules

@@ -134,18 +134,22 @@ def failures(runs):
     return int((runs.final("validation_accuracy") < 0.2).sum())
 
 
-claim(
-    trained,
-    lambda runs: runs.best() < LOWEST / 2 and failures(beyond(runs)) > 0,
-    lambda runs: (
-        "**Where the loss is lowest can be far too high.** The article takes the range where "
-        f"the curve is lowest. With Adam that is at {LOWEST:.2g}, {LOWEST / runs.best():.1f} times the "
-        f"rate with the lowest mean of five trainings, `{runs.best():g}`; at `{beyond(runs)[0].settings['rate']:g}`, the next "
-        f"rate of the grid, {failures(beyond(runs))} of {len(beyond(runs))} seeds learn nothing. The "
-        "curve lags: each batch's loss is the work of all the smaller rates before it, and it goes on "
-        "falling for a while when the rate is already too large to begin a training with."
-    ),
-)
+@claim(trained)
+def where_the_loss_is_lowest_can(runs):
+    return (
+        f"""
+        **Where the loss is lowest can be far too high.** The article takes the range where the
+        curve is lowest. With Adam that is at {LOWEST:.2g}, {LOWEST / runs.best():.1f} times the
+        rate with the lowest mean of five trainings, `{runs.best():g}`; at
+        `{beyond(runs)[0].settings["rate"]:g}`, the next rate of the grid, {failures(beyond(runs))}
+        of {len(beyond(runs))} seeds learn nothing. The curve lags: each batch's loss is the work of
+        all the smaller rates before it, and it goes on falling for a while when the rate is already
+        too large to begin a training with.
+        """,
+        runs.best() < LOWEST / 2,
+        failures(beyond(runs)) > 0,
+    )
+
 
 # %% [markdown]
 # ## How to read it
@@ -239,7 +243,7 @@ table(
         }
         for (optimizer, kind), group in sorted(by_sweep(runs).items())
     ],
-    caption=lambda runs: "Median of five seeds, lowest and highest of them",
+    caption="Median of five seeds, lowest and highest of them",
 )
 
 
@@ -248,20 +252,20 @@ def told(runs, optimizer, kind):
     return range_test(by_sweep(runs)[optimizer, kind]).suggest()["minimum/10"]
 
 
-claim(
-    spacings,
-    lambda runs: (
-        all(told(runs, o, "exponential to 10").rate for o in ("Adam", "SGD momentum"))
-        and told(runs, "Adam", "linear to 1").rate is None
-        and told(runs, "SGD momentum", "linear to 0.1").rate is None
-    ),
-    lambda runs: (
-        "**A linear sweep must end in the right place.** To `1` is too far for Adam "
-        f"({told(runs, 'Adam', 'linear to 1').reason}), to `0.1` too short for SGD with momentum "
-        f"({told(runs, 'SGD momentum', 'linear to 0.1').reason}). The exponential sweep answers for "
-        "both from one range."
-    ),
-)
+@claim(spacings)
+def linear_sweep_must_end_in_the(runs):
+    return (
+        f"""
+        **A linear sweep must end in the right place.** To `1` is too far for Adam
+        ({told(runs, "Adam", "linear to 1").reason}), to `0.1` too short for SGD with momentum
+        ({told(runs, "SGD momentum", "linear to 0.1").reason}). The exponential sweep answers for
+        both from one range.
+        """,
+        all(told(runs, o, "exponential to 10").rate for o in ("Adam", "SGD momentum")),
+        told(runs, "Adam", "linear to 1").rate is None,
+        told(runs, "SGD momentum", "linear to 0.1").rate is None,
+    )
+
 
 # %% [markdown]
 # ## What moves the answer
@@ -313,27 +317,29 @@ shorter_and_longer = changed.where(batch=50)
 table(
     shorter_and_longer,
     moved("steps"),
-    caption=lambda runs: "The suggestion by the length of the sweep",
+    caption="The suggestion by the length of the sweep",
 )
-claim(
-    shorter_and_longer,
-    lambda runs: (
+
+
+@claim(shorter_and_longer)
+def longer_sweep_suggests_smaller_rate(runs):
+    return (
+        f"""
+        **A longer sweep suggests a smaller rate.** With Adam minimum/10 goes from
+        {median_rate(runs, "Adam", "minimum/10", steps=100):.2g} at 100 steps to
+        {median_rate(runs, "Adam", "minimum/10", steps=400):.2g} at 400; with SGD and momentum from
+        {median_rate(runs, "SGD momentum", "minimum/10", steps=50):.2g} at 50 to
+        {median_rate(runs, "SGD momentum", "minimum/10", steps=400):.2g} at 400, though 100 suggest
+        less than 200. More steps at each rate get further before the rate is too large.
+        """,
         median_rate(runs, "Adam", "minimum/10", steps=100)
-        > 3 * median_rate(runs, "Adam", "minimum/10", steps=400)
-        and median_rate(runs, "SGD momentum", "minimum/10", steps=50)
-        > 2 * median_rate(runs, "SGD momentum", "minimum/10", steps=400)
-        and median_rate(runs, "SGD momentum", "minimum/10", steps=100)
-        < median_rate(runs, "SGD momentum", "minimum/10", steps=200)
-    ),
-    lambda runs: (
-        "**A longer sweep suggests a smaller rate.** With Adam minimum/10 goes from "
-        f"{median_rate(runs, 'Adam', 'minimum/10', steps=100):.2g} at 100 steps to "
-        f"{median_rate(runs, 'Adam', 'minimum/10', steps=400):.2g} at 400; with SGD and momentum from "
-        f"{median_rate(runs, 'SGD momentum', 'minimum/10', steps=50):.2g} at 50 to "
-        f"{median_rate(runs, 'SGD momentum', 'minimum/10', steps=400):.2g} at 400, though 100 suggest "
-        "less than 200. More steps at each rate get further before the rate is too large."
-    ),
-)
+        > 3 * median_rate(runs, "Adam", "minimum/10", steps=400),
+        median_rate(runs, "SGD momentum", "minimum/10", steps=50)
+        > 2 * median_rate(runs, "SGD momentum", "minimum/10", steps=400),
+        median_rate(runs, "SGD momentum", "minimum/10", steps=100)
+        < median_rate(runs, "SGD momentum", "minimum/10", steps=200),
+    )
+
 
 # %% [markdown]
 # Then the batch size, with 100 steps each:
@@ -343,7 +349,7 @@ batches = changed.where(steps=100)
 table(
     batches,
     moved("batch"),
-    caption=lambda runs: "The suggestion by the batch size",
+    caption="The suggestion by the batch size",
 )
 
 
@@ -351,21 +357,21 @@ def over_batches(runs, optimizer):
     return [median_rate(runs, optimizer, "minimum/10", batch=batch) for batch in (20, 50, 250)]
 
 
-claim(
-    batches,
-    lambda runs: (
-        over_batches(runs, "Adam") == sorted(over_batches(runs, "Adam"))
-        and 1.3 * over_batches(runs, "Adam")[0] < over_batches(runs, "Adam")[-1]
-        and max(over_batches(runs, "SGD momentum")) < 1.3 * min(over_batches(runs, "SGD momentum"))
-    ),
-    lambda runs: (
-        "With Adam minimum/10 grows with the batch, from "
-        f"{over_batches(runs, 'Adam')[0]:.2g} to {over_batches(runs, 'Adam')[-1]:.2g}; with SGD and "
-        f"momentum it stays where it is, at {min(over_batches(runs, 'SGD momentum')):.2g} to "
-        f"{max(over_batches(runs, 'SGD momentum')):.2g}. Sweep with the batch size that you will train "
-        "with."
-    ),
-)
+@claim(batches)
+def with_adam_minimum_grows_with_the(runs):
+    return (
+        f"""
+        With Adam minimum/10 grows with the batch, from {over_batches(runs, "Adam")[0]:.2g} to
+        {over_batches(runs, "Adam")[-1]:.2g}; with SGD and momentum it stays where it is, at
+        {min(over_batches(runs, "SGD momentum")):.2g} to
+        {max(over_batches(runs, "SGD momentum")):.2g}. Sweep with the batch size that you will train
+        with.
+        """,
+        over_batches(runs, "Adam") == sorted(over_batches(runs, "Adam")),
+        1.3 * over_batches(runs, "Adam")[0] < over_batches(runs, "Adam")[-1],
+        max(over_batches(runs, "SGD momentum")) < 1.3 * min(over_batches(runs, "SGD momentum")),
+    )
+
 
 # %% [markdown]
 # And the smoothing. A batch's loss is noisy, so every tool smooths the curve before it looks for a
@@ -440,7 +446,7 @@ table(
         }
         for name in SMOOTHINGS
     ],
-    caption=lambda runs: "Two points of the same five curves, median",
+    caption="Two points of the same five curves, median",
 )
 
 
@@ -450,22 +456,22 @@ def lag(runs, optimizer, point=0):
     return points(here, "exponential")[point] / points(here, "symmetric")[point]
 
 
-claim(
-    both,
-    lambda runs: (
-        all(lag(runs, o) > 3 and lag(runs, o, 1) > 1.5 for o in ("Adam", "SGD momentum"))
-        and all(
+@claim(both)
+def smoothing_over_the_past_alone_moves(runs):
+    return (
+        f"""
+        **Smoothing over the past alone moves the lowest point to the right**: by a factor of
+        {lag(runs, "Adam"):.1f} with Adam and {lag(runs, "SGD momentum"):.1f} with SGD and momentum,
+        with either average. The exponential one moves the steepest as well, by
+        {lag(runs, "Adam", 1):.1f} and {lag(runs, "SGD momentum", 1):.1f}.
+        """,
+        all(lag(runs, o) > 3 and lag(runs, o, 1) > 1.5 for o in ("Adam", "SGD momentum")),
+        all(
             points(here, "running mean")[0] == points(here, "exponential")[0]
             for here in runs.by("optimizer").values()
-        )
-    ),
-    lambda runs: (
-        "**Smoothing over the past alone moves the lowest point to the right**: by a factor "
-        f"of {lag(runs, 'Adam'):.1f} with Adam and {lag(runs, 'SGD momentum'):.1f} with SGD and "
-        "momentum, with either average. The exponential one moves the steepest as well, by "
-        f"{lag(runs, 'Adam', 1):.1f} and {lag(runs, 'SGD momentum', 1):.1f}."
-    ),
-)
+        ),
+    )
+
 
 # %% [markdown]
 # ## When it has no answer
@@ -493,7 +499,7 @@ table(
         {"ends at": f"`{last:g}`", "answer": answer(cut_short(range_test(runs), last)).reason}
         for last in ENDS
     ],
-    caption=lambda runs: "What minimum/10 says when the sweep ends at this rate",
+    caption="What minimum/10 says when the sweep ends at this rate",
 )
 
 
@@ -501,20 +507,20 @@ def told_by(runs, last):
     return answer(cut_short(range_test(runs.where(optimizer="Adam")), last))
 
 
-claim(
-    both,
-    lambda runs: (
-        "still falls" in told_by(runs, 0.001).reason
-        and (told_by(runs, 0.01).rate or np.inf) < (told_by(runs, 10).rate or 0) / 5
-    ),
-    lambda runs: (
-        "A sweep that ends at `0.001` sees the loss fall and not where that ends: no answer. **But the "
-        "test can be fooled**: ended at `0.01`, "
-        f"{sum(rate is not None for rate in told_by(runs, 0.01).by_seed)} of 5 seeds take a passing "
-        f"bump for the end and say {told_by(runs, 0.01).rate:.2g}, against "
-        f"{told_by(runs, 10).rate:.2g} from the whole sweep. Keep the range wide."
-    ),
-)
+@claim(both)
+def but_the_test_can_be_fooled(runs):
+    return (
+        f"""
+        A sweep that ends at `0.001` sees the loss fall and not where that ends: no answer. **But
+        the test can be fooled**: ended at `0.01`,
+        {sum(rate is not None for rate in told_by(runs, 0.01).by_seed)} of 5 seeds take a passing
+        bump for the end and say {told_by(runs, 0.01).rate:.2g}, against
+        {told_by(runs, 10).rate:.2g} from the whole sweep. Keep the range wide.
+        """,
+        "still falls" in told_by(runs, 0.001).reason,
+        (told_by(runs, 0.01).rate or np.inf) < (told_by(runs, 10).rate or 0) / 5,
+    )
+
 
 # %% [markdown]
 # Whole sweeps may have none either: on [eight problems](range_test_rules.py) each rule stands beside

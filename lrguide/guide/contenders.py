@@ -62,6 +62,34 @@ SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
 }
 
 
+DECAYS = ["linear", "step", "time", "exponential", "cosine"]
+CYCLES = ["triangular", "triangular2", "exp_range", "1cycle"]
+
+# The twenty-one that are compared: Adam with each schedule, SGD with momentum with some of them,
+# and three ways to do without a schedule.
+COMPARED: list[dict[str, Any]] = [
+    *[
+        dict(optimizer="Adam", schedule=schedule)
+        for schedule in (
+            *("constant", *DECAYS, "warmup", "warmup linear", "warmup stable decay", "plateau"),
+            *CYCLES,
+        )
+    ],
+    *[
+        dict(optimizer="SGD momentum", schedule=schedule)
+        for schedule in ("constant", "linear", "triangular", "1cycle")
+    ],
+    dict(optimizer="SGD"),
+    dict(optimizer="ScheduleFreeAdamW", averaged=True),
+    dict(optimizer="Adam", ema=0.99),
+]
+
+# Grids of rates: what each contender is tuned on; two rates to each factor of ten, from far too
+# small to far too large; three to each factor of ten, for the truth that a range test foretells.
+RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
+WIDE = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
+FINE = [1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
+
 # What a contender is where its settings do not say otherwise.
 PLAIN: dict[str, Any] = {"schedule": "constant", "averaged": False, "ema": 0.0}
 
