@@ -179,7 +179,9 @@ class Material:
     def shifted(self) -> Iterator[Spoilt]:
         """All results of one contender three spreads lower or higher."""
         for name, places in self.places.items():
-            keys = [key for key in self.runs[places[0]].result if movable(self.runs[places[0]], key)]
+            keys = [
+                key for key in self.runs[places[0]].result if movable(self.runs[places[0]], key)
+            ]
             if "sweep_losses" in keys:
                 continue
             for times in (-3, 3):
@@ -315,7 +317,9 @@ def judged(claim: Claim) -> Judged:
         try:
             told, outcome = single(*spoilt.runs)
         except (TypeError, ValueError) as error:
-            raise AssertionError(f"{single.told.__name__} cannot tell of {spoilt.what}: {error!r}") from error
+            raise AssertionError(
+                f"{single.told.__name__} cannot tell of {spoilt.what}: {error!r}"
+            ) from error
         except LookupError:  # told on the page as a sentence that can no longer be checked
             return True, True
         for check, good in zip(checks, outcome, strict=True):
