@@ -20,6 +20,7 @@ from lrguide.guide.experiments import sweep, train
 from lrguide.guide.measures import several, verdict
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
+from lrguide.guide.settings import crossed
 from lrguide.guide.tuning import range_test, tuned, tuned_nearby
 
 COLOUR_OF = {"Adam": plots.COLOURS[0], "SGD momentum": plots.COLOURS[1]}
@@ -164,12 +165,13 @@ def range_of(runs, names):
 
 @claim(finals)
 def first_place_is_shared(runs):
-    return (
-        f"""
+    sentence = f"""
         **First place is shared.** Drawn anew, the seeds put {len(could_be_first(runs))} of the
         {len(CONTENDERS)} contenders first often enough to count: {", ".join(could_be_first(runs))}.
         Five seeds cannot tell more.
-        """,
+        """
+    return (
+        sentence,
         {"Adam warmup linear", "Adam 1cycle"} <= set(could_be_first(runs)),
         len(could_be_first(runs)) < len(CONTENDERS) / 2,
     )
@@ -177,23 +179,22 @@ def first_place_is_shared(runs):
 
 @claim(finals)
 def with_adam_what_begins_low_and(runs):
-    return (
-        f"""
+    sentence = f"""
         **With Adam, what begins low and ends low does well.** All six schedules that rise first and
         come down again end lower than the tuned constant rate in every seed, at
         {range_of(runs, RISING)}. Of the five that only fall,
         {" and ".join(in_every_seed(runs, FALLING))} do. (Not each of these is called lower: the
         constant rate itself reaches from {chosen(runs, CONTENDERS[0]).final().min():.3f} to
         {chosen(runs, CONTENDERS[0]).final().max():.3f}, and that hides much.)
-        """,
+        """
+    return (
+        sentence,
         set(in_every_seed(runs, RISING)) == set(RISING),
         set(in_every_seed(runs, FALLING)) == {"Adam linear", "Adam cosine"},
     )
 
 
-third = measured(
-    train, [dict(optimizer="Adam", rate=0.003, seed=seed, budget="SHORT") for seed in range(5)]
-)
+third = measured(train, crossed(optimizer="Adam", rate=0.003, seed=range(5), budget="SHORT"))
 
 
 def place_of_third(runs):
@@ -210,14 +211,15 @@ def beating_third(runs):
 
 @claim(finals)
 def mind_how_the_constant_rate_was(runs):
-    return (
-        f"""
+    sentence = f"""
         **Mind how the constant rate was found.** Its two seeds chose `0.01`, at the edge of what is
         stable; five seeds at `0.003` end at {several(third.final())}, all of them lower, which
         would be rank {place_of_third(runs)}. No other contender with Adam is called lower than
         that. So the table says what equal effort gives you, and much of what a schedule gives is
         that a rate chosen a little too high does no harm.
-        """,
+        """
+    return (
+        sentence,
         (difference(runs, dict(optimizer="Adam")) == 0).all(),
         (chosen(runs, dict(optimizer="Adam")).minus(third) > 0).all(),
         beating_third(runs) == [],
@@ -227,12 +229,13 @@ def mind_how_the_constant_rate_was(runs):
 
 @claim(finals)
 def between_tuned_constant_rates_the_optimizer(runs):
-    return (
-        f"""
+    sentence = f"""
         Between tuned *constant* rates the optimizer decides nothing here: SGD and SGD with momentum
         are ties with Adam, {several(difference(runs, dict(optimizer="SGD")))} and
         {several(difference(runs, dict(optimizer="SGD momentum")))}.
-        """,
+        """
+    return (
+        sentence,
         all(
             verdict(difference(runs, dict(optimizer=optimizer))) == "tie"
             for optimizer in ("SGD", "SGD momentum")
@@ -246,12 +249,13 @@ def tested(runs, schedule):
 
 @claim(finals)
 def on_the_test_images_looked_at(runs):
-    return (
-        f"""
+    sentence = f"""
         On the test images, looked at once, warmup and linear decay reach
         {tested(runs, "warmup linear")}, 1cycle {tested(runs, "1cycle")} and the constant rate
         {tested(runs, "constant")}.
-        """,
+        """
+    return (
+        sentence,
         chosen(runs, dict(optimizer="Adam", schedule="warmup linear")).values("test_loss").max()
         < chosen(runs, dict(optimizer="Adam")).values("test_loss").min(),
     )
@@ -271,18 +275,13 @@ def on_the_test_images_looked_at(runs):
 # %%
 sweeps = measured(
     sweep,
-    [
-        dict(
-            optimizer=optimizer,
-            seed=seed,
-            budget="SHORT",
-            batch=batch,
-            steps=100,
-        )
-        for optimizer in ("Adam", "SGD momentum")
-        for batch in (50, 250)
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer=("Adam", "SGD momentum"),
+        batch=(50, 250),
+        budget="SHORT",
+        seed=range(5),
+        steps=100,
+    ),
 )
 
 
@@ -364,8 +363,7 @@ def over_constant(runs, times):
 
 @claim(untuned)
 def with_adam_the_suggestion_needs_no(runs):
-    return (
-        f"""
+    sentence = f"""
         **With Adam the suggestion needs no tuning in 300 steps.** minimum/10 says
         {suggestion("Adam"):.2g}. Warmup and linear decay from the nearest rate of the grid end at
         {several(tried(runs, "Adam", "warmup linear").final())}, at three times that at
@@ -374,7 +372,9 @@ def with_adam_the_suggestion_needs_no(runs):
         suggestion**, {several(tried(runs, "Adam", "constant").final())}: the tuned one, three times
         as high, was chosen by two seeds that five others do not bear out. Tuning with few seeds can
         end at the edge of what is stable; the schedule shows its worth at the higher rate.
-        """,
+        """
+    return (
+        sentence,
         all((against_tuned(runs, *way) < 0).all() for way in ADAM_WAYS),
         verdict(over_constant(runs, 1)) == "tie",
         (over_constant(runs, 3) < 0).sum() >= 4,
@@ -383,15 +383,16 @@ def with_adam_the_suggestion_needs_no(runs):
 
 @claim(untuned)
 def if_you_can_afford_second_training(runs):
-    return (
-        f"""
+    sentence = f"""
         With SGD and momentum the suggestion is too low: {suggestion("SGD momentum"):.2g}. From the
         nearest rate of the grid linear decay ends at
         {several(tried(runs, "SGD momentum", "linear").final())}, against
         {several(tuned_constant("SGD momentum"))} for the tuned constant rate. At three times as
         high it ends at {several(tried(runs, "SGD momentum", "linear", 3).final())}. **If you can
         afford a second training, make it that one.**
-        """,
+        """
+    return (
+        sentence,
         verdict(against_tuned(runs, "SGD momentum", "linear")) == "higher",
         verdict(against_tuned(runs, "SGD momentum", "linear", 3)) == "tie",
     )

@@ -20,7 +20,7 @@ from lrguide.guide.experiments import sweep, train
 from lrguide.guide.measures import several, verdict
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
-from lrguide.guide.settings import BUDGETS
+from lrguide.guide.settings import BUDGETS, crossed
 from lrguide.guide.tuning import range_test, tuned
 
 CYCLES = ["triangular", "triangular2", "exp_range", "1cycle"]
@@ -152,13 +152,14 @@ table(adam, compared, caption="300 steps, Adam, each at its tuned rate")
 
 @claim(adam)
 def against_the_constant_rate_that_the(runs):
-    return (
-        f"""
+    sentence = f"""
         **Against the constant rate that the search found, cycling helps.**
         {", ".join(named(runs, "lower"))} end lower, 1cycle by {several(-minus(runs, "1cycle"))}.
         {named(runs, "tie")[0]} ends lower in every seed, too, but by amounts so different,
         {several(-minus(runs, "triangular"))}, that five seeds make it a tie.
-        """,
+        """
+    return (
+        sentence,
         named(runs, "lower") == ["triangular2", "exp_range", "1cycle"],
         named(runs, "tie") == ["triangular"],
         (minus(runs, "triangular") < 0).all(),
@@ -167,14 +168,15 @@ def against_the_constant_rate_that_the(runs):
 
 @claim(adam)
 def against_tuned_decay_with_warmup_it(runs):
-    return (
-        f"""
+    sentence = f"""
         **Against a tuned decay with a warmup it does not.**
         {", ".join(named(runs, "tie", "warmup linear"))} are ties with it, and
         {named(runs, "higher", "warmup linear")[0]} ends higher, by
         {several(minus(runs, "triangular", "warmup linear"))}: it alone goes back to its full height
         in the second half of the run.
-        """,
+        """
+    return (
+        sentence,
         named(runs, "lower", "warmup linear") == [],
         named(runs, "higher", "warmup linear") == ["triangular"],
         runs.where(schedule="triangular")[0].settings["rate"]
@@ -183,9 +185,7 @@ def against_tuned_decay_with_warmup_it(runs):
 
 
 # %% tags=["hide-input"]
-third = measured(
-    train, [dict(optimizer="Adam", rate=0.003, seed=seed, budget="SHORT") for seed in range(5)]
-)
+third = measured(train, crossed(optimizer="Adam", rate=0.003, seed=range(5), budget="SHORT"))
 
 
 def over_third(runs, name):
@@ -196,16 +196,14 @@ def over_third(runs, name):
 
 @claim(Runs(adam + third))
 def nor_against_luckier_constant_rate(runs):
-    return (
-        f"""
+    sentence = f"""
         **Nor against a luckier constant rate.** The search's two seeds had chosen
         `{adam.where(schedule="constant")[0].settings["rate"]:g}` for it; at `0.003` five seeds end
         at {several(runs.where(schedule="constant", rate=0.003).final())}, and all four cycles are
         ties with that, 1cycle by {several(over_third(runs, "1cycle"))}. What a cycle forgives is a
         rate that is a little too high ([Decay](decay.py#does-decay-help) found the same of warmup).
-        """,
-        all(verdict(over_third(runs, name)) == "tie" for name in CYCLES),
-    )
+        """
+    return sentence, all(verdict(over_third(runs, name)) == "tie" for name in CYCLES)
 
 
 # %% [markdown]
@@ -236,13 +234,14 @@ table(
 # %% tags=["hide-input"]
 @claim(sgd)
 def with_sgd_neither_cycle_can_be(runs):
-    return (
-        f"""
+    sentence = f"""
         With SGD neither cycle can be told from the constant rate, nor from linear decay: against
         the latter triangular ends {several(minus(runs, "triangular", "linear"))} higher, 1cycle
         {several(minus(runs, "1cycle", "linear"))}. The constant rate itself varies most from seed
         to seed: {several(runs.where(schedule="constant").final())}.
-        """,
+        """
+    return (
+        sentence,
         all(
             verdict(minus(runs, name)) == verdict(minus(runs, name, "linear")) == "tie"
             for name in ("triangular", "1cycle")
@@ -272,17 +271,13 @@ def bounds(runs):
 # %%
 sweeps = measured(
     sweep,
-    [
-        dict(
-            optimizer=optimizer,
-            seed=seed,
-            budget="SHORT",
-            batch=50,
-            steps=100,
-        )
-        for optimizer in ("Adam", "SGD momentum")
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer=("Adam", "SGD momentum"),
+        seed=range(5),
+        budget="SHORT",
+        batch=50,
+        steps=100,
+    ),
 )
 
 
@@ -342,14 +337,12 @@ def bounds_from_five_sweeps_could_not(runs):
             for name, group in runs.by("optimizer").items()
         )
     )
-    return (
-        f"""
+    sentence = f"""
         **Bounds from five sweeps could not be told from bounds that cost eighteen trainings**, with
         either optimizer. They are not the same bounds: the range test's lie {listed}, the tuned
         ones a factor of four, by our choice.
-        """,
-        all(verdict(untuned(runs, name)) == "tie" for name in runs.by("optimizer")),
-    )
+        """
+    return sentence, all(verdict(untuned(runs, name)) == "tie" for name in runs.by("optimizer"))
 
 
 # %% [markdown]
@@ -458,14 +451,15 @@ table(
 
 @claim(pairs)
 def patience_of_one_epoch_stops_of(runs):
-    return (
-        f"""
+    sentence = f"""
         **A patience of one epoch stops {cut(runs.where(schedule="triangular"), 1)} of 10 cyclical
         trainings in mid-cycle**, and the best epoch up to there, which the checkpoint keeps, is
         worse than the one to come by {several(lost(runs.where(schedule="triangular"), 1))}. A
         checkpoint cannot keep what was not trained. With a patience of two, or of three, which is
         longer than a cycle, none is stopped.
-        """,
+        """
+    return (
+        sentence,
         cut(runs.where(schedule="triangular"), 1) >= 7,
         cut(runs.where(schedule="triangular"), 2) == 0,
         cut(runs.where(schedule="triangular"), 3) == 0,
@@ -517,14 +511,15 @@ table(
 
 @claim(longer.where(schedule="triangular"))
 def whether_patience_pays_depends_on_what(runs):
-    return (
-        f"""
+    sentence = f"""
         **Whether patience pays depends on what the next cycle brings.** A patience of one costs
         {several(lost(runs, 1))} again. One of two stops all five seeds, too, but not before the
         first cycle has ended, and the second ends higher in each: nothing is lost. Only a patience
         longer than a cycle lets a training see the end of the next one, here
         {len(runs) - cut(runs, 11)} of 5, and here that was worth nothing. Beforehand nobody knows.
-        """,
+        """
+    return (
+        sentence,
         cut(runs, 1) == cut(runs, 2) == cut(runs, 5) == 5,
         cut(runs, 11) <= 1,
         lost(runs, 1).min() > 0.03,
@@ -545,13 +540,14 @@ def whether_patience_pays_depends_on_what(runs):
 # %% tags=["hide-input"]
 @claim(pairs.where(schedule="triangular"))
 def in_of_runs_it_does(runs):
-    return (
-        f"""
+    sentence = f"""
         **In {rises(runs).sum()} of 10 runs it does**: the loss is higher after epoch 4, by
         {several(np.diff(runs.values("validation_loss"), axis=1)[:, 2][rises(runs)])}, than it was
         after epoch 3. Leaving is what the large steps are for; that the end is lower than all
         before, in each of these runs, comes when the rate has fallen again.
-        """,
+        """
+    return (
+        sentence,
         rises(runs).sum() >= 7,
         (runs.final() < runs.values("validation_loss")[:, :4].min(axis=1)).all(),
     )
@@ -576,13 +572,14 @@ def learning_limit(runs):
 
 @claim(adam_trials)
 def with_adam_both_seeds_learn_with(runs):
-    return (
-        f"""
+    sentence = f"""
         With Adam both seeds learn with 1cycle up to
         `{learning_limit(runs.where(schedule="1cycle")):g}`, with a constant rate up to
         `{learning_limit(runs.where(schedule="constant")):g}`. So a much higher rate is possible,
         but the best one is the same for both, `{runs.where(schedule="1cycle").best():g}`.
-        """,
+        """
+    return (
+        sentence,
         learning_limit(runs.where(schedule="1cycle"))
         >= 10 * learning_limit(runs.where(schedule="constant")),
         runs.where(schedule="1cycle").best() == runs.where(schedule="constant").best(),
@@ -615,8 +612,7 @@ table(two, compared, caption="120 steps, SGD with momentum, tuned rates")
 
 @claim(Runs(two + two_trials))
 def no_super_convergence_was_found(runs):
-    return (
-        f"""
+    sentence = f"""
         **No super-convergence was found.** The seeds of the search learn with 1cycle up to
         `{learning_limit(trials_of(runs, "1cycle")):g}`, with a constant rate up to
         `{learning_limit(trials_of(runs, "constant")):g}`: a very high rate is bearable here, too.
@@ -624,7 +620,9 @@ def no_super_convergence_was_found(runs):
         linear decay and {several(minus(finals_of(runs), "1cycle"))} above the constant rate. It
         spends three tenths of its steps on rising. The effect was reported for deep networks and
         thousands of steps; this says nothing about those.
-        """,
+        """
+    return (
+        sentence,
         verdict(minus(finals_of(runs), "1cycle", "linear")) == "higher",
         (minus(finals_of(runs), "1cycle") > 0).sum() >= 4,
         learning_limit(trials_of(runs, "1cycle")) > learning_limit(trials_of(runs, "constant")),

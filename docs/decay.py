@@ -22,7 +22,7 @@ from lrguide.guide.experiments import train
 from lrguide.guide.measures import several, verdict
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
-from lrguide.guide.settings import BUDGETS
+from lrguide.guide.settings import BUDGETS, crossed
 from lrguide.guide.tuning import tuned, tuned_nearby
 
 CHANCE = log(10)  # the loss of guessing among ten digits
@@ -93,8 +93,7 @@ figure(
 # %% tags=["hide-input"]
 @claim(trials)
 def decay_does_not_make_rate_that(runs):
-    return (
-        f"""
+    sentence = f"""
         **Decay does not make a rate that is too high safe; warmup does.** With a constant rate
         every seed learns up to `{learning_limit(runs.where(schedule="constant")):g}`, and with each
         of the five decays up to the same `{learning_limit(runs.where(schedule="linear")):g}`. With
@@ -102,7 +101,9 @@ def decay_does_not_make_rate_that(runs):
         a warmup and linear decay up to `{learning_limit(runs.where(schedule="warmup linear")):g}`.
         The warmup changes nothing but the first tenth of the run, so that is where a high rate does
         its harm.
-        """,
+        """
+    return (
+        sentence,
         len({learning_limit(runs.where(schedule=name)) for name in ["constant", *DECAYS]}) == 1,
         learning_limit(runs.where(schedule="warmup linear"))
         >= 10 * learning_limit(runs.where(schedule="constant")),
@@ -247,27 +248,25 @@ def every_seed(runs):
 
 @claim(short)
 def none_of_the_five_decays_can(runs):
-    return (
-        f"""
+    sentence = f"""
         **None of the five decays can be told from a tuned constant rate** with five seeds:
         {", ".join(named(runs, "tie"))} are ties. Two of them, {" and ".join(every_seed(runs))}, end
         lower in every seed, so more seeds might tell them apart; the constant rate's own spread,
         {several(runs.where(schedule="constant").final())}, is what hides it.
-        """,
-        named(runs, "tie") == DECAYS,
-        every_seed(runs) == ["linear", "cosine"],
-    )
+        """
+    return sentence, named(runs, "tie") == DECAYS, every_seed(runs) == ["linear", "cosine"]
 
 
 @claim(short)
 def against_that_constant_rate_warmup_helps(runs):
-    return (
-        f"""
+    sentence = f"""
         **Against that constant rate warmup helps.** Alone it lowers the loss by
         {several(-difference(runs, "warmup"))}, in every seed, and with linear decay after it by
         {several(-difference(runs, "warmup linear"))}. Decay after a warmup helps in turn: with it
         each seed ends lower than with the warmup alone.
-        """,
+        """
+    return (
+        sentence,
         named(runs, "lower") == ["warmup", "warmup linear"],
         (runs.where(schedule="warmup linear").minus(runs.where(schedule="warmup")) < 0).all(),
     )
@@ -277,18 +276,7 @@ def against_that_constant_rate_warmup_helps(runs):
 # One more thing was looked at afterwards: how good was the search for the constant rate itself?
 
 # %%
-third = measured(
-    train,
-    [
-        dict(
-            optimizer="Adam",
-            rate=0.003,
-            seed=seed,
-            budget="SHORT",
-        )
-        for seed in range(5)
-    ],
-)
+third = measured(train, crossed(optimizer="Adam", rate=0.003, seed=range(5), budget="SHORT"))
 
 
 # %% tags=["hide-input"]
@@ -307,14 +295,15 @@ RISING = ["warmup", "warmup linear"]
 
 @claim(Runs(short + third))
 def two_seeds_chose_badly_for_it(runs):
-    return (
-        f"""
+    sentence = f"""
         **Two seeds chose badly for it.** At `0.003` five seeds end at
         {several(runs.where(rate=0.003, **PLAIN).final())}, each of them lower than at its tuned
         rate. Against that only warmup with linear decay ends lower in every seed, by
         {several(-against_third(runs, "warmup linear"))}. So part of what looks like the work of a
         schedule is forgiveness: it makes a rate at the edge of the range harmless.
-        """,
+        """
+    return (
+        sentence,
         rate_of("constant") > 0.003,
         (against_third(runs, "constant") > 0).all(),
         [n for n in [*DECAYS, *RISING] if (against_third(runs, n) < 0).all()] == ["warmup linear"],
@@ -390,14 +379,15 @@ def at(runs, name, times):
 
 @claim(too_high)
 def decay_rescues_some_seeds_and_none(runs):
-    return (
-        f"""
+    sentence = f"""
         **Decay rescues some seeds, and none far out.** At three times the tuned rate
         {count(runs, "linear", 3)} of 5 seeds learn with linear decay and
         {count(runs, "exponential", 3)} with exponential, which falls faster at first, against
         {count(runs, "constant", 3)} with the constant rate. So few seeds do not say how large the
         share is. At ten times the tuned rate no seed learns with either decay.
-        """,
+        """
+    return (
+        sentence,
         0
         < count(runs, "constant", 3)
         < count(runs, "linear", 3)
@@ -409,15 +399,16 @@ def decay_rescues_some_seeds_and_none(runs):
 
 @claim(too_high)
 def with_warmup_every_seed_learns_at(runs):
-    return (
-        f"""
+    sentence = f"""
         **With a warmup every seed learns, at ten times the tuned rate too, but learning is not yet
         learning well.** There the warmup alone ends at {several(at(runs, "warmup", 10), 2)}, with
         decay after it at {several(at(runs, "warmup linear", 10), 2)}. At three times the tuned rate
         warmup and decay together end at {several(at(runs, "warmup linear", 3))}, each seed lower
         than every seed of the constant rate at its own tuned value: the two widen the range of
         rates that do well, where either alone does not.
-        """,
+        """
+    return (
+        sentence,
         all(
             count(runs, name, times) == 5
             for name in ("warmup", "warmup linear")
@@ -449,13 +440,14 @@ table(
 # %% tags=["hide-input"]
 @claim(few)
 def with_so_few_steps_each_of(runs):
-    return (
-        f"""
+    sentence = f"""
         **With so few steps each of the five decays is worse than a tuned constant rate**, in every
         seed: by {several(difference(runs, "linear"))} the linear one, by
         {several(difference(runs, "exponential"))} the exponential. Where the budget ends before the
         loss has settled, small steps at the end are steps not taken.
-        """,
+        """
+    return (
+        sentence,
         named(runs, "higher") == DECAYS,
         all((difference(runs, name) > 0).all() for name in DECAYS),
     )
@@ -463,15 +455,13 @@ def with_so_few_steps_each_of(runs):
 
 @claim(few)
 def warmup_alone_or_with_linear_decay(runs):
-    return (
-        f"""
+    sentence = f"""
         Warmup, alone or with linear decay after it, is a {verdict(difference(runs, "warmup"))}
         here: {several(difference(runs, "warmup"))} and
         {several(difference(runs, "warmup linear"))}. So whether decay helps depends on the budget,
         and a statement that it "improves learning" needs one.
-        """,
-        named(runs, "tie") == ["warmup", "warmup linear"],
-    )
+        """
+    return sentence, named(runs, "tie") == ["warmup", "warmup linear"]
 
 
 # %% [markdown]
@@ -513,8 +503,7 @@ table(
 # %% tags=["hide-input"]
 @claim(full)
 def with_many_steps_decay_helps(runs):
-    return (
-        f"""
+    sentence = f"""
         **With many steps decay helps.** Linear, step and cosine decay end lower than the tuned
         constant rate in every seed, by {several(-difference(runs, "linear"), 4)},
         {several(-difference(runs, "step"), 4)} and {several(-difference(runs, "cosine"), 4)}. Time
@@ -522,7 +511,9 @@ def with_many_steps_decay_helps(runs):
         depends on the budget: it is worse at 60 steps, a tie at 300, better at 4,800. (In [288
         steps of larger batches](full_scale.py#from-60-steps-to-4800) some of these are better
         already.)
-        """,
+        """
+    return (
+        sentence,
         named(runs, "lower") == ["linear", "step", "cosine"],
         every_seed(runs) == ["linear", "step", "cosine"],
         named(runs, "tie") == ["time", "exponential"],

@@ -18,6 +18,7 @@ from lrguide.guide.experiments import sweep, train
 from lrguide.guide.measures import several, verdict
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
+from lrguide.guide.settings import crossed
 from lrguide.guide.tasks import TASKS, guessing
 from lrguide.guide.tuning import range_test
 
@@ -89,23 +90,8 @@ def valleys_in_words(runs):
 
 # %% tags=["output-first"]
 RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
-trials = measured(
-    train,
-    [
-        dict(task=task, optimizer="Adam", rate=rate, seed=seed)
-        for task in TASKS
-        for rate in RATES
-        for seed in (100, 101)
-    ],
-)
-sweeps = measured(
-    sweep,
-    [
-        dict(task=task, optimizer="Adam", seed=seed, steps=100)
-        for task in TASKS
-        for seed in range(5)
-    ],
-)
+trials = measured(train, crossed(task=TASKS, optimizer="Adam", rate=RATES, seed=(100, 101)))
+sweeps = measured(sweep, crossed(task=TASKS, optimizer="Adam", seed=range(5), steps=100))
 SUGGESTED = {task: rounded(sweeps, task) for task in TASKS}
 recipe = measured(
     train,
@@ -239,17 +225,14 @@ def without_tuning_the_recipe_does_not(runs):
     listed = ", ".join(
         f"{times_as_high(runs, task):.2f} times as high ({NAMES[task]})" for task in TASKS
     )
-    return (
-        f"""
+    sentence = f"""
         **Without tuning, the recipe does not beat a tuned constant rate on any of the four.** It
         ends {listed}. [On the article's
         network](choosing.py#from-your-model-to-a-rate-a-schedule-and-a-check) it ended lower: that
         lesson does not carry over. (The factor of the recurrent network is one between two losses
         that are next to nothing.)
-        """,
-        verdicts(runs) == ["higher"] * 4,
-        times_as_high(runs, "SEQUENCES") > 3,
-    )
+        """
+    return sentence, verdicts(runs) == ["higher"] * 4, times_as_high(runs, "SEQUENCES") > 3
 
 
 def better_rates(runs, task):
@@ -263,14 +246,12 @@ def better_rates(runs, task):
 @claim(Runs(trials + recipe))
 def but_it_is_safe_place_to(runs):
     listed = ", ".join(f"{better_rates(runs, task)} ({NAMES[task]})" for task in TASKS)
-    return (
-        f"""
+    sentence = f"""
         **But it is a safe place to start.** Of the nine constant rates, with the two seeds of their
         tuning, those that end lower than the recipe number {listed}. Whoever guesses a rate does
         worse most of the time.
-        """,
-        [better_rates(runs, task) for task in TASKS] == [1, 1, 1, 1],
-    )
+        """
+    return sentence, [better_rates(runs, task) for task in TASKS] == [1, 1, 1, 1]
 
 
 def on_the_test(runs, task):
@@ -285,12 +266,13 @@ def on_the_first_table_the_order(runs):
         f"{losses(runs, task, 'warmup linear', 'test_loss')} and {losses(runs, task, 'constant', 'test_loss')}, {on_the_test(runs, task)} ({NAMES[task]})"
         for task in TASKS
     )
-    return (
-        f"""
+    sentence = f"""
         On the test part, looked at once, recipe and tuned constant rate end at {listed}. **On the
         first table the order is reversed**: its tuned rate may suit the validation part that chose
         it. With parts as small as these, believe no small difference, and not these either.
-        """,
+        """
+    return (
+        sentence,
         [on_the_test(runs, task) for task in TASKS] == ["lower", "tie", "tie", "higher"],
     )
 
@@ -337,11 +319,12 @@ def it_helps_where_the_network_still(runs):
         for task in TASKS
     )
     listed_2 = ", ".join(f"{tripled(runs, task, at_tuned)} ({NAMES[task]})" for task in TASKS)
-    return (
-        f"""
+    sentence = f"""
         **It helps where the network still learns at the end, and harms on the tables.** It ends at
         {listed}. Against the tuned constant rate that is {listed_2}.
-        """,
+        """
+    return (
+        sentence,
         [tripled(runs, task, at_suggestion) for task in TASKS] == ["higher"] * 2 + ["lower"] * 2,
         [tripled(runs, task, at_tuned) for task in TASKS] == ["higher"] * 2 + ["tie"] * 2,
     )
@@ -399,8 +382,7 @@ table(
 
 @claim(trials)
 def on_both_tables_the_suggestion_is(runs):
-    return (
-        f"""
+    sentence = f"""
         **On both tables the suggestion is too high for the end of the run, not for its beginning.**
         Near it the validation loss passes through
         {several(passing(runs, "CANCER", nearest("CANCER"))[0])} and
@@ -410,7 +392,9 @@ def on_both_tables_the_suggestion_is(runs):
         examples by heart. The best rate of the grid does best by being slow. With batch
         normalisation and with the recurrent network the loss is still at its lowest, or nearly,
         when the run ends.
-        """,
+        """
+    return (
+        sentence,
         all(risen(runs, task, nearest(task)) > 1.2 for task in ("CANCER", "DIABETES")),
         all(risen(runs, task, nearest(task)) < 1.2 for task in ("DIGITS", "SEQUENCES")),
         all(
@@ -426,12 +410,13 @@ def how_far_the_suggestion_lies_from(runs):
     listed = ", ".join(
         f"{SUGGESTED[task] / BEST[task]:.2g} times ({NAMES[task]})" for task in TASKS
     )
-    return (
-        f"""
+    sentence = f"""
         How far the suggestion lies from the best rate of the grid: {listed}. That it points too
         low, as on the article's network, holds for
         {sum(BEST[task] > 2 * SUGGESTED[task] for task in TASKS)} of {len(TASKS)}.
-        """,
+        """
+    return (
+        sentence,
         all(BEST[task] < SUGGESTED[task] / 3 for task in ("CANCER", "DIABETES")),
         SUGGESTED["DIGITS"] / 2 < BEST["DIGITS"] < SUGGESTED["DIGITS"] * 2,
         2 * SUGGESTED["SEQUENCES"] < BEST["SEQUENCES"],
@@ -462,30 +447,24 @@ def far(runs, task):
 @claim(trials)
 def ten_times_too_high_to_do(runs):
     listed = ", ".join(f"{learned(far(runs, task), task)} ({NAMES[task]})" for task in TASKS)
-    return (
-        f"""
+    sentence = f"""
         **Ten times too high to do best is not always too high to learn.** Of two seeds, those that
         learn number {listed}. So only the recurrent network can show whether a warmup rescues such
         a rate.
-        """,
-        [learned(far(runs, task), task) for task in TASKS] == [2, 2, 2, 0],
-    )
+        """
+    return sentence, [learned(far(runs, task), task) for task in TASKS] == [2, 2, 2, 0]
 
 
 # %%
 too_high = measured(
     train,
-    [
-        dict(
-            task="SEQUENCES",
-            optimizer="Adam",
-            schedule=schedule,
-            rate=10 * BEST["SEQUENCES"],
-            seed=seed,
-        )
-        for schedule in ("constant", "warmup linear")
-        for seed in range(5)
-    ],
+    crossed(
+        task="SEQUENCES",
+        optimizer="Adam",
+        schedule=("constant", "warmup linear"),
+        rate=10 * BEST["SEQUENCES"],
+        seed=range(5),
+    ),
 )
 
 
@@ -501,8 +480,7 @@ def ends(runs):
 
 @claim(too_high)
 def there_it_does_the_lesson_carries(runs):
-    return (
-        f"""
+    sentence = f"""
         **There it does: the lesson carries over.** With the constant rate
         {rescued(runs, "constant")} of 5 seeds learn, with warmup and linear decay
         {rescued(runs, "warmup linear")}. How well is another matter: they end anywhere from
@@ -510,7 +488,9 @@ def there_it_does_the_lesson_carries(runs):
         {losses(tuned, "SEQUENCES", "constant")}. (What of it is the warmup's and what the decay's,
         these runs do not tell; [on the article's network](decay.py#too-high-and-by-how-much) it was
         the warmup.)
-        """,
+        """
+    return (
+        sentence,
         rescued(runs, "constant") == 0,
         rescued(runs, "warmup linear") == 5,
         ends(runs).max() > 1000 * ends(runs).min(),

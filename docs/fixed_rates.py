@@ -28,7 +28,7 @@ from lrguide.guide.measures import (
 )
 from lrguide.guide.records import measured
 from lrguide.guide.report import claim, figure, table
-from lrguide.guide.settings import BUDGETS
+from lrguide.guide.settings import BUDGETS, crossed
 
 
 def losses_by_epoch(runs):
@@ -51,11 +51,12 @@ def final_losses_in_words(runs):
 # %% tags=["output-first"]
 five = measured(
     train,
-    [
-        dict(optimizer="Adam", rate=rate, seed=seed, budget="SMALL")
-        for rate in (0.5, 0.01, 0.001, 0.00001, 0.0000001)
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer="Adam",
+        rate=(0.5, 0.01, 0.001, 0.00001, 0.0000001),
+        seed=range(5),
+        budget="SMALL",
+    ),
 )
 figure(five, losses_by_epoch, alt=final_losses_in_words)
 
@@ -75,27 +76,25 @@ figure(five, losses_by_epoch, alt=final_losses_in_words)
 def half_is_far_too_large(five):
     runs = five.where(rate=0.5)
     first = runs.values("loss")[:, 0]
-    return (
-        f"""
+    sentence = f"""
         - **`0.5` is far too large.** The first steps throw the weights so far that the first epoch's
         training loss, beyond the top of the picture, averages {several(first, 0)}. In no seed is the
         final validation loss below that of guessing: {several(runs.final(), 2)}. The article's one
         run ended at `2.3189` on the test images, with `0.1010` of them right: the share of a single
         digit.
-        """,
-        first.min() > 100,
-        runs.final().min() > CHANCE,
-    )
+        """
+    return sentence, first.min() > 100, runs.final().min() > CHANCE
 
 
 @claim(five)
 def the_larger_rate_is_ahead(five):
     larger, smaller = (five.where(rate=rate) for rate in (0.01, 0.001))
-    return (
-        f"""
+    sentence = f"""
         - **`0.01` and `0.001` learn.** Here the larger one is ahead: {several(larger.final())}
         against {several(smaller.final())}, and its worst seed beats the other's best.
-        """,
+        """
+    return (
+        sentence,
         larger.final().max() < smaller.final().min(),
         learns(larger).all(),
         learns(smaller).all(),
@@ -107,11 +106,12 @@ def the_larger_rate_is_ahead(five):
 def a_hundred_thousandth_has_only_begun(five):
     runs = five.where(rate=1e-5)
     right = runs.final("validation_accuracy")
-    return (
-        f"""
+    sentence = f"""
         - **`0.00001` has only begun**: {several(runs.final(), 2)}, though {right.min():.0%} to
         {right.max():.0%} of the validation images are already named rightly.
-        """,
+        """
+    return (
+        sentence,
         runs.final().min() > 1,
         runs.final().max() < CHANCE - 0.05,
         learns(runs).all(),
@@ -121,12 +121,13 @@ def a_hundred_thousandth_has_only_begun(five):
 @claim(five)
 def a_ten_millionth_does_nothing_to_be_seen(five):
     runs = five.where(rate=1e-7)
-    return (
-        f"""
+    sentence = f"""
         - **`0.0000001` does nothing you could see**: {several(runs.final(), 2)}, as good as
         guessing; from the first epoch to the last no seed's loss moves by as much as a hundredth.
         The article's run ended at `2.2724`, after forty times as many steps.
-        """,
+        """
+    return (
+        sentence,
         abs(runs.final() - CHANCE).max() < 0.05,
         np.ptp(runs.values("validation_loss"), axis=1).max() < 0.01,
         not learns(runs).any(),
@@ -200,12 +201,12 @@ def valleys_in_words(runs):
 # %% tags=["output-first"]
 both = measured(
     train,
-    [
-        dict(optimizer=optimizer, rate=rate, seed=seed, budget="SMALL")
-        for optimizer in ("Adam", "SGD")
-        for rate in WIDE
-        for seed in range(3)
-    ],
+    crossed(
+        optimizer=("Adam", "SGD"),
+        rate=WIDE,
+        seed=range(3),
+        budget="SMALL",
+    ),
 )
 figure(both, losses_by_rate, alt=valleys_in_words)
 
@@ -219,25 +220,23 @@ adam = both.where(optimizer="Adam")
 @claim(adam)
 def the_default_is_not_the_best(adam):
     best, default = (adam.where(rate=rate).final() for rate in (adam.best(), 0.001))
-    return (
-        f"""
+    sentence = f"""
         The lowest mean loss is at `{adam.best():g}`: {several(best)}. Keras' default for Adam,
         `0.001`, reaches {several(default)} with this budget.
-        """,
-        adam.best() == 0.003,
-        best.max() < default.min(),
-    )
+        """
+    return sentence, adam.best() == 0.003, best.max() < default.min()
 
 
 @claim(adam)
 def three_seeds_do_not_tell_the_best_two_apart(adam):
     larger = adam.where(rate=0.01)
     behind = larger.minus(adam.where(rate=adam.best()))
-    return (
-        f"""
+    sentence = f"""
         With three seeds `0.01`, at {several(larger.final())}, cannot be told from it: seed by seed
         it is {several(behind)} worse, and the seeds do not agree which of the two is better.
-        """,
+        """
+    return (
+        sentence,
         adam.best() == 0.003,
         verdict(behind) == "tie",
         behind.min() < 0,
@@ -250,14 +249,15 @@ def a_loss_below_guessing_is_not_yet_learning(adam):
     limit = stability_limit(adam)
     runs = adam.where(rate=0.03)
     worst = runs.final().argmax()
-    return (
-        f"""
+    sentence = f"""
         The **stability limit**, the largest of these rates at which every seed ends below ln 10, is
         `{limit:g}`. But look at its dots: one seed ends at {runs.final()[worst]:.4f}, a hair below
         ln 10 ({CHANCE:.4f}), with {runs.final("validation_accuracy")[worst]:.0%} of the digits
         right. It has learned nothing but that the digits are not quite equally frequent, and that
         alone allows a loss just below ln 10.
-        """,
+        """
+    return (
+        sentence,
         limit == 0.03,
         (~learns(runs)).sum() == 1,
         not learns(runs)[worst],
@@ -268,16 +268,12 @@ def a_loss_below_guessing_is_not_yet_learning(adam):
 @claim(adam)
 def the_cliff_is_close(adam):
     limit, best = learning_limit(adam), adam.best()
-    return (
-        f"""
+    sentence = f"""
         Ask that every seed **learns**, which on this page means that it names more than a fifth of
         the validation images rightly, and the limit is `{limit:g}`, {limit / best:.1f} times the
         best rate. The cliff is close to the valley's floor.
-        """,
-        limit < stability_limit(adam),
-        limit > best,
-        limit < 5 * best,
-    )
+        """
+    return sentence, limit < stability_limit(adam), limit > best, limit < 5 * best
 
 
 # %% [markdown]
@@ -291,11 +287,12 @@ def the_cliff_is_close(adam):
 # %%
 at_half = measured(
     train,
-    [
-        dict(optimizer=optimizer, rate=0.5, seed=seed, budget="SMALL")
-        for optimizer in ("Adam", "SGD")
-        for seed in range(10)
-    ],
+    crossed(
+        optimizer=("Adam", "SGD"),
+        rate=0.5,
+        seed=range(10),
+        budget="SMALL",
+    ),
 )
 
 
@@ -303,30 +300,27 @@ at_half = measured(
 @claim(at_half)
 def half_is_too_large_for_adam_alone(at_half):
     adam, sgd = (at_half.where(optimizer=optimizer) for optimizer in ("Adam", "SGD"))
-    return (
-        f"""
+    sentence = f"""
         At `0.5`, {(~learns(adam)).sum()} of {len(adam)} seeds learn nothing with Adam, and
         {(~learns(sgd)).sum() or "none"} of {len(sgd)} with SGD, which ends at
         {several(sgd.final(), 2)}. (None of ten is not never: if one seed in ten failed, ten seeds
         would show no failure about one time in three.)
-        """,
-        not learns(adam).any(),
-        learns(sgd).all(),
-        sgd.final().max() < 1,
-    )
+        """
+    return sentence, not learns(adam).any(), learns(sgd).all(), sgd.final().max() < 1
 
 
 @claim(both)
 def the_limit_is_the_optimizers(both):
     adam, sgd = (both.where(optimizer=optimizer) for optimizer in ("Adam", "SGD"))
     at_one = learns(sgd.where(rate=1.0))
-    return (
-        f"""
+    sentence = f"""
         The largest of the {len(adam.by("rate"))} rates at which every seed learns is
         `{learning_limit(sgd):g}` with SGD, `{learning_limit(adam):g}` with Adam. SGD's best rate of
         the grid, `{sgd.best():g}`, stands at the very edge: at `1` already {(~at_one).sum()} of
         {len(at_one)} seeds learn nothing.
-        """,
+        """
+    return (
+        sentence,
         learning_limit(sgd) > 20 * learning_limit(adam),
         learning_limit(sgd) < 50 * learning_limit(adam),
         learning_limit(sgd) == sgd.best(),
@@ -364,11 +358,12 @@ def beside(name, column):
 # %% tags=["output-first"]
 full = measured(
     train,
-    [
-        dict(optimizer="Adam", rate=rate, seed=seed, budget="FULL")
-        for rate in (0.5, 0.01, 0.001, 0.00001, 0.0000001)
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer="Adam",
+        rate=(0.5, 0.01, 0.001, 0.00001, 0.0000001),
+        seed=range(5),
+        budget="FULL",
+    ),
 )
 table(
     full,
@@ -405,24 +400,23 @@ def outside(runs):
 @claim(full)
 def the_articles_figures_stand(full):
     beyond = outside(full)
-    return (
-        f"""
+    sentence = f"""
         - The {len(beyond)} figures of the article that lie outside lie just outside: none is further
         than {max(beyond, default=1):.1%} from the nearest of our seeds.
-        """,
-        max(beyond, default=1) < 0.05,
-    )
+        """
+    return sentence, max(beyond, default=1) < 0.05
 
 
 @claim(full)
 def the_articles_picture_stands(full):
     tested = {rate: runs.values("test_loss") for rate, runs in full.by("rate").items()}
-    return (
-        f"""
+    sentence = f"""
         - The article's picture stands: `0.5` still learns nothing, `0.0000001` still has hardly
         begun, at {several(tested[1e-7], 2)}, and the three between them learn. **`0.00001` was slow,
         not stuck**: with forty times the steps it reaches {several(tested[1e-5])}.
-        """,
+        """
+    return (
+        sentence,
         tested[0.5].min() > CHANCE,
         tested[1e-7].min() > 2,
         tested[1e-7].max() < CHANCE,
@@ -435,15 +429,16 @@ def the_articles_picture_stands(full):
 @claim(full)
 def the_articles_curves_are_read_rightly(full):
     larger, middle, smallest = (full.where(rate=rate) for rate in (0.01, 0.001, 1e-5))
-    return (
-        f"""
+    sentence = f"""
         - What it reads off its curves holds, the validation losses a little too high: `0.001` ends
         at about `0.01` in training and `0.05` in validation (ours: {several(middle.final("loss"))}
         and {several(middle.final())}); `0.00001` is very smooth, at about `0.25` in both
         ({several(smallest.final("loss"))} and {several(smallest.final())}, and no seed's validation
         loss ever rises); `0.01` oscillates more (it rises in {rises(larger).mean():.0f} of
         {full[0].settings["epochs"] - 1} epochs, at `0.001` in {rises(middle).mean():.0f}).
-        """,
+        """
+    return (
+        sentence,
         abs(middle.final("loss") - 0.01).max() < 0.005,
         middle.final().max() < 0.05,
         middle.final().min() > 0.025,
@@ -463,8 +458,7 @@ def lead(runs, name):
 @claim(five, full)
 def the_order_is_turned_round(five, full):
     ahead = ARTICLE[0.01][0] - ARTICLE[0.001][0]
-    return (
-        f"""
+    sentence = f"""
         - **The order of `0.01` and `0.001` is turned round.** With the small budget the larger rate
         ends lower in each of {len(lead(five, "test_loss"))} seeds, here it ends higher in each of
         {len(lead(full, "test_loss"))}, on validation and on test images: seed by seed by
@@ -472,7 +466,9 @@ def the_order_is_turned_round(five, full):
         {ahead:.4f}, a loss {ARTICLE[0.01][0] / ARTICLE[0.001][0]:.1f} times as high rather than the
         twice it says. Which rate is better depends on the budget; whether on its images or on its
         steps, these runs do not tell.
-        """,
+        """
+    return (
+        sentence,
         lead(five, "test_loss").max() < 0,
         lead(five, "validation_loss").max() < 0,
         lead(full, "test_loss").min() > 0,
@@ -483,11 +479,13 @@ def the_order_is_turned_round(five, full):
 # %%
 sgd_full = measured(
     train,
-    [
-        dict(optimizer="SGD", rate=rate, seed=seed, budget="FULL", epochs=5)
-        for rate in (0.5,)
-        for seed in range(10)
-    ],
+    crossed(
+        optimizer="SGD",
+        rate=(0.5,),
+        seed=range(10),
+        budget="FULL",
+        epochs=5,
+    ),
 )
 
 
@@ -495,15 +493,11 @@ sgd_full = measured(
 @claim(full.where(rate=0.5), sgd_full)
 def nor_is_it_too_large_on_the_full_data(adam, sgd):
     tested = sgd.values("test_loss")
-    return (
-        f"""
+    sentence = f"""
         SGD at `0.5` on the full data, five epochs: {several(tested)} on the test images, and none of
         {len(sgd)} seeds fails.
-        """,
-        not learns(adam).any(),
-        learns(sgd).all(),
-        tested.max() < 0.1,
-    )
+        """
+    return sentence, not learns(adam).any(), learns(sgd).all(), tested.max() < 0.1
 
 
 # %% [markdown]
@@ -518,28 +512,26 @@ def nor_is_it_too_large_on_the_full_data(adam, sgd):
 def the_default_is_safe_for_adam_and_slow_for_sgd(both):
     adam, sgd = (both.where(optimizer=optimizer) for optimizer in ("Adam", "SGD"))
     default, best = (sgd.where(rate=rate).final() for rate in (0.01, sgd.best()))
-    return (
-        f"""
+    sentence = f"""
         - *Start at the default.* For Adam a safe start: at `0.001` all
         {len(adam.where(rate=0.001))} seeds learn. For SGD a slow one: Keras' default is `0.01`, and
         there the loss still ends at {several(default, 2)}.
-        """,
-        learns(adam.where(rate=0.001)).all(),
-        default.min() > 5 * best.max(),
-    )
+        """
+    return sentence, learns(adam.where(rate=0.001)).all(), default.min() > 5 * best.max()
 
 
 @claim(five)
 def the_curve_oscillates_before_the_cliff(five):
     larger, smaller = (five.where(rate=rate) for rate in (0.01, 0.001))
     rising = (rises(larger) > 0).sum()
-    return (
-        f"""
+    sentence = f"""
         - *Raise it until the curve oscillates.* The sign comes before the cliff, but not in every
         run. With Adam at `0.01` all seeds still learn, and the validation loss rises from one epoch
         to the next in {rising} of {len(larger)} of them (in none at `0.001`). One quiet run is no
         proof that there is room left.
-        """,
+        """
+    return (
+        sentence,
         learns(larger).all(),
         rising > 0,
         rising < len(larger),

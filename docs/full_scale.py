@@ -21,7 +21,7 @@ from lrguide.guide.experiments import sweep, train
 from lrguide.guide.measures import several, verdict
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
-from lrguide.guide.settings import BUDGETS
+from lrguide.guide.settings import BUDGETS, crossed
 from lrguide.guide.tuning import range_test, tuned, tuned_nearby
 
 COLOUR_OF = {"Adam": plots.COLOURS[0], "SGD momentum": plots.COLOURS[1]}
@@ -179,13 +179,14 @@ FREE = dict(optimizer="ScheduleFreeAdamW", averaged=True)
 
 @claim(full)
 def given_time_decay_helps(runs):
-    return (
-        f"""
+    sentence = f"""
         **Given time, decay helps.** On the validation images linear, step and cosine decay end
         below the tuned constant rate in every seed, by {gain(runs, *adam("linear"))},
         {gain(runs, *adam("step"))} and {gain(runs, *adam("cosine"))}: about a tenth of its loss,
         {ends_at(runs, CONSTANT)}. Time and exponential decay, which fall fast at first, are ties.
-        """,
+        """
+    return (
+        sentence,
         with_verdict(runs, "lower", adam(*DECAYS)) == adam("linear", "step", "cosine"),
         all((difference(runs, c) < 0).all() for c in adam("linear", "step", "cosine")),
         with_verdict(runs, "tie", adam(*DECAYS)) == adam("time", "exponential"),
@@ -195,12 +196,13 @@ def given_time_decay_helps(runs):
 
 @claim(full)
 def so_does_an_average_of_the(runs):
-    return (
-        f"""
+    sentence = f"""
         **So does an average of the weights, without any schedule.** At the same constant rate,
         `{rate_of(runs, AVERAGE):g}`, the moving average (Keras' `ema_momentum` of `0.99`) ends
         lower in every seed, by {gain(runs, AVERAGE)}.
-        """,
+        """
+    return (
+        sentence,
         verdict(difference(runs, AVERAGE)) == "lower",
         (difference(runs, AVERAGE) < 0).all(),
         rate_of(runs, AVERAGE) == rate_of(runs, CONSTANT),
@@ -209,12 +211,13 @@ def so_does_an_average_of_the(runs):
 
 @claim(full)
 def on_the_test_images_all_that(runs):
-    return (
-        f"""
+    sentence = f"""
         On the test images all {len(LOWER)} that end lower on the validation images are ties with
         the constant rate: linear decay ends at {several(test_losses(runs, *adam("linear")), 4)},
         the constant rate at {several(test_losses(runs, CONSTANT), 4)}, and its seeds lie far apart.
-        """,
+        """
+    return (
+        sentence,
         with_verdict(runs, "lower", CONTENDERS) == LOWER,
         all(0.08 < share(runs, c) < 0.15 for c in LOWER),
         with_verdict(runs, "tie", LOWER, "test_loss") == LOWER,
@@ -224,23 +227,22 @@ def on_the_test_images_all_that(runs):
 
 @claim(full)
 def two_are_higher_by_the_verdict(runs):
-    return (
-        """
+    sentence = """
         Two are higher by the verdict, warmup with linear decay and 1cycle: [that is their
         rate](#what-one-seed-chose).
-        """,
-        with_verdict(runs, "higher", CONTENDERS) == adam("warmup linear", "1cycle"),
-    )
+        """
+    return sentence, with_verdict(runs, "higher", CONTENDERS) == adam("warmup linear", "1cycle")
 
 
 @claim(full)
 def mind_what_tie_is_schedulefreeadamw_ends(runs):
-    return (
-        """
+    sentence = """
         Mind what a tie is: ScheduleFreeAdamW ends far higher in every seed, and its seeds lie so
         far apart that the verdict cannot tell. And what a verdict is: if nothing differed, about
         one in twenty would still say so, and all of them compare with the same five trainings.
-        """,
+        """
+    return (
+        sentence,
         verdict(difference(runs, FREE)) == "tie",
         (difference(runs, FREE) > 0.1).all(),
         np.ptp(chosen(runs, FREE).final()) > 0.5,
@@ -262,8 +264,7 @@ def ahead(runs, other):
 
 @claim(full)
 def it_does_nearly_as_well_without(runs):
-    return (
-        f"""
+    sentence = f"""
         **It does nearly as well without knowing the end.** From `{rate_of(runs, PLATEAU):g}` it
         ends at {ends_at(runs, PLATEAU)}: lower than the constant rate in every seed, by
         {several(ahead(runs, CONSTANT), 4)}, a tie with linear and with step decay, and behind the
@@ -271,7 +272,9 @@ def it_does_nearly_as_well_without(runs):
         by which it is then judged; on the test images it ties with the cosine. (Its seeds were
         trained on a CPU, those of the others on a GPU. After so many steps such a pair shares its
         start and little else, so do not build on differences as small as that to the cosine.)
-        """,
+        """
+    return (
+        sentence,
         verdict(ahead(runs, CONSTANT)) == "higher",
         (ahead(runs, CONSTANT) > 0).all(),
         all(verdict(ahead(runs, c)) == "tie" for c in adam("linear", "step")),
@@ -347,14 +350,15 @@ def higher_sgd(runs, budget):
 
 @claim(lengths)
 def what_helps_depends_on_the_training(runs):
-    return (
-        f"""
+    sentence = f"""
         **What helps depends on the training.** After 60 steps none of them ends lower than the
         tuned constant rate with Adam, and all five decays end higher. After 300 steps
         {lower_at(runs, "SHORT")} contenders end lower, after 288 of larger batches
         {lower_at(runs, "MIDDLE")}, and after 4,800 {lower_at(runs, "FULL")}. Time and exponential
         decay end higher after 288 steps, too, and are ties after 4,800.
-        """,
+        """
+    return (
+        sentence,
         lower_at(runs, "FEW_STEPS") == 0,
         with_verdict(runs.where(budget="FEW_STEPS"), "higher", adam(*DECAYS)) == adam(*DECAYS),
         with_verdict(runs.where(budget="MIDDLE"), "higher", adam(*DECAYS))
@@ -368,14 +372,15 @@ def what_helps_depends_on_the_training(runs):
 
 @claim(lengths)
 def sgd_catches_up(runs):
-    return (
-        f"""
+    sentence = f"""
         **SGD catches up.** After 60 steps all {len(SGDS)} contenders with SGD end above the tuned
         constant rate with Adam in every seed, and after 288 steps of as many images
         {higher_sgd(runs, "MIDDLE")} are still higher by the verdict; after 300 steps of small
         batches and after 4,800 all tie with it, linear decay with momentum at
         {ends_at(runs.where(budget="FULL"), MOMENTUM_LINEAR)} in the long training.
-        """,
+        """
+    return (
+        sentence,
         with_verdict(runs.where(budget="FEW_STEPS"), "higher", SGDS) == SGDS,
         all((difference(runs.where(budget="FEW_STEPS"), c) > 0).all() for c in SGDS),
         all(with_verdict(runs.where(budget=b), "tie", SGDS) == SGDS for b in ("SHORT", "FULL")),
@@ -448,8 +453,7 @@ WITH_ADAM = [c for c in CONTENDERS if c["optimizer"] == "Adam"]
 
 @claim(Runs(pilots + trials))
 def with_adam_the_rate_of_short(runs):
-    return (
-        f"""
+    sentence = f"""
         **With Adam the rate of a short training is too high for a long one.** A constant rate is
         best at `{at(runs, "MIDDLE", CONSTANT):g}` in the short one, with `0.01` hardly worse, and
         at `{at(runs, "FULL", CONSTANT):g}` in the long one; with linear, step and cosine decay it
@@ -457,7 +461,9 @@ def with_adam_the_rate_of_short(runs):
         For {len(with_ratio(runs, WITH_ADAM, below=0.11))} of {len(WITH_ADAM)} contenders with Adam
         the search ended at a tenth or less of the short trainings' rate, for
         {len(with_ratio(runs, SGDS, above=0.99, below=1.01))} of {len(SGDS)} with SGD at the same.
-        """,
+        """
+    return (
+        sentence,
         with_ratio(runs, WITH_ADAM, below=0.11)
         == [
             c for c in WITH_ADAM if c not in adam("time", "exponential", "warmup linear", "1cycle")
@@ -476,13 +482,14 @@ def ends(runs, rate):
 
 @claim(constants)
 def the_mistake_costs_more_than_any(runs):
-    return (
-        f"""
+    sentence = f"""
         **The mistake costs more than any schedule gains.** With the rate of the short training,
         `0.003`, the long one ends at {several(ends(runs, 0.003).final(), 4)}, higher in every seed
         than with `0.0003`. At `0.03` {(ends(runs, 0.03).final() > 2).sum()} of 5 seeds learns
         nothing in all 25 epochs.
-        """,
+        """
+    return (
+        sentence,
         (ends(runs, 0.003).minus(ends(runs, 3e-4)) > 0).all(),
         ends(runs, 0.003).minus(ends(runs, 3e-4)).mean()
         > max(-difference(full, contender).mean() for contender in CONTENDERS),
@@ -495,18 +502,7 @@ def the_mistake_costs_more_than_any(runs):
 # And a rate that is too low? Keras' default for SGD, five seeds:
 
 # %%
-default = measured(
-    train,
-    [
-        dict(
-            optimizer="SGD",
-            rate=0.01,
-            seed=seed,
-            budget="FULL",
-        )
-        for seed in range(5)
-    ],
-)
+default = measured(train, crossed(optimizer="SGD", rate=0.01, seed=range(5), budget="FULL"))
 
 # %% tags=["hide-input"]
 SGD = dict(optimizer="SGD", schedule="constant")
@@ -518,14 +514,12 @@ def tuned_sgd(runs):
 
 @claim(Runs([*default, *chosen(full, SGD)]))
 def epochs_do_not_make_up_for(runs):
-    return (
-        f"""
+    sentence = f"""
         **25 epochs do not make up for it**: SGD at `0.01` ends at
         {several(runs.where(rate=0.01).final(), 4)}, at its tuned rate,
         `{tuned_sgd(runs)[0].settings["rate"]:g}`, at {several(tuned_sgd(runs).final(), 4)}.
-        """,
-        runs.where(rate=0.01).final().min() > 2.5 * tuned_sgd(runs).final().max(),
-    )
+        """
+    return sentence, runs.where(rate=0.01).final().min() > 2.5 * tuned_sgd(runs).final().max()
 
 
 # %% [markdown]
@@ -583,12 +577,13 @@ table(
 
 @claim(tried)
 def for_the_other_the_search_had(runs):
-    return (
-        f"""
+    sentence = f"""
         For the other {len(CONTENDERS) - 1 - len(misled(runs))} the search had found the best of all
         these rates. For these three it stopped short: the same seed does better at `0.001`, which
         the walk never reached. Five others, at the rates in question:
-        """,
+        """
+    return (
+        sentence,
         misled(runs) == MISLED,
         {best_now(runs, c) for c in MISLED} == {0.001},
         not any(0.001 in chosen(trials, c).by("rate") for c in MISLED),
@@ -654,13 +649,14 @@ TIME, RISE, CYCLE = MISLED
 
 @claim(again)
 def the_seed_that_searched_was_lucky(runs):
-    return (
-        f"""
+    sentence = f"""
         **The seed that searched was lucky at `0.03`.** With warmup and linear decay and with 1cycle
         its loss there, {searching(RISE, 0.03):.4f} and {searching(CYCLE, 0.03):.4f}, lies below
         that of all five others, for which `0.01` and `0.03` are ties and each seed ends higher at
         either than at `0.001`. With time decay `0.001` and `0.01` are a tie.
-        """,
+        """
+    return (
+        sentence,
         all(searching(c, 0.03) < anew(runs, c, 0.03).final().min() for c in (RISE, CYCLE)),
         all(
             verdict(anew(runs, c, 0.03).minus(anew(runs, c, 0.01))) == "tie" for c in (RISE, CYCLE)
@@ -676,13 +672,14 @@ def the_seed_that_searched_was_lucky(runs):
 
 @claim(again)
 def so_it_was_the_rate(runs):
-    return (
-        f"""
+    sentence = f"""
         **So it was the rate.** At `0.001` all three end below the constant rate in every seed:
         1cycle is lower by the verdict, by {several(lowered(runs, CYCLE, CONSTANT), 4)}, and a tie
         with the cosine; the other two are ties with the constant rate, warmup with linear decay
         also with linear decay alone. The tables above stand as they were planned.
-        """,
+        """
+    return (
+        sentence,
         all((lowered(runs, c, CONSTANT) > 0).all() for c in MISLED),
         [verdict(lowered(runs, c, CONSTANT)) for c in MISLED] == ["tie", "tie", "higher"],
         verdict(lowered(runs, RISE, *adam("linear"))) == "tie",
@@ -711,15 +708,16 @@ SHORTER = ("FEW_STEPS", "SHORT", "MIDDLE")
 
 @claim(lengths)
 def for_long_training_the_order_in(runs):
-    return (
-        f"""
+    sentence = f"""
         **For a long training the order in a short one is a hint at best.** Ranked by loss, the
         contenders after 300 and after 288 steps go together (Spearman's correlation
         {alike(runs, "SHORT", "MIDDLE"):.2f}). With those after 4,800 as planned the ranks after 60,
         300 and 288 steps have {", ".join(f"{alike(runs, b):.2f}" for b in SHORTER)}; with the
         three at `0.001`, {", ".join(f"{alike(runs, b, renewed=again):.2f}" for b in SHORTER)}. Of
         so few contenders even `0.4` may be chance.
-        """,
+        """
+    return (
+        sentence,
         alike(runs, "SHORT", "MIDDLE") > 0.7,
         all(abs(alike(runs, b)) < 0.25 for b in SHORTER),
         abs(alike(runs, "FEW_STEPS", renewed=again)) < 0.25,
@@ -743,32 +741,18 @@ def bounds(runs):
 
 
 # %%
-sweeps = measured(
-    sweep,
-    [
-        dict(
-            optimizer="Adam",
-            seed=seed,
-            steps=100,
-            budget="FULL",
-        )
-        for seed in range(5)
-    ],
-)
+sweeps = measured(sweep, crossed(optimizer="Adam", seed=range(5), steps=100, budget="FULL"))
 low, high = bounds(sweeps)
 cycles = measured(
     train,
-    [
-        dict(
-            optimizer="Adam",
-            schedule="triangular",
-            low=low,
-            rate=high,
-            seed=seed,
-            budget="FULL",
-        )
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer="Adam",
+        schedule="triangular",
+        low=low,
+        rate=high,
+        seed=range(5),
+        budget="FULL",
+    ),
 )
 
 # %% tags=["hide-input"]
@@ -778,26 +762,24 @@ CYCLES = adam("triangular", "triangular2", "exp_range")
 @claim(sweeps)
 def the_sweeps_suggest_bounds(runs):
     listed = "The sweeps suggest `{:g}` and `{:g}`.".format(*bounds(runs))
-    return (
-        f"""
+    sentence = f"""
         {listed}
-        """,
-        0.0002 < bounds(runs)[0] < 0.0003,
-        0.012 < bounds(runs)[1] < 0.014,
-    )
+        """
+    return sentence, 0.0002 < bounds(runs)[0] < 0.0003, 0.012 < bounds(runs)[1] < 0.014
 
 
 @claim(Runs([*cycles, *full]))
 def in_so_long_training_the_upper(runs):
-    return (
-        f"""
+    sentence = f"""
         **In so long a training the upper bound is too high.** Cycles between the two end at
         {several(runs.where(low=low).final(), 4)}, above the tuned constant rate in every seed, by
         {several(runs.where(low=low).minus(chosen(runs, CONSTANT)), 4)}. The three tuned cyclical
         rates of the table, between `{low:g}` and `{rate_of(runs.where(low=0.0), CYCLES[0]):g}`, are
         ties with it, lower in four or five seeds of five. A sweep is a short training, too, and
         knows nothing of the long one.
-        """,
+        """
+    return (
+        sentence,
         (runs.where(low=low).minus(chosen(runs, CONSTANT)) > 0).all(),
         with_verdict(runs.where(low=0.0), "tie", CYCLES) == CYCLES,
         all((difference(runs.where(low=0.0), c) < 0).sum() >= 4 for c in CYCLES),

@@ -16,6 +16,7 @@ from lrguide.guide.experiments import train
 from lrguide.guide.measures import CHANCE, valleys
 from lrguide.guide.records import measured
 from lrguide.guide.report import claim, figure
+from lrguide.guide.settings import crossed
 
 
 def losses_by_rate(runs):
@@ -36,12 +37,12 @@ def valleys_in_words(runs):
 # %% tags=["output-first"]
 sweep = measured(
     train,
-    [
-        dict(optimizer=optimizer, rate=rate, seed=seed, budget="SMALL")
-        for optimizer in ("Adam", "SGD")
-        for rate in WIDE
-        for seed in range(3)
-    ],
+    crossed(
+        optimizer=("Adam", "SGD"),
+        rate=WIDE,
+        seed=range(3),
+        budget="SMALL",
+    ),
 )
 figure(sweep, losses_by_rate, alt=valleys_in_words)
 
@@ -56,15 +57,12 @@ figure(sweep, losses_by_rate, alt=valleys_in_words)
 @claim(sweep)
 def each_optimizer_has_its_rate(sweep):
     adam, sgd = best_rate(sweep, "Adam"), best_rate(sweep, "SGD")
-    return (
-        f"""
+    sentence = f"""
         **A good learning rate belongs to its optimizer.** Of these rates `{adam:g}` is best with
         Adam and `{sgd:g}` with plain SGD, {sgd / adam:.0f} times as large.
         [Fixed learning rates](fixed_rates.py) looks closer.
-        """,
-        sgd > 50 * adam,
-        sgd < 200 * adam,
-    )
+        """
+    return sentence, sgd > 50 * adam, sgd < 200 * adam
 
 
 # %% [markdown]

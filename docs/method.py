@@ -20,7 +20,7 @@ from lrguide.guide.experiments import train
 from lrguide.guide.measures import chosen, difference, several
 from lrguide.guide.records import RECORDS, Runs, measured
 from lrguide.guide.report import claim, figure, table
-from lrguide.guide.settings import BUDGETS
+from lrguide.guide.settings import BUDGETS, crossed
 from lrguide.guide.tuning import tuned
 
 
@@ -75,8 +75,7 @@ def unpaired(runs, name):
 @claim(few)
 def an_unlucky_seed_is_unlucky_with_most_schedules(few):
     gains = {name: unpaired(few, name) / paired(few, name) for name in (*DECAYS, "warmup linear")}
-    return (
-        f"""
+    sentence = f"""
         **An unlucky seed is unlucky with most schedules, so compare seed by seed.** Contenders that
         share a seed share the initial weights, the dropout and the order of the images. The
         difference between linear decay and a constant rate varies over the seeds by
@@ -84,7 +83,9 @@ def an_unlucky_seed_is_unlucky_with_most_schedules(few):
         {unpaired(few, "linear"):.3f} had each its own seeds. Where the early steps differ, as with a
         warmup, pairing buys nothing: {paired(few, "warmup linear"):.3f} against
         {unpaired(few, "warmup linear"):.3f}.
-        """,
+        """
+    return (
+        sentence,
         min(gains[name] for name in DECAYS) > 1,
         gains["warmup linear"] > 0.9,
         gains["warmup linear"] < 1.1,
@@ -136,16 +137,12 @@ table(
 # %% tags=["output-first"]
 sizes = measured(
     train,
-    [
-        dict(
-            optimizer="Adam",
-            rate=0.001,
-            seed=seed,
-            budget=budget,
-        )
-        for budget in ("SMALL", "FULL")
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer="Adam",
+        rate=0.001,
+        budget=("SMALL", "FULL"),
+        seed=range(5),
+    ),
 )
 
 
@@ -153,15 +150,12 @@ sizes = measured(
 @claim(sizes)
 def more_training_does_not_make_the_seed_irrelevant(sizes):
     small, full = (sizes.where(budget=budget).final() for budget in ("SMALL", "FULL"))
-    return (
-        f"""
+    sentence = f"""
         **More training does not make the seed irrelevant.** Adam at `0.001` ends at
         {several(small)} at `SMALL` and at {several(full)} at `FULL`: lower, and five seeds still
         differ by more than a tenth of their mean. One run, as the article shows, is one draw.
-        """,
-        full.max() < small.min(),
-        np.ptp(full) > 0.1 * full.mean(),
-    )
+        """
+    return sentence, full.max() < small.min(), np.ptp(full) > 0.1 * full.mean()
 
 
 # %% [markdown]

@@ -144,15 +144,16 @@ table(grid, ranges, caption="Rates after 60 steps, three seeds a rate")
 
 @claim(grid)
 def after_steps_adam_range_is_no(runs):
-    return (
-        f"""
+    sentence = f"""
         **After 60 steps Adam's range is no wider than that of SGD; it lies elsewhere.** Two rates
         of the grid are usable with Adam, {span(rates_of(runs, "Adam"))}, two with plain SGD,
         {span(rates_of(runs, "SGD"))}. AdamW and AdaMax share Adam's, SGD with momentum and Adadelta
         have one more each. The narrowest belongs to the one that promises to need no schedule:
         ScheduleFreeAdamW, with `{rates_of(runs, "ScheduleFreeAdamW")[0]:g}` alone; [Keras' version
         of it has a fault](#what-has-come-since).
-        """,
+        """
+    return (
+        sentence,
         [len(rates_of(runs, name)) for name in DEFAULTS] == [2, 3, 2, 2, 2, 3, 1],
         rates_of(runs, "Adam") == rates_of(runs, "AdamW") == rates_of(runs, "Adamax"),
         rates_of(runs, "Adam")[-1] <= rates_of(runs, "SGD")[0] / 10,
@@ -161,12 +162,13 @@ def after_steps_adam_range_is_no(runs):
 
 @claim(grid)
 def keras_default_is_below_the_range(runs):
-    return (
-        f"""
+    sentence = f"""
         **Keras' default is below the range for {len(DEFAULTS) - 1} of {len(DEFAULTS)}**, and at its
         edge for SGD with momentum. They are cautious where 60 steps are all there is; with
         thousands, [Adam's does better than `0.01`](fixed_rates.py#the-articles-own-scale).
-        """,
+        """
+    return (
+        sentence,
         [n for n in DEFAULTS if place(rates_of(runs, n), DEFAULTS[n]) == "inside"]
         == ["SGD momentum"],
         all(place(rates_of(runs, n), DEFAULTS[n]) != "above" for n in DEFAULTS),
@@ -233,13 +235,14 @@ def behind_adam(runs, name):
 
 @claim(near)
 def what_adam_buys_here_is_not(runs):
-    return (
-        f"""
+    sentence = f"""
         **What Adam buys here is not a wider choice but a faster start.** At its best rate SGD ends
         {several(behind_adam(runs, "SGD"))} higher, SGD with momentum
         {several(behind_adam(runs, "SGD momentum"))}. AdamW is a
         {verdict(behind_adam(runs, "AdamW"))}: in so few steps its weight decay hardly acts.
-        """,
+        """
+    return (
+        sentence,
         all(
             verdict(behind_adam(runs, name)) == "higher"
             for name in ("SGD", "SGD momentum", "ScheduleFreeAdamW")
@@ -266,15 +269,16 @@ adadelta = measured(
 # %% tags=["hide-input"]
 @claim(adadelta)
 def it_does_need_one(runs):
-    return (
-        f"""
+    sentence = f"""
         **It does need one.** At the default {int((~learns(runs.where(rate=0.001))).sum())} of 5
         seeds learn nothing, and the loss stays at {several(runs.where(rate=0.001).final(), 2)}. At
         the paper's rate it ends at {several(runs.where(rate=1.0).final())}, at ten times that rate
         at {several(runs.where(rate=10.0).final())}, lower in every seed. But it bears no rate you
         like: at `30` it ends at {several(runs.where(rate=30.0).final())}, and at `100`
         {int((~learns(runs.where(rate=100.0))).sum())} of 5 learn nothing.
-        """,
+        """
+    return (
+        sentence,
         not learns(runs.where(rate=0.001)).any(),
         learns(runs.where(rate=1.0)).all(),
         (runs.where(rate=10.0).minus(runs.where(rate=1.0)) < 0).all(),
@@ -347,14 +351,15 @@ table(
 
 @claim(moves)
 def adam_moves_hardly_know_how_large(runs):
-    return (
-        f"""
+    sentence = f"""
         **Adam's moves hardly know how large the gradient is.** Make it 10,000 times as large, and
         the mean move over 50 steps grows from {several(average(runs, "Adam", 0.01), 2)} of the rate
         to {several(average(runs, "Adam", 100.0), 2)}. That of SGD grows 10,000 times in the first
         step, and at a hundredfold gradient its loss then blows up. With Adam the rate is a length:
         no weight ever moved by more than {largest(runs, "Adam").max():.1f} rates in a step.
-        """,
+        """
+    return (
+        sentence,
         average(runs, "Adam", 100.0).mean() < 1.3 * average(runs, "Adam", 0.01).mean(),
         average(runs, "Adam", 100.0).min() > average(runs, "Adam", 0.01).mean(),
         np.allclose(first(runs, "SGD", 100.0) / first(runs, "SGD", 0.01), 1e4, rtol=0.01),
@@ -364,14 +369,15 @@ def adam_moves_hardly_know_how_large(runs):
 
 @claim(moves)
 def two_things_bend_that_rule_tiny(runs):
-    return (
-        f"""
+    sentence = f"""
         Two things bend that rule. A tiny gradient no longer drowns the `1e-7` that Adam adds to its
         divisor: in the first step the mean move is {first(runs, "Adam", 0.01).mean():.2f} of the
         rate with a hundredth of the gradient, {first(runs, "Adam", 1.0).mean():.2f} with all of it.
         And gradients that change their sign cancel in Adam's momentum, so the moves shrink as
         training settles.
-        """,
+        """
+    return (
+        sentence,
         first(runs, "Adam", 0.01).max() < 0.6 * first(runs, "Adam", 1.0).min(),
         (average(runs, "Adam", 1.0) < 0.4 * first(runs, "Adam", 1.0)).all(),
     )
@@ -456,13 +462,14 @@ table(
 
 @claim(Runs(of(finals, "Adam") + of(finals, "SGD") + of(finals, "SGD momentum")))
 def with_steps_tuned_sgd_keeps_up(runs):
-    return (
-        f"""
+    sentence = f"""
         **With 300 steps tuned SGD keeps up with tuned Adam.** Plain or with momentum it is a
         {verdict(difference(runs, "SGD"))}, on validation and on test images. Adam's lead at 60
         steps was a lead in time. (Its own seeds lie far apart, {several(of(runs, "Adam").final())},
         so a small difference would not show.)
-        """,
+        """
+    return (
+        sentence,
         all(
             verdict(difference(runs, name, what=what)) == "tie"
             for name in ("SGD", "SGD momentum")
@@ -510,15 +517,16 @@ def acted(runs):
 
 @claim(finals)
 def averaged_weights_and_warmup_stable_decay(runs):
-    return (
-        f"""
+    sentence = f"""
         Averaged weights and warmup-stable-decay end lower than tuned Adam in every seed. The test
         still says tie, because they gain most where Adam did worst; what they seem to remove is bad
         luck: {several(of(runs, "averaged weights").final())} and
         {several(of(runs, "warmup, stable, decay").final())} against
         {several(of(runs, "Adam").final())}. On the test images the second of them is
         {verdict(difference(runs, SINCE[-1], what="test_loss"))}.
-        """,
+        """
+    return (
+        sentence,
         all(
             verdict(difference(runs, name)) == "tie"
             and (difference(runs, name) < 0).all()
@@ -534,11 +542,12 @@ def averaged_weights_and_warmup_stable_decay(runs):
 
 @claim(finals)
 def the_plateau_lowered_the_rate_in(runs):
-    return (
-        f"""
+    sentence = f"""
         The plateau lowered the rate in {acted(runs)} of 5 seeds: five epochs are too short for a
         rule that first has to see an epoch go wrong.
-        """,
+        """
+    return (
+        sentence,
         acted(runs) == 2,
         verdict(difference(runs, "plateau")) == "tie",
         (difference(runs, "plateau") == 0).sum() == 3,
@@ -547,14 +556,15 @@ def the_plateau_lowered_the_rate_in(runs):
 
 @claim(finals)
 def do_not_use_schedulefreeadamw_of_keras(runs):
-    return (
-        f"""
+    sentence = f"""
         **Do not use `ScheduleFreeAdamW` of Keras `3.15` on TensorFlow.** It ends at
         {several(of(runs, "schedule-free").final(), 2)}. Testing `y` would not save it: the training
         loss, which is taken there, ends at {several(of(runs, "schedule-free").final("loss"), 2)},
         with Adam at {several(of(runs, "Adam").final("loss"), 2)}. This is a verdict on that code,
         not on the method.
-        """,
+        """
+    return (
+        sentence,
         of(runs, "schedule-free").final().min() > 2 * of(runs, "Adam").final().max(),
         of(runs, "schedule-free").final("loss").min() > 1.2 * of(runs, "Adam").final("loss").max(),
     )
@@ -590,13 +600,14 @@ def highest(runs, name):
 
 @claim(trials)
 def no_but_warmup_makes_it_safer(runs):
-    return (
-        f"""
+    sentence = f"""
         **No, but a warmup makes it safer.** Averaging and the plateau learn up to
         `{highest(runs, "plateau"):g}`, as Adam alone does; with warmup-stable-decay every seed
         learns up to `{highest(runs, "warmup, stable, decay"):g}`. It is the warmup that does it,
         [as with decay](decay.py).
-        """,
+        """
+    return (
+        sentence,
         highest(runs, "Adam") == highest(runs, "averaged weights") == highest(runs, "plateau"),
         highest(runs, "warmup, stable, decay") == 10 * highest(runs, "Adam"),
         of(runs, "averaged weights").best() != of(runs, "Adam").best(),
@@ -605,14 +616,15 @@ def no_but_warmup_makes_it_safer(runs):
 
 @claim(trials)
 def and_here_with_steps_adam_does(runs):
-    return (
-        f"""
+    sentence = f"""
         And here, with 300 steps, Adam does forgive more than SGD: usable are
         {span(usable(of(runs, "Adam")))} against {span(usable(of(runs, "SGD")))}, and
         {span(usable(of(runs, "SGD momentum")))} with momentum. The room it gains is below its best
         rate, where a longer training has time to catch up. Two seeds a rate and one threshold make
         this no more than a sign.
-        """,
+        """
+    return (
+        sentence,
         len(usable(of(runs, "SGD")))
         < len(usable(of(runs, "SGD momentum")))
         < len(usable(of(runs, "Adam"))),

@@ -19,6 +19,7 @@ from lrguide import plots
 from lrguide.guide.experiments import sweep, train
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
+from lrguide.guide.settings import crossed
 from lrguide.guide.tuning import range_test
 from lrguide.range_test import RangeTestResult
 
@@ -88,26 +89,8 @@ def sweep_in_words(runs):
 # %% tags=["output-first"]
 FINE = [1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.005, 0.01, 0.02]
 FINE += [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
-adam = measured(
-    sweep,
-    [
-        dict(
-            optimizer="Adam",
-            seed=seed,
-            budget="SHORT",
-            steps=100,
-        )
-        for seed in range(5)
-    ],
-)
-trained = measured(
-    train,
-    [
-        dict(optimizer="Adam", rate=rate, seed=seed, budget="SHORT")
-        for rate in FINE
-        for seed in range(5)
-    ],
-)
+adam = measured(sweep, crossed(optimizer="Adam", seed=range(5), budget="SHORT", steps=100))
+trained = measured(train, crossed(optimizer="Adam", rate=FINE, seed=range(5), budget="SHORT"))
 figure(Runs(adam + trained), sweep_above_trainings, alt=sweep_in_words)
 
 # %% [markdown]
@@ -136,8 +119,7 @@ def failures(runs):
 
 @claim(trained)
 def where_the_loss_is_lowest_can(runs):
-    return (
-        f"""
+    sentence = f"""
         **Where the loss is lowest can be far too high.** The article takes the range where the
         curve is lowest. With Adam that is at {LOWEST:.2g}, {LOWEST / runs.best():.1f} times the
         rate with the lowest mean of five trainings, `{runs.best():g}`; at
@@ -145,10 +127,8 @@ def where_the_loss_is_lowest_can(runs):
         of {len(beyond(runs))} seeds learn nothing. The curve lags: each batch's loss is the work of
         all the smaller rates before it, and it goes on falling for a while when the rate is already
         too large to begin a training with.
-        """,
-        runs.best() < LOWEST / 2,
-        failures(beyond(runs)) > 0,
-    )
+        """
+    return sentence, runs.best() < LOWEST / 2, failures(beyond(runs)) > 0
 
 
 # %% [markdown]
@@ -179,32 +159,16 @@ def where_the_loss_is_lowest_can(runs):
 # %%
 linear = measured(
     sweep,
-    [
-        dict(
-            optimizer=optimizer,
-            seed=seed,
-            budget="SHORT",
-            steps=100,
-            spacing="linear",
-            max_rate=highest,
-        )
-        for optimizer in ("Adam", "SGD momentum")
-        for highest in (0.1, 1.0)
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer=("Adam", "SGD momentum"),
+        max_rate=(0.1, 1.0),
+        budget="SHORT",
+        steps=100,
+        spacing="linear",
+        seed=range(5),
+    ),
 )
-sgd = measured(
-    sweep,
-    [
-        dict(
-            optimizer="SGD momentum",
-            seed=seed,
-            budget="SHORT",
-            steps=100,
-        )
-        for seed in range(5)
-    ],
-)
+sgd = measured(sweep, crossed(optimizer="SGD momentum", seed=range(5), budget="SHORT", steps=100))
 
 
 # %% tags=["hide-input"]
@@ -254,13 +218,14 @@ def told(runs, optimizer, kind):
 
 @claim(spacings)
 def linear_sweep_must_end_in_the(runs):
-    return (
-        f"""
+    sentence = f"""
         **A linear sweep must end in the right place.** To `1` is too far for Adam
         ({told(runs, "Adam", "linear to 1").reason}), to `0.1` too short for SGD with momentum
         ({told(runs, "SGD momentum", "linear to 0.1").reason}). The exponential sweep answers for
         both from one range.
-        """,
+        """
+    return (
+        sentence,
         all(told(runs, o, "exponential to 10").rate for o in ("Adam", "SGD momentum")),
         told(runs, "Adam", "linear to 1").rate is None,
         told(runs, "SGD momentum", "linear to 0.1").rate is None,
@@ -323,15 +288,16 @@ table(
 
 @claim(shorter_and_longer)
 def longer_sweep_suggests_smaller_rate(runs):
-    return (
-        f"""
+    sentence = f"""
         **A longer sweep suggests a smaller rate.** With Adam minimum/10 goes from
         {median_rate(runs, "Adam", "minimum/10", steps=100):.2g} at 100 steps to
         {median_rate(runs, "Adam", "minimum/10", steps=400):.2g} at 400; with SGD and momentum from
         {median_rate(runs, "SGD momentum", "minimum/10", steps=50):.2g} at 50 to
         {median_rate(runs, "SGD momentum", "minimum/10", steps=400):.2g} at 400, though 100 suggest
         less than 200. More steps at each rate get further before the rate is too large.
-        """,
+        """
+    return (
+        sentence,
         median_rate(runs, "Adam", "minimum/10", steps=100)
         > 3 * median_rate(runs, "Adam", "minimum/10", steps=400),
         median_rate(runs, "SGD momentum", "minimum/10", steps=50)
@@ -359,14 +325,15 @@ def over_batches(runs, optimizer):
 
 @claim(batches)
 def with_adam_minimum_grows_with_the(runs):
-    return (
-        f"""
+    sentence = f"""
         With Adam minimum/10 grows with the batch, from {over_batches(runs, "Adam")[0]:.2g} to
         {over_batches(runs, "Adam")[-1]:.2g}; with SGD and momentum it stays where it is, at
         {min(over_batches(runs, "SGD momentum")):.2g} to
         {max(over_batches(runs, "SGD momentum")):.2g}. Sweep with the batch size that you will train
         with.
-        """,
+        """
+    return (
+        sentence,
         over_batches(runs, "Adam") == sorted(over_batches(runs, "Adam")),
         1.3 * over_batches(runs, "Adam")[0] < over_batches(runs, "Adam")[-1],
         max(over_batches(runs, "SGD momentum")) < 1.3 * min(over_batches(runs, "SGD momentum")),
@@ -458,13 +425,14 @@ def lag(runs, optimizer, point=0):
 
 @claim(both)
 def smoothing_over_the_past_alone_moves(runs):
-    return (
-        f"""
+    sentence = f"""
         **Smoothing over the past alone moves the lowest point to the right**: by a factor of
         {lag(runs, "Adam"):.1f} with Adam and {lag(runs, "SGD momentum"):.1f} with SGD and momentum,
         with either average. The exponential one moves the steepest as well, by
         {lag(runs, "Adam", 1):.1f} and {lag(runs, "SGD momentum", 1):.1f}.
-        """,
+        """
+    return (
+        sentence,
         all(lag(runs, o) > 3 and lag(runs, o, 1) > 1.5 for o in ("Adam", "SGD momentum")),
         all(
             points(here, "running mean")[0] == points(here, "exponential")[0]
@@ -509,14 +477,15 @@ def told_by(runs, last):
 
 @claim(both)
 def but_the_test_can_be_fooled(runs):
-    return (
-        f"""
+    sentence = f"""
         A sweep that ends at `0.001` sees the loss fall and not where that ends: no answer. **But
         the test can be fooled**: ended at `0.01`,
         {sum(rate is not None for rate in told_by(runs, 0.01).by_seed)} of 5 seeds take a passing
         bump for the end and say {told_by(runs, 0.01).rate:.2g}, against
         {told_by(runs, 10).rate:.2g} from the whole sweep. Keep the range wide.
-        """,
+        """
+    return (
+        sentence,
         "still falls" in told_by(runs, 0.001).reason,
         (told_by(runs, 0.01).rate or np.inf) < (told_by(runs, 10).rate or 0) / 5,
     )

@@ -227,8 +227,7 @@ def within(runs, rule):
 
 @claim(everything)
 def lrguide_keeps_recommending_minimum_for_what(runs):
-    return (
-        f"""
+    sentence = f"""
         **lrguide keeps recommending minimum/10, for what it avoids**: its regret is smallest where
         it does worst, {np.nanmax(regrets(runs, "minimum/10")):.2f}, against
         {np.nanmax(regrets(runs, "lowest point")):.2f} for the lowest point itself,
@@ -237,7 +236,9 @@ def lrguide_keeps_recommending_minimum_for_what(runs):
         precision. Only on {within(runs, "minimum/10")} of {len(PROBLEMS)} problems is its regret
         smaller than what lies between seeds at the best rate anyway, and on the small network with
         BatchNorm no rule comes close with Adam.
-        """,
+        """
+    return (
+        sentence,
         all((too_low(runs, rule) > 1).all() for rule in ("minimum/10", "valley")),
         min(RULES, key=lambda rule: np.nanmax(regrets(runs, rule))) == "minimum/10",
         np.nanmedian(regrets(runs, "steepest")) < np.nanmedian(regrets(runs, "minimum/10")),
@@ -248,8 +249,7 @@ def lrguide_keeps_recommending_minimum_for_what(runs):
 
 @claim(everything)
 def it_errs_on_one_side(runs):
-    return (
-        f"""
+    sentence = f"""
         **It errs on one side**: the best rate lies above it each time, by a factor of
         {too_low(runs, "minimum/10").min():.1f} to {too_low(runs, "minimum/10").max():.0f}. At three
         times its rate, to the nearest of the grid, the regret is smaller on
@@ -257,7 +257,9 @@ def it_errs_on_one_side(runs):
         on which it has an answer, {np.median(thrice(runs)[:, 0]):.3f} instead of
         {np.median(thrice(runs)[:, 1]):.3f} at the median. That was looked at afterwards, so take it
         as a reason to try that rate as well, not as a better rule.
-        """,
+        """
+    return (
+        sentence,
         (too_low(runs, "minimum/10") > 1.5).all(),
         (thrice(runs)[:, 0] < thrice(runs)[:, 1]).sum() >= len(thrice(runs)) - 1,
         np.median(thrice(runs)[:, 0]) < np.median(thrice(runs)[:, 1]) / 2,
@@ -266,12 +268,13 @@ def it_errs_on_one_side(runs):
 
 @claim(everything)
 def the_lowest_point_is_right_more(runs):
-    return (
-        f"""
+    sentence = f"""
         The lowest point is right more often, on {within(runs, "lowest point")} of {len(PROBLEMS)}
         by that measure, and a disaster once: with Adam on the article's network it costs
         {regret(runs, PROBLEMS[0], "lowest point"):.2f}.
-        """,
+        """
+    return (
+        sentence,
         regret(runs, PROBLEMS[0], "lowest point") > 0.5,
         within(runs, "lowest point") > within(runs, "minimum/10"),
     )
@@ -285,13 +288,14 @@ def without_answer(runs, rule):
 
 @claim(sweeps)
 def the_missing_answers_minimum_has_none(runs):
-    return (
-        f"""
+    sentence = f"""
         The missing answers: minimum/10 has none on
         {" and ".join(without_answer(runs, "minimum/10"))}, and steepest none on
         {" and ".join(without_answer(runs, "steepest"))}, because their seeds lie more than ten
         times apart.
-        """,
+        """
+    return (
+        sentence,
         [*without_answer(runs, "minimum/10")] == ["BatchNorm, 50, Adam"],
         [*without_answer(runs, "steepest")] == ["article's, 50, Adam"],
         not without_answer(runs, "valley"),
@@ -407,15 +411,16 @@ def closest(runs, optimizer):
 
 @claim(both)
 def from_the_same_sweeps_the_rules(runs):
-    return (
-        f"""
+    sentence = f"""
         **From the same sweeps the rules' answers differ by a factor of {factor(runs, "Adam"):,.0f}
         with Adam and {factor(runs, "SGD momentum"):,.0f} with SGD and momentum.** The far ends are
         rules that look for the steepest slope over the rate itself, not over its logarithm: there
         noise at the smallest rates is divided by almost nothing. Closest to the best rate of the
         grid is {closest(runs, "Adam")} with Adam and {closest(runs, "SGD momentum")} with SGD and
         momentum; two cases make no rule.
-        """,
+        """
+    return (
+        sentence,
         all(factor(runs, o) > 100 for o in OPTIMIZERS),
         all_rules(runs, "Adam")["Lightning"] < BEST["Adam"] / 100,
         closest(runs, "Adam") != closest(runs, "SGD momentum"),

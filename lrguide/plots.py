@@ -179,8 +179,9 @@ def strips(differences: Mapping[str, ArrayLike], *, colours: Sequence[str], xlab
         >>> figure = plots.strips(seeds, colours=["C0", "C1"], xlabel="minus constant")
     """
     figure, axes = subplots(height=2.9)
-    for place, (label, colour) in enumerate(zip(reversed(differences), colours[::-1], strict=True)):
-        seeds = np.asarray(differences[label])
+    from_below = list(zip(differences.items(), colours, strict=True))[::-1]
+    for place, ((_, row), colour) in enumerate(from_below):
+        seeds = np.asarray(row)
         axes.plot(
             seeds,
             [place] * len(seeds),
@@ -200,7 +201,7 @@ def strips(differences: Mapping[str, ArrayLike], *, colours: Sequence[str], xlab
             label="mean",
         )
     axes.axvline(0, color="#000000", linewidth=1)
-    axes.set_yticks(range(len(differences)), reversed(differences))
+    axes.set_yticks(range(len(differences)), list(differences)[::-1])
     axes.set(xlabel=xlabel)
     return figure
 

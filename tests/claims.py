@@ -54,9 +54,7 @@ def executed(page: str) -> tuple[dict[str, Any], tuple[Claim, ...], tuple[str, .
     names: dict[str, Any] = {"__name__": "__main__"}
     with patch.dict(os.environ, LRGUIDE_MAX_SECONDS="0"):
         exec(compile(code, str(DOCS / page), "exec"), names)
-    untrue = tuple(map(str, report.untrue))
-    report.untrue.clear()
-    return names, tuple(report.claims), untrue
+    return names, tuple(report.claims), tuple(map(str, report.take_untrue()))
 
 
 @dataclass(frozen=True)

@@ -42,14 +42,16 @@ class Claim:
     def written(self) -> tuple[str, list[str]]:
         """The sentence with an ellipsis for each number, and the source of each check.
 
-        Both are empty where the function's last line does not return a text and its checks.
+        Both are empty where the function does not end with `return sentence, check, ...`.
         """
         code = self.told.__code__
         for node in ast.walk(ast.parse("".join(linecache.getlines(code.co_filename)))):
             match node:
                 case ast.FunctionDef(
-                    name=code.co_name, body=[*_, ast.Return(ast.Tuple([text, *checks]))]
+                    name=code.co_name, body=[*before, ast.Return(ast.Tuple([text, *checks]))]
                 ) if code.co_firstlineno in (node.lineno, *(d.lineno for d in node.decorator_list)):
+                    if isinstance(text, ast.Name) and isinstance(before[-1], ast.Assign):
+                        text = before[-1].value
                     parts = text.values if isinstance(text, ast.JoinedStr) else [text]
                     words = (p.value if isinstance(p, ast.Constant) else "…" for p in parts)
                     return " ".join("".join(map(str, words)).split()), [*map(ast.unparse, checks)]
@@ -72,9 +74,8 @@ class Untrue:
 # What this process has claimed: the tests spoil the runs and see that each check can fail.
 claims: list[Claim] = []
 
-# What a plain script has claimed that does not hold: whoever runs a page in a process of their own
-# takes these out and reports them, or they end the process with status 1.
-untrue: list[Untrue] = []
+# What a plain script has claimed that does not hold.
+_untrue: list[Untrue] = []
 
 # The text alternatives of the figures that this process has shown.
 figures: list[str] = []
@@ -100,7 +101,8 @@ def claim(*runs: Runs) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         >>> @claim(runs)
         ... def half(runs):
         ...     loss = runs.values("test_loss").mean()
-        ...     return f"The loss ends at {loss:.2f}.", loss < 1
+        ...     sentence = f"The loss ends at {loss:.2f}."
+        ...     return sentence, loss < 1
         The loss ends at 0.50.
     """
 
@@ -141,15 +143,22 @@ def _show(made: Claim, line: int, caption: str = "") -> None:
             else f"The runs do not bear out what this table is to show: {caption}"
         )
     if not _in_notebook():
-        untrue.append(Untrue(os.path.relpath(made.told.__code__.co_filename), line, failure))
+        _untrue.append(Untrue(os.path.relpath(made.told.__code__.co_filename), line, failure))
     warning = f'!!! warning "{title}"\n\n    {failure}{text}'
     _publish({"text/markdown": warning}, failure + text, everything, failed=failure, line=line)
 
 
+def take_untrue() -> list[Untrue]:
+    """The sentences of a plain script that do not hold: the caller has to report them."""
+    taken = _untrue.copy()
+    _untrue.clear()
+    return taken
+
+
 @atexit.register
 def _end() -> None:
-    """Tell a plain script's sentences that do not hold, all of them, and end with status 1."""
-    if untrue:
+    """Report what nobody has taken, all of it, and end the process with status 1."""
+    if untrue := take_untrue():
         sys.stdout.flush()
         print(*untrue, sep="\n", file=sys.stderr, flush=True)
         os._exit(1)  # what is raised here would not change the status
