@@ -37,9 +37,12 @@ def test_a_run_learns_that_names_more_than_a_fifth_rightly_at_the_end():
     assert measures.learns(RUNS).tolist() == [True] * 5 + [False] * 3
 
 
-def test_the_learning_limit_is_the_largest_rate_at_which_every_seed_learns():
+def test_the_learning_limit_is_the_rate_up_to_which_every_seed_learns():
     assert measures.learning(RUNS) == [0.01, 0.1]
     assert measures.learning_limit(RUNS) == 0.1
+    shares = {10.0: [0.9], 0.001: [0.1], 1.0: [0.1], 0.01: [0.9], 0.1: [0.9]}
+    gap = trained({rate: [0.5] for rate in shares}, shares)
+    assert (measures.learning(gap), measures.learning_limit(gap)) == ([10.0, 0.01, 0.1], 0.1)
     assert measures.learning_limit(RUNS.where(rate=10.0)) == 0
 
 

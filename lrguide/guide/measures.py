@@ -31,8 +31,17 @@ def learning(runs: Runs, setting: str = "rate") -> list[Any]:
 
 
 def learning_limit(runs: Runs) -> float:
-    """The largest rate at which every seed learns; 0 if there is none."""
-    return float(max(learning(runs), default=0))
+    """The rate up to which every seed learns: from the smallest at which all do to the first gap.
+
+    It is 0 if there is no rate at which all do.
+    """
+    limit, rates = 0.0, learning(runs)
+    for rate in sorted(runs.by("rate")):
+        if rate in rates:
+            limit = float(rate)
+        elif limit:
+            break
+    return limit
 
 
 def usable(runs: Runs) -> list[float]:
