@@ -15,49 +15,41 @@ import numpy as np
 
 from lrguide import plots
 from lrguide.checks import rates_at
-from lrguide.guide.contenders import SCHEDULES
+from lrguide.guide.contenders import CYCLES, RATES, SCHEDULES
 from lrguide.guide.experiments import sweep, train
-from lrguide.guide.measures import several, verdict
+from lrguide.guide.measures import (
+    beside_constant,
+    chosen,
+    difference,
+    early_stopping,
+    learning_limit,
+    several,
+    verdict,
+)
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
 from lrguide.guide.settings import BUDGETS, crossed
-from lrguide.guide.tuning import range_test, tuned
-
-CYCLES = ["triangular", "triangular2", "exp_range", "1cycle"]
-
-
-def minus(runs, name, other="constant"):
-    """The paired differences of a contender's final validation losses to those of another."""
-    return runs.where(schedule=name).minus(runs.where(schedule=other))
+from lrguide.guide.tuning import bounds, tuned
 
 
 def strips(runs):
     names = [name for name in runs.by("schedule") if name != "constant"]
-    picture, axes = plots.subplots(height=2.9)
-    for place, name in enumerate(reversed(names)):
-        seen, colour = minus(runs, name), plots.COLOURS[1 if name in CYCLES else 0]
-        dots = axes.plot(seen, [place] * len(seen), "o", label="each seed")
-        dots[0].set(color=colour, markersize=4, alpha=0.7)
-        bar = axes.plot(seen.mean(), place, "|", label="mean")
-        bar[0].set(color=colour, markersize=18, markeredgewidth=2)
-    axes.axvline(0, color="#000000", linewidth=1)
-    axes.set_yticks(range(len(names)), reversed(names))
-    axes.set(xlabel="validation loss minus that of the tuned constant rate")
-    return picture
+    return plots.strips(
+        {name: difference(runs, name) for name in names},
+        colours=[plots.COLOURS[1 if name in CYCLES else 0] for name in names],
+        xlabel="validation loss minus that of the tuned constant rate",
+    )
 
 
 def strips_in_words(runs):
     return (
         "Final validation loss minus that of a tuned constant rate, a dot a seed. Means: "
-        + "; ".join(f"{n} {minus(runs, n).mean():+.3f}" for n in runs.by("schedule"))
+        + "; ".join(f"{n} {difference(runs, n).mean():+.3f}" for n in runs.by("schedule"))
         + "."
     )
 
 
 # %% tags=["output-first"]
-RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
-
-
 def searched(optimizer, schedules, **more):
     """The trials of each contender, and five seeds at its tuned rate."""
     same = dict(optimizer=optimizer, budget="SHORT", **more)
@@ -128,82 +120,62 @@ figure(
 
 
 # %% tags=["hide-input"]
-def compared(runs):
-    """A row for each contender, and its paired difference to the tuned constant rate."""
-    return [
-        {
-            "schedule": name,
-            "tuned rate": f"`{group[0].settings['rate']:g}`",
-            "validation loss": several(group.final()),
-            "minus constant": "" if name == "constant" else several(minus(runs, name)),
-            "verdict": "" if name == "constant" else verdict(minus(runs, name)),
-        }
-        for name, group in runs.by("schedule").items()
-    ]
-
-
 def named(runs, what, other="constant"):
     """The cycles whose paired difference to another contender has this verdict."""
-    return [name for name in CYCLES if verdict(minus(runs, name, other)) == what]
+    return [name for name in CYCLES if verdict(difference(runs, name, other)) == what]
 
 
-table(adam, compared, caption="300 steps, Adam, each at its tuned rate")
+table(adam, beside_constant, caption="300 steps, Adam, each at its tuned rate")
 
 
 @claim(adam)
 def against_the_constant_rate_that_the(runs):
     sentence = f"""
         **Against the constant rate that the search found, cycling helps.**
-        {", ".join(named(runs, "lower"))} end lower, 1cycle by {several(-minus(runs, "1cycle"))}.
+        {", ".join(named(runs, "lower"))} end lower, 1cycle by {several(-difference(runs, "1cycle"))}.
         {named(runs, "tie")[0]} ends lower in every seed, too, but by amounts so different,
-        {several(-minus(runs, "triangular"))}, that five seeds make it a tie.
+        {several(-difference(runs, "triangular"))}, that five seeds make it a tie.
         """
     return (
         sentence,
         named(runs, "lower") == ["triangular2", "exp_range", "1cycle"],
         named(runs, "tie") == ["triangular"],
-        (minus(runs, "triangular") < 0).all(),
+        (difference(runs, "triangular") < 0).all(),
     )
 
 
 @claim(adam)
-def against_tuned_decay_with_warmup_it(runs):
+def not_against_a_tuned_decay_with_a_warmup(adam):
+    ties, higher = (named(adam, what, "warmup linear") for what in ("tie", "higher"))
     sentence = f"""
-        **Against a tuned decay with a warmup it does not.**
-        {", ".join(named(runs, "tie", "warmup linear"))} are ties with it, and
-        {named(runs, "higher", "warmup linear")[0]} ends higher, by
-        {several(minus(runs, "triangular", "warmup linear"))}: it alone goes back to its full height
-        in the second half of the run.
+        **Against a tuned decay with a warmup it does not.** {", ".join(ties)} are ties with it, and
+        {", ".join(higher)} ends higher, by
+        {several(difference(adam, "triangular", "warmup linear"))}: it alone goes back to its full
+        height in the second half of the run.
         """
-    return (
-        sentence,
-        named(runs, "lower", "warmup linear") == [],
-        named(runs, "higher", "warmup linear") == ["triangular"],
-        runs.where(schedule="triangular")[0].settings["rate"]
-        < runs.where(schedule="warmup linear")[0].settings["rate"],
-    )
+    return sentence, ties == ["triangular2", "exp_range", "1cycle"], higher == ["triangular"]
 
 
 # %% tags=["hide-input"]
 third = measured(train, crossed(optimizer="Adam", rate=0.003, seed=range(5), budget="SHORT"))
 
 
-def over_third(runs, name):
-    """The paired difference of a tuned contender to the constant rate of 0.003."""
-    rate = runs.where(schedule=name)[0].settings["rate"]
-    return runs.where(schedule=name, rate=rate).minus(runs.where(schedule="constant", rate=0.003))
-
-
-@claim(Runs(adam + third))
-def nor_against_luckier_constant_rate(runs):
+@claim(adam, third)
+def nor_against_a_luckier_constant_rate(adam, third):
+    over = {name: chosen(adam, name).minus(third) for name in CYCLES}
     sentence = f"""
         **Nor against a luckier constant rate.** The search's two seeds had chosen
-        `{adam.where(schedule="constant")[0].settings["rate"]:g}` for it; at `0.003` five seeds end
-        at {several(runs.where(schedule="constant", rate=0.003).final())}, and all four cycles are
-        ties with that, 1cycle by {several(over_third(runs, "1cycle"))}. What a cycle forgives is a
-        rate that is a little too high ([Decay](decay.py#does-decay-help) found the same of warmup).
+        `{chosen(adam, "constant")[0].settings["rate"]:g}` for it; at `0.003` five seeds end at
+        {several(third.final())}, and all four cycles are ties with that, 1cycle by
+        {several(over["1cycle"])}. What a cycle forgives is a rate that is a little too high
+        ([Decay](decay.py#does-decay-help) found the same of warmup).
         """
-    return sentence, all(verdict(over_third(runs, name)) == "tie" for name in CYCLES)
+    return (
+        sentence,
+        {verdict(differences) for differences in over.values()} == {"tie"},
+        difference(adam, "constant", "1cycle").min() > 0,
+        chosen(adam, "constant").minus(third).min() > 0,
+    )
 
 
 # %% [markdown]
@@ -226,7 +198,7 @@ _, sgd = searched(
 )
 table(
     sgd,
-    compared,
+    beside_constant,
     caption="300 steps, SGD with momentum, tuned rates",
 )
 
@@ -236,14 +208,14 @@ table(
 def with_sgd_neither_cycle_can_be(runs):
     sentence = f"""
         With SGD neither cycle can be told from the constant rate, nor from linear decay: against
-        the latter triangular ends {several(minus(runs, "triangular", "linear"))} higher, 1cycle
-        {several(minus(runs, "1cycle", "linear"))}. The constant rate itself varies most from seed
+        the latter triangular ends {several(difference(runs, "triangular", "linear"))} higher, 1cycle
+        {several(difference(runs, "1cycle", "linear"))}. The constant rate itself varies most from seed
         to seed: {several(runs.where(schedule="constant").final())}.
         """
     return (
         sentence,
         all(
-            verdict(minus(runs, name)) == verdict(minus(runs, name, "linear")) == "tie"
+            verdict(difference(runs, name)) == verdict(difference(runs, name, "linear")) == "tie"
             for name in ("triangular", "1cycle")
         ),
         max(runs.by("schedule").values(), key=lambda group: np.ptp(group.final()))
@@ -261,13 +233,6 @@ def with_sgd_neither_cycle_can_be(runs):
 # digits.
 
 
-# %% tags=["hide-input"]
-def bounds(runs):
-    """Lower and upper bound of a cycle as the range test suggests them, to two digits."""
-    found = range_test(runs).suggest()
-    return [float(f"{found[f'cyclical {which}'].rate:.2g}") for which in ("minimum", "maximum")]
-
-
 # %%
 sweeps = measured(
     sweep,
@@ -282,14 +247,10 @@ sweeps = measured(
 
 
 # %% tags=["hide-input"]
-def cycling(optimizer):
-    """The tuned triangular contender."""
-    return {"Adam": adam, "SGD momentum": sgd}[optimizer].where(schedule="triangular")
-
-
-def untuned(runs, optimizer):
-    """The paired differences of the bounds from the range test to the tuned ones."""
-    return runs.where(optimizer=optimizer).minus(cycling(optimizer))
+def untuned(bounded, tuned):
+    """The paired differences of the bounds from the range test to the tuned ones, by optimizer."""
+    cycles = tuned.where(schedule="triangular").by("optimizer")
+    return {name: group.minus(cycles[name]) for name, group in bounded.by("optimizer").items()}
 
 
 # %%
@@ -311,6 +272,10 @@ bounded = measured(
 )
 
 # %% tags=["hide-input"]
+tuned_rates = {
+    runs[0].settings["optimizer"]: runs.where(schedule="triangular")[0].settings["rate"]
+    for runs in (adam, sgd)
+}
 table(
     bounded,
     lambda runs: [
@@ -318,31 +283,32 @@ table(
             "optimizer": name,
             "from the range test": f"`{group[0].settings['low']:g}` to `{group[0].settings['rate']:g}`",
             "loss": several(group.final()),
-            "tuned bounds": f"`{rate / 4:g}` to `{rate:g}`",
-            "minus tuned": several(untuned(runs, name)),
-            "verdict": verdict(untuned(runs, name)),
+            "tuned bounds": f"`{tuned_rates[name] / 4:g}` to `{tuned_rates[name]:g}`",
+            "minus tuned": several(untuned(runs, Runs(adam + sgd))[name]),
+            "verdict": verdict(untuned(runs, Runs(adam + sgd))[name]),
         }
         for name, group in runs.by("optimizer").items()
-        for rate in [cycling(name)[0].settings["rate"]]
     ],
     caption="triangular, 300 steps: bounds from the range test, and tuned ones",
 )
 
 
-@claim(bounded)
-def bounds_from_five_sweeps_could_not(runs):
-    listed = " and ".join(
-        (
-            f"a factor of {group[0].settings['rate'] / group[0].settings['low']:.0f} apart with {name}"
-            for name, group in runs.by("optimizer").items()
-        )
+@claim(bounded, Runs(adam + sgd))
+def bounds_from_sweeps_tie_with_tuned_ones(bounded, tuned):
+    apart = " and ".join(
+        f"a factor of {group[0].settings['rate'] / group[0].settings['low']:.0f} apart with {name}"
+        for name, group in bounded.by("optimizer").items()
     )
     sentence = f"""
         **Bounds from five sweeps could not be told from bounds that cost eighteen trainings**, with
-        either optimizer. They are not the same bounds: the range test's lie {listed}, the tuned
-        ones a factor of four, by our choice.
+        either optimizer. They are not the same bounds: the range test's lie {apart}, the tuned ones a
+        factor of four, by our choice.
         """
-    return sentence, all(verdict(untuned(runs, name)) == "tie" for name in runs.by("optimizer"))
+    return (
+        sentence,
+        verdict(untuned(bounded, tuned)["Adam"]) == "tie",
+        verdict(untuned(bounded, tuned)["SGD momentum"]) == "tie",
+    )
 
 
 # %% [markdown]
@@ -404,19 +370,6 @@ figure(pairs, by_epoch, alt=rises_in_words)
 # %% [markdown]
 # Grey is where the rate rises. Where a patience would have stopped each training, and which epoch a
 # checkpoint would have kept, follows from the stored losses.
-
-
-# %%
-def early_stopping(losses, patience):
-    """Epochs trained, and the best of them, as `EarlyStopping` counts."""
-    best, kept, waited = np.inf, 0, 0
-    for epoch, loss in enumerate(losses, start=1):
-        waited += 1
-        if loss < best:
-            best, kept, waited = loss, epoch, 0
-        elif waited >= patience and epoch > 1:
-            break
-    return epoch, kept
 
 
 # %% tags=["hide-input"]
@@ -510,22 +463,27 @@ table(
 
 
 @claim(longer.where(schedule="triangular"))
-def whether_patience_pays_depends_on_what(runs):
+def patience_pays_as_the_next_cycle_brings(longer):
+    losses = longer.values("validation_loss")
+    ended = {patience: [early_stopping(row, patience)[0] for row in losses] for patience in (1, 2)}
     sentence = f"""
         **Whether patience pays depends on what the next cycle brings.** A patience of one costs
-        {several(lost(runs, 1))} again. One of two stops all five seeds, too, but not before the
+        {several(lost(longer, 1))} again. One of two stops all five seeds, too, but not before the
         first cycle has ended, and the second ends higher in each: nothing is lost. Only a patience
         longer than a cycle lets a training see the end of the next one, here
-        {len(runs) - cut(runs, 11)} of 5, and here that was worth nothing. Beforehand nobody knows.
+        {len(longer) - cut(longer, 11)} of 5, and here that was worth nothing. Beforehand nobody
+        knows.
         """
     return (
         sentence,
-        cut(runs, 1) == cut(runs, 2) == cut(runs, 5) == 5,
-        cut(runs, 11) <= 1,
-        lost(runs, 1).min() > 0.03,
-        lost(runs, 2).max() < 0.005,
-        min(early_stopping(row, 2)[0] for row in runs.values("validation_loss")) >= 10,
-        (runs.final() > runs.values("validation_loss")[:, 9]).all(),
+        max(ended[1]) < 10,
+        max(ended[2]) < 20,
+        min(ended[2]) >= 10,
+        cut(longer, 5) == 5,
+        cut(longer, 11) <= 1,
+        lost(longer, 1).min() > 0.03,
+        lost(longer, 2).max() < 0.005,
+        (longer.final() > losses[:, 9]).all(),
     )
 
 
@@ -561,28 +519,19 @@ def in_of_runs_it_does(runs):
 
 
 # %% tags=["hide-input"]
-def learning_limit(runs):
-    """The largest rate at which every seed names more than a fifth of the images rightly."""
-    learn = {
-        rate: (group.final("validation_accuracy") > 0.2).all()
-        for rate, group in runs.by("rate").items()
-    }
-    return max(rate for rate, every in learn.items() if every)
-
-
 @claim(adam_trials)
-def with_adam_both_seeds_learn_with(runs):
+def a_much_higher_rate_is_possible_and_not_better(trials):
+    cycle, constant = (trials.where(schedule=name) for name in ("1cycle", "constant"))
     sentence = f"""
-        With Adam both seeds learn with 1cycle up to
-        `{learning_limit(runs.where(schedule="1cycle")):g}`, with a constant rate up to
-        `{learning_limit(runs.where(schedule="constant")):g}`. So a much higher rate is possible,
-        but the best one is the same for both, `{runs.where(schedule="1cycle").best():g}`.
+        With Adam both seeds learn with 1cycle up to `{learning_limit(cycle):g}`, with a constant rate
+        up to `{learning_limit(constant):g}`. So a much higher rate is possible, but the best one is
+        the same for both, `{cycle.best():g}`.
         """
     return (
         sentence,
-        learning_limit(runs.where(schedule="1cycle"))
-        >= 10 * learning_limit(runs.where(schedule="constant")),
-        runs.where(schedule="1cycle").best() == runs.where(schedule="constant").best(),
+        learning_limit(cycle) == 0.1,
+        learning_limit(constant) == 0.01,
+        cycle.best() == constant.best(),
     )
 
 
@@ -599,33 +548,27 @@ two_trials, two = searched(
 
 
 # %% tags=["hide-input"]
-def finals_of(runs):
-    return Runs(run for run in runs if run.settings["seed"] < 100)
+table(two, beside_constant, caption="120 steps, SGD with momentum, tuned rates")
 
 
-def trials_of(runs, name):
-    return Runs(run for run in runs.where(schedule=name) if run.settings["seed"] >= 100)
-
-
-table(two, compared, caption="120 steps, SGD with momentum, tuned rates")
-
-
-@claim(Runs(two + two_trials))
-def no_super_convergence_was_found(runs):
+@claim(two, two_trials)
+def no_super_convergence_was_found(two, trials):
+    limits = {name: learning_limit(trials.where(schedule=name)) for name in ("1cycle", "constant")}
+    behind, above = difference(two, "1cycle", "linear"), difference(two, "1cycle")
     sentence = f"""
         **No super-convergence was found.** The seeds of the search learn with 1cycle up to
-        `{learning_limit(trials_of(runs, "1cycle")):g}`, with a constant rate up to
-        `{learning_limit(trials_of(runs, "constant")):g}`: a very high rate is bearable here, too.
-        But after two epochs 1cycle ends {several(minus(finals_of(runs), "1cycle", "linear"))} above
-        linear decay and {several(minus(finals_of(runs), "1cycle"))} above the constant rate. It
-        spends three tenths of its steps on rising. The effect was reported for deep networks and
-        thousands of steps; this says nothing about those.
+        `{limits["1cycle"]:g}`, with a constant rate up to `{limits["constant"]:g}`: a very high rate
+        is bearable here, too. But after two epochs 1cycle ends {several(behind)} above linear decay
+        and {several(above)} above the constant rate. It spends three tenths of its steps on rising.
+        The effect was reported for deep networks and thousands of steps; this says nothing about
+        those.
         """
     return (
         sentence,
-        verdict(minus(finals_of(runs), "1cycle", "linear")) == "higher",
-        (minus(finals_of(runs), "1cycle") > 0).sum() >= 4,
-        learning_limit(trials_of(runs, "1cycle")) > learning_limit(trials_of(runs, "constant")),
+        verdict(behind) == "higher",
+        above.min() > 0,
+        limits["1cycle"] == 0.3,
+        limits["constant"] == 0.1,
     )
 
 

@@ -11,45 +11,30 @@
 # lower loss and a wider choice of rates. Only measurements tell whether it keeps them.
 
 # %% tags=["hide-input"]
-from math import log
-
 import numpy as np
 
 from lrguide import plots
 from lrguide.checks import rates_at
-from lrguide.guide.contenders import SCHEDULES
+from lrguide.guide.contenders import DECAYS, RATES, SCHEDULES
 from lrguide.guide.experiments import train
-from lrguide.guide.measures import several, verdict
+from lrguide.guide.measures import (
+    CHANCE,
+    beside_constant,
+    difference,
+    learning_limit,
+    learns,
+    several,
+    valleys,
+    verdict,
+)
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
 from lrguide.guide.settings import BUDGETS, crossed
 from lrguide.guide.tuning import tuned, tuned_nearby
 
-CHANCE = log(10)  # the loss of guessing among ten digits
-DECAYS = ["linear", "step", "time", "exponential", "cosine"]
-
 
 def losses_by_rate(runs):
-    curves = {
-        name: (
-            list(group.by("rate")),
-            np.array([g.final() for g in group.by("rate").values()]),
-        )
-        for name, group in runs.by("schedule").items()
-    }
-    return plots.loss_by_rate(curves, chance=CHANCE, top=5, ylabel="validation loss at the end")
-
-
-def learning_limit(runs):
-    """The largest rate at which every seed names more than a fifth of the images rightly."""
-    return max(
-        (
-            rate
-            for rate, group in runs.by("rate").items()
-            if (group.final("validation_accuracy") > 0.2).all()
-        ),
-        default=0,
-    )
+    return plots.loss_by_rate(valleys(runs, "schedule"), chance=CHANCE)
 
 
 def valleys_in_words(runs):
@@ -60,9 +45,6 @@ def valleys_in_words(runs):
 
 
 # %% tags=["output-first"]
-RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
-
-
 def searched(budget):
     """The trials of each contender, and five seeds at its tuned rate."""
     return tuned(
@@ -92,23 +74,23 @@ figure(
 
 # %% tags=["hide-input"]
 @claim(trials)
-def decay_does_not_make_rate_that(runs):
+def warmup_makes_a_high_rate_safe_and_decay_does_not(trials):
+    limits = {name: learning_limit(group) for name, group in trials.by("schedule").items()}
+    constant, warmup, both = (limits[name] for name in ("constant", "warmup", "warmup linear"))
     sentence = f"""
-        **Decay does not make a rate that is too high safe; warmup does.** With a constant rate
-        every seed learns up to `{learning_limit(runs.where(schedule="constant")):g}`, and with each
-        of the five decays up to the same `{learning_limit(runs.where(schedule="linear")):g}`. With
-        a warmup, and nothing else, up to `{learning_limit(runs.where(schedule="warmup")):g}`; with
-        a warmup and linear decay up to `{learning_limit(runs.where(schedule="warmup linear")):g}`.
-        The warmup changes nothing but the first tenth of the run, so that is where a high rate does
-        its harm.
+        **Decay does not make a rate that is too high safe; warmup does.** With a constant rate every
+        seed learns up to `{constant:g}`, and with each of the five decays up to the same
+        `{limits["linear"]:g}`. With a warmup, and nothing else, up to `{warmup:g}`; with a warmup and
+        linear decay up to `{both:g}`. The warmup changes nothing but the first tenth of the run, so
+        that is where a high rate does its harm.
         """
     return (
         sentence,
-        len({learning_limit(runs.where(schedule=name)) for name in ["constant", *DECAYS]}) == 1,
-        learning_limit(runs.where(schedule="warmup linear"))
-        >= 10 * learning_limit(runs.where(schedule="constant")),
-        learning_limit(runs.where(schedule="warmup"))
-        >= 10 * learning_limit(runs.where(schedule="constant")),
+        {limits[name] for name in DECAYS} == {constant},
+        warmup >= 10 * constant,
+        warmup < 20 * constant,
+        both >= 10 * constant,
+        both < 20 * constant,
     )
 
 
@@ -198,24 +180,9 @@ table(
 
 
 # %% tags=["hide-input"]
-def compared(runs, digits=3):
-    """A row for each contender, and its paired difference to the tuned constant rate."""
-    constant = runs.where(schedule="constant")
-    return [
-        {
-            "schedule": name,
-            "tuned rate": f"`{group[0].settings['rate']:g}`",
-            "validation loss": several(group.final(), digits),
-            "minus constant": "" if name == "constant" else several(group.minus(constant), digits),
-            "verdict": "" if name == "constant" else verdict(group.minus(constant)),
-        }
-        for name, group in runs.by("schedule").items()
-    ]
-
-
 table(
     short,
-    compared,
+    beside_constant,
     caption="300 steps, Adam, each at its tuned rate",
 )
 
@@ -228,11 +195,6 @@ table(
 def tuned_rates(runs):
     """The rate of each contender."""
     return [group[0].settings["rate"] for group in runs.by("schedule").values()]
-
-
-def difference(runs, name):
-    """The paired difference of a contender to the tuned constant rate."""
-    return runs.where(schedule=name).minus(runs.where(schedule="constant"))
 
 
 def named(runs, what):
@@ -280,34 +242,17 @@ third = measured(train, crossed(optimizer="Adam", rate=0.003, seed=range(5), bud
 
 
 # %% tags=["hide-input"]
-def against_third(runs, name):
-    """The paired difference of a tuned contender to the constant rate of 0.003."""
-    return runs.where(schedule=name, rate=rate_of(name)).minus(runs.where(rate=0.003, **PLAIN))
-
-
-def rate_of(name):
-    return short.where(schedule=name)[0].settings["rate"]
-
-
-PLAIN = {"schedule": "constant"}
-RISING = ["warmup", "warmup linear"]
-
-
-@claim(Runs(short + third))
-def two_seeds_chose_badly_for_it(runs):
+@claim(short, third)
+def two_seeds_chose_badly(short, third):
+    against = {name: group.minus(third) for name, group in short.by("schedule").items()}
+    lower = [name for name, differences in against.items() if (differences < 0).all()]
     sentence = f"""
-        **Two seeds chose badly for it.** At `0.003` five seeds end at
-        {several(runs.where(rate=0.003, **PLAIN).final())}, each of them lower than at its tuned
-        rate. Against that only warmup with linear decay ends lower in every seed, by
-        {several(-against_third(runs, "warmup linear"))}. So part of what looks like the work of a
+        **Two seeds chose badly for it.** At `0.003` five seeds end at {several(third.final())}, each
+        of them lower than at its tuned rate. Against that only warmup with linear decay ends lower in
+        every seed, by {several(-against["warmup linear"])}. So part of what looks like the work of a
         schedule is forgiveness: it makes a rate at the edge of the range harmless.
         """
-    return (
-        sentence,
-        rate_of("constant") > 0.003,
-        (against_third(runs, "constant") > 0).all(),
-        [n for n in [*DECAYS, *RISING] if (against_third(runs, n) < 0).all()] == ["warmup linear"],
-    )
+    return sentence, against["constant"].min() > 0, lower == ["warmup linear"]
 
 
 # %% [markdown]
@@ -320,7 +265,7 @@ def two_seeds_chose_badly_for_it(runs):
 # %% tags=["hide-input"]
 def learned(runs):
     """How many seeds learn, of how many, and what the median validation loss is."""
-    good = runs.final("validation_accuracy") > 0.2
+    good = learns(runs)
     return f"{good.sum()} of {len(good)}, {np.median(runs.final()):.2f}"
 
 
@@ -368,7 +313,7 @@ def count(runs, name, times):
     group = runs.where(schedule=name)
     rates = sorted(group.by("rate"))
     same = group.where(rate=rates[(1, 3, 10).index(times)])
-    return int((same.final("validation_accuracy") > 0.2).sum())
+    return int(learns(same).sum())
 
 
 def at(runs, name, times):
@@ -432,7 +377,7 @@ def with_warmup_every_seed_learns_at(runs):
 _, few = searched("FEW_STEPS")
 table(
     few,
-    compared,
+    beside_constant,
     caption="60 steps, Adam, each at its tuned rate",
 )
 
@@ -495,7 +440,7 @@ _, full = tuned_nearby(
 )
 table(
     full,
-    lambda runs: compared(runs, digits=4),
+    lambda runs: beside_constant(runs, digits=4),
     caption="4,800 steps, Adam, each at its tuned rate",
 )
 

@@ -217,6 +217,8 @@ class Material:
                 yield self.moved(f"{what} all: {key}", name, **{key: rows + (end - middle)})
         if rows.ndim > 1:
             yield self.moved(f"backwards: {key}", name, **{key: rows[:, ::-1]})
+            falling = np.sort(rows, axis=1)[:, ::-1]
+            yield self.moved(f"falling throughout: {key}", name, **{key: falling})
 
 
 def contender(run: Run) -> str:
@@ -329,16 +331,14 @@ def judged(claim: Claim) -> Judged:
         tried(spoilt)
     unnoticed = []
     for name, key in read_by(claim):
-        quoted = False
+        quoted = noticed = False
         for spoilt in material.moves(name, key):
-            differs, noticed = tried(spoilt)
-            quoted |= differs
+            differs, fail = tried(spoilt)
+            quoted, noticed = quoted or differs, noticed or fail
             if noticed and all(fails.values()):
                 break
-        else:
-            outcomes = [what for each in fails.values() for what in each]
-            if quoted and not any(what.endswith(f": {key} of {name}") for what in outcomes):
-                unnoticed.append(f"{key} of {name}")
+        if quoted and not noticed:
+            unnoticed.append(f"{key} of {name}")
     if not all(fails.values()):
         for spoilt in material.shifted():
             tried(spoilt)
