@@ -20,8 +20,10 @@ import numpy as np
 
 from lrguide import plots
 from lrguide.guide.experiments import sweep, train, updates
+from lrguide.guide.measures import plain, several, verdict
 from lrguide.guide.records import Runs, measured
-from lrguide.guide.report import claim, figure, plain, several, verdict
+from lrguide.guide.report import claim, figure
+from lrguide.guide.settings import crossed
 from lrguide.guide.tuning import range_test, tuned, tuned_nearby
 
 CHANCE = log(10)  # the loss of guessing among ten digits
@@ -72,11 +74,12 @@ def beside_in_words(runs):
 # %% tags=["output-first"]
 full = measured(
     train,
-    [
-        dict(optimizer="Adam", rate=rate, seed=seed, budget="FULL")
-        for rate in (0.5, 0.01, 0.001, 0.00001, 0.0000001)
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer="Adam",
+        rate=(0.5, 0.01, 0.001, 0.00001, 0.0000001),
+        seed=range(5),
+        budget="FULL",
+    ),
 )
 figure(full, beside, alt=beside_in_words)
 
@@ -90,14 +93,14 @@ def furthest(runs):
     return max(abs(ARTICLE[rate] / tested(runs, rate) - 1).min() for rate in ARTICLE)
 
 
-claim(
-    full,
-    lambda runs: furthest(runs) < 0.05,
-    lambda runs: (
-        f"Its figures stand, none further than {furthest(runs):.1%} from the nearest of our seeds: what "
-        "follows is about what was concluded from them, and about what was not measured."
-    ),
-)
+@claim(full)
+def its_figures_stand_none_further_than(runs):
+    sentence = f"""
+        Its figures stand, none further than {furthest(runs):.1%} from the nearest of our seeds:
+        what follows is about what was concluded from them, and about what was not measured.
+        """
+    return sentence, furthest(runs) < 0.05
+
 
 # %% [markdown]
 # ## Five rates, one run each
@@ -107,20 +110,11 @@ claim(
 # %% tags=["hide-input"]
 small = measured(
     train,
-    [
-        dict(optimizer="Adam", rate=rate, seed=seed, budget="SMALL")
-        for rate in (0.5, 0.01, 0.001, 0.00001, 0.0000001)
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer="Adam", rate=(0.5, 0.01, 0.001, 0.00001, 0.0000001), seed=range(5), budget="SMALL"
+    ),
 )
-half = measured(
-    train,
-    [
-        dict(optimizer=optimizer, rate=0.5, seed=seed, budget="SMALL")
-        for optimizer in ("Adam", "SGD")
-        for seed in range(10)
-    ],
-)
+half = measured(train, crossed(optimizer=("Adam", "SGD"), rate=0.5, seed=range(10), budget="SMALL"))
 
 
 def lead(runs, budget):
@@ -129,62 +123,74 @@ def lead(runs, budget):
     return here.where(rate=0.01).minus(here.where(rate=0.001), name="test_loss")
 
 
-claim(
-    Runs(run for run in full + small if run.settings["rate"] in (0.01, 0.001)),
-    lambda runs: (
-        verdict(lead(runs, "FULL")) == "higher"
-        and verdict(lead(runs, "SMALL")) == "lower"
-        and (lead(runs, "FULL") > 0).all()
-    ),
-    lambda runs: (
-        "- ***`0.01` costs twice the loss of `0.001`, as one run of each shows.*** One run of each "
-        "shows nothing, and its own two figures differ by a factor of "
-        f"{ARTICLE[0.01] / ARTICLE[0.001]:.2f}. With five seeds the order is right: `0.01` ends "
-        f"{several(lead(runs, 'FULL'), 4)} higher, in every seed. But it belongs to the budget: with "
-        f"120 steps in place of 4,800 it ends lower, by {several(-lead(runs, 'SMALL'))}."
-    ),
-)
+@claim(Runs(run for run in full + small if run.settings["rate"] in (0.01, 0.001)))
+def costs_twice_the_loss_of_as(runs):
+    sentence = f"""
+        - ***`0.01` costs twice the loss of `0.001`, as one run of each shows.*** One run of each
+        shows nothing, and its own two figures differ by a factor of
+        {ARTICLE[0.01] / ARTICLE[0.001]:.2f}. With five seeds the order is right: `0.01` ends
+        {several(lead(runs, "FULL"), 4)} higher, in every seed. But it belongs to the budget: with
+        120 steps in place of 4,800 it ends lower, by {several(-lead(runs, "SMALL"))}.
+        """
+    return (
+        sentence,
+        verdict(lead(runs, "FULL")) == "higher",
+        verdict(lead(runs, "SMALL")) == "lower",
+        (lead(runs, "FULL") > 0).all(),
+    )
+
 
 DIGITS = {980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009}  # of each, in the test images
-claim(
-    full,
-    lambda runs: all(
-        round(10000 * share) in DIGITS for share in runs.where(rate=0.5).values("test_accuracy")
-    ),
-    lambda runs: (
-        "- ***At `0.5` the network guesses.*** It does not even guess: the article's accuracy of "
-        "`0.1010` is the share of a single digit among the test images, and in each of "
-        f"{len(runs.where(rate=0.5))} seeds ours is such a share too, "
-        f"{several(runs.where(rate=0.5).values('test_accuracy'), 4)}. It gives one answer to "
-        "everything."
-    ),
-)
-claim(
-    half,
-    lambda runs: (
-        not learns(runs.where(optimizer="Adam")).any() and learns(runs.where(optimizer="SGD")).all()
-    ),
-    lambda runs: (
-        "- ***This is SGD at Keras' default rate, and `0.5` is too large.*** The code trains with "
-        "Adam, at Adam's default of `0.001` (SGD's is `0.01`). The verdict is Adam's: at `0.5`, "
-        f"{(~learns(runs.where(optimizer='Adam'))).sum()} of 10 seeds learn nothing with Adam, and "
-        f"{(~learns(runs.where(optimizer='SGD'))).sum() or 'none'} of 10 with SGD."
-    ),
-)
-claim(
-    full,
-    lambda runs: (
-        tested(runs, 1e-5).max() < 0.3
-        and tested(runs, 1e-7).min() > 2
-        and tested(runs, 1e-7).max() < CHANCE
-    ),
-    lambda runs: (
-        "- ***A very small rate gets there with more epochs, unless the gradients vanish.*** "
-        f"`0.00001` does get there, {several(tested(runs, 1e-5))}. At `0.0000001`, still at "
-        f"{several(tested(runs, 1e-7), 2)}, a vanished gradient is no explanation: Adam moves a weight by about "
-        "the rate whatever its gradient, so 4,800 such steps add up to `0.0005` at most or so."
-    ),
-)
+
+
+@claim(full)
+def at_the_network_guesses(runs):
+    sentence = f"""
+        - ***At `0.5` the network guesses.*** It does not even guess: the article's accuracy of
+        `0.1010` is the share of a single digit among the test images, and in each of
+        {len(runs.where(rate=0.5))} seeds ours is such a share too,
+        {several(runs.where(rate=0.5).values("test_accuracy"), 4)}. It gives one answer to
+        everything.
+        """
+    return (
+        sentence,
+        all(
+            round(10000 * share) in DIGITS for share in runs.where(rate=0.5).values("test_accuracy")
+        ),
+    )
+
+
+@claim(half)
+def this_is_sgd_at_keras_default(runs):
+    sentence = f"""
+        - ***This is SGD at Keras' default rate, and `0.5` is too large.*** The code trains with
+        Adam, at Adam's default of `0.001` (SGD's is `0.01`). The verdict is Adam's: at `0.5`,
+        {(~learns(runs.where(optimizer="Adam"))).sum()} of 10 seeds learn nothing with Adam, and
+        {(~learns(runs.where(optimizer="SGD"))).sum() or "none"} of 10 with SGD.
+        """
+    return (
+        sentence,
+        not learns(runs.where(optimizer="Adam")).any(),
+        learns(runs.where(optimizer="SGD")).all(),
+    )
+
+
+@claim(full)
+def very_small_rate_gets_there_with(runs):
+    sentence = f"""
+        - ***A very small rate gets there with more epochs, unless the gradients vanish.***
+        `0.00001` does get there, {several(tested(runs, 1e-05))}. At `0.0000001`, still at
+        {several(tested(runs, 1e-07), 2)}, a vanished gradient is no explanation: Adam moves a
+        weight by about the rate whatever its gradient, so 4,800 such steps add up to `0.0005` at
+        most or so.
+        """
+    return (
+        sentence,
+        tested(runs, 1e-5).max() < 0.3,
+        tested(runs, 1e-7).min() > 2,
+        tested(runs, 1e-7).max() < CHANCE,
+    )
+
 
 # %% [markdown]
 # ## Decay
@@ -224,32 +230,35 @@ _, long = tuned_nearby(
     trial=100,
     seeds=range(5),
 )
-claim(
-    Runs(decayed + long),
-    lambda runs: (
-        decays_that_are("tie", runs.where(budget="SHORT")) == DECAYS
-        and decays_that_are("higher", runs.where(budget="FEW_STEPS")) == DECAYS
-        and decays_that_are("lower", runs.where(budget="FULL")) == ["linear", "step", "cosine"]
-    ),
-    lambda runs: (
-        "- ***Decay improves learning.*** In long trainings. Against a constant rate tuned with as "
-        f"much effort, {', '.join(decays_that_are('lower', runs.where(budget='FULL')))} decay end "
-        "lower after the article's 4,800 steps; "
-        f"{len(decays_that_are('tie', runs.where(budget='SHORT')))} of {len(DECAYS)} decays are ties "
-        "after 300, and "
-        f"{len(decays_that_are('higher', runs.where(budget='FEW_STEPS')))} of {len(DECAYS)} end "
-        "higher after 60."
-    ),
-)
+
+
+@claim(Runs(decayed + long))
+def decay_improves_learning(runs):
+    sentence = f"""
+        - ***Decay improves learning.*** In long trainings. Against a constant rate tuned with as
+        much effort, {", ".join(decays_that_are("lower", runs.where(budget="FULL")))} decay end
+        lower after the article's 4,800 steps;
+        {len(decays_that_are("tie", runs.where(budget="SHORT")))} of {len(DECAYS)} decays are ties
+        after 300, and {len(decays_that_are("higher", runs.where(budget="FEW_STEPS")))} of
+        {len(DECAYS)} end higher after 60.
+        """
+    return (
+        sentence,
+        decays_that_are("tie", runs.where(budget="SHORT")) == DECAYS,
+        decays_that_are("higher", runs.where(budget="FEW_STEPS")) == DECAYS,
+        decays_that_are("lower", runs.where(budget="FULL")) == ["linear", "step", "cosine"],
+    )
+
 
 high = measured(
     train,
-    [
-        dict(optimizer="Adam", schedule=schedule, rate=rate, seed=seed, budget="SHORT")
-        for schedule in ("constant", "linear", "exponential", "warmup")
-        for rate in (0.03, 0.1)
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer="Adam",
+        schedule=("constant", "linear", "exponential", "warmup"),
+        rate=(0.03, 0.1),
+        seed=range(5),
+        budget="SHORT",
+    ),
 )
 
 
@@ -257,25 +266,24 @@ def count(runs, schedule, rate):
     return int(learns(runs.where(schedule=schedule, rate=rate)).sum())
 
 
-claim(
-    high,
-    lambda runs: (
+@claim(high)
+def with_decay_rather_high_initial_rate(runs):
+    sentence = f"""
+        - ***With decay a rather high initial rate still converges, so more rates are usable.***
+        Hardly. At three times the best constant rate {count(runs, "linear", 0.03)} of 5 seeds learn
+        with linear decay and {count(runs, "exponential", 0.03)} with exponential
+        ({count(runs, "constant", 0.03)} without), at ten times none with either. A warmup saves all
+        of them, since the harm is done in the first steps.
+        """
+    return (
+        sentence,
         count(runs, "constant", 0.03)
         < count(runs, "linear", 0.03)
         < count(runs, "exponential", 0.03)
-        < 5
-        and count(runs, "linear", 0.1) == count(runs, "exponential", 0.1) == 0
-        and count(runs, "warmup", 0.03) == count(runs, "warmup", 0.1) == 5
-    ),
-    lambda runs: (
-        "- ***With decay a rather high initial rate still converges, so more rates are usable.*** "
-        "Hardly. At three times the best constant rate "
-        f"{count(runs, 'linear', 0.03)} of 5 seeds learn with linear decay and "
-        f"{count(runs, 'exponential', 0.03)} with exponential "
-        f"({count(runs, 'constant', 0.03)} without), at ten times none with either. A warmup saves "
-        "all of them, since the harm is done in the first steps."
-    ),
-)
+        < 5,
+        count(runs, "linear", 0.1) == count(runs, "exponential", 0.1) == 0,
+        count(runs, "warmup", 0.03) == count(runs, "warmup", 0.1) == 5,
+    )
 
 
 def rising(runs, schedule):
@@ -294,23 +302,25 @@ def rising(runs, schedule):
 #   nearly to `exp(-k * epoch**2 / 2)`. The usual one, `rate / (1 + k * t)`, starts fastest, as the
 #   picture in that chapter shows.
 
+
 # %% tags=["hide-input"]
-claim(
-    short,
-    lambda runs: (
-        rising(runs, "step") == 1
-        and rising(runs, "time") == rising(runs, "exponential") == 0
-        and rising(runs, "cosine") == 1
-        and rising(runs, "constant") == 3
-    ),
-    lambda runs: (
-        "- ***Smooth decay may oscillate less than steps.*** These runs cannot tell: the validation "
-        f"loss rises between two epochs in {rising(runs, 'step')} of 5 seeds with step decay, in "
-        f"{rising(runs, 'time')} with time and {rising(runs, 'exponential')} with exponential decay, "
-        f"but in {rising(runs, 'cosine')} with the cosine, which is as smooth. A constant rate rises in "
-        f"{rising(runs, 'constant')}."
-    ),
-)
+@claim(short)
+def smooth_decay_may_oscillate_less_than(runs):
+    sentence = f"""
+        - ***Smooth decay may oscillate less than steps.*** These runs cannot tell: the validation
+        loss rises between two epochs in {rising(runs, "step")} of 5 seeds with step decay, in
+        {rising(runs, "time")} with time and {rising(runs, "exponential")} with exponential decay,
+        but in {rising(runs, "cosine")} with the cosine, which is as smooth. A constant rate rises
+        in {rising(runs, "constant")}.
+        """
+    return (
+        sentence,
+        rising(runs, "step") == 1,
+        rising(runs, "time") == rising(runs, "exponential") == 0,
+        rising(runs, "cosine") == 1,
+        rising(runs, "constant") == 3,
+    )
+
 
 # %% [markdown]
 # ## Adaptive optimizers
@@ -330,29 +340,24 @@ moves = measured(
 
 grid = measured(
     train,
-    [
-        dict(optimizer=optimizer, rate=rate, seed=seed, budget="FEW_STEPS")
-        for optimizer in ("SGD", "SGD momentum", "Adam")
-        for rate in (1e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-        for seed in range(3)
-    ],
+    crossed(
+        optimizer=("SGD", "SGD momentum", "Adam"),
+        rate=(1e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+        seed=range(3),
+        budget="FEW_STEPS",
+    ),
 )
 constants = measured(
     train,
-    [
-        dict(optimizer=optimizer, rate=rate, seed=seed, budget="SHORT")
-        for optimizer in ("SGD", "SGD momentum", "Adam")
-        for rate in (3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-        for seed in (100, 101)
-    ],
+    crossed(
+        optimizer=("SGD", "SGD momentum", "Adam"),
+        rate=(3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+        seed=(100, 101),
+        budget="SHORT",
+    ),
 )
 adadelta = measured(
-    train,
-    [
-        dict(optimizer="Adadelta", rate=rate, seed=seed, budget="FEW_STEPS")
-        for rate in (0.001, 1.0)
-        for seed in range(5)
-    ],
+    train, crossed(optimizer="Adadelta", rate=(0.001, 1.0), seed=range(5), budget="FEW_STEPS")
 )
 
 
@@ -368,20 +373,20 @@ def usable(runs):
     return [r for r, group in rates.items() if learns(group).all() and group.final().mean() < limit]
 
 
-claim(
-    moves,
-    lambda runs: (
+@claim(moves)
+def rate_of_uses_half_of_the(runs):
+    sentence = f"""
+        - ***A rate of `0.5` uses half of the gradient.*** With SGD, which was not trained. Adam's
+        mean move is {several(move(runs, "Adam", 0.01), 2)} of the rate with a hundredth of the
+        gradient and {several(move(runs, "Adam", 100.0), 2)} with a hundred times the gradient.
+        """
+    return (
+        sentence,
         move(runs, "Adam", 0.01).mean()
         < move(runs, "Adam", 100.0).mean()
-        < 1.3 * move(runs, "Adam", 0.01).mean()
-        and move(runs, "SGD", 1.0).mean() > 100 * move(runs, "SGD", 0.01).mean()
-    ),
-    lambda runs: (
-        "- ***A rate of `0.5` uses half of the gradient.*** With SGD, which was not trained. Adam's mean "
-        f"move is {several(move(runs, 'Adam', 0.01), 2)} of the rate with a hundredth of the gradient "
-        f"and {several(move(runs, 'Adam', 100.0), 2)} with a hundred times the gradient."
-    ),
-)
+        < 1.3 * move(runs, "Adam", 0.01).mean(),
+        move(runs, "SGD", 1.0).mean() > 100 * move(runs, "SGD", 0.01).mean(),
+    )
 
 
 def usable_with(runs, optimizer, budget):
@@ -392,35 +397,38 @@ def span(rates):
     return f"`{rates[0]:g}` to `{rates[-1]:g}`"
 
 
-claim(
-    Runs(grid + constants),
-    lambda runs: (
+@claim(Runs(grid + constants))
+def with_an_adaptive_optimizer_the_choice(runs):
+    sentence = f"""
+        - ***With an adaptive optimizer the choice of rate matters less.*** Not after 60 steps:
+        usable rates are {span(usable_with(runs, "Adam", "FEW_STEPS"))} with Adam,
+        {span(usable_with(runs, "SGD", "FEW_STEPS"))} with SGD. After 300 it seems so:
+        {span(usable_with(runs, "Adam", "SHORT"))} and {span(usable_with(runs, "SGD", "SHORT"))}.
+        """
+    return (
+        sentence,
         len(usable_with(runs, "Adam", "FEW_STEPS"))
         == len(usable_with(runs, "SGD", "FEW_STEPS"))
-        < len(usable_with(runs, "SGD momentum", "FEW_STEPS"))
-        and len(usable_with(runs, "Adam", "SHORT"))
+        < len(usable_with(runs, "SGD momentum", "FEW_STEPS")),
+        len(usable_with(runs, "Adam", "SHORT"))
         > len(usable_with(runs, "SGD momentum", "SHORT"))
-        > len(usable_with(runs, "SGD", "SHORT"))
-    ),
-    lambda runs: (
-        "- ***With an adaptive optimizer the choice of rate matters less.*** Not after 60 steps: usable "
-        f"rates are {span(usable_with(runs, 'Adam', 'FEW_STEPS'))} with Adam, "
-        f"{span(usable_with(runs, 'SGD', 'FEW_STEPS'))} with SGD. After 300 it seems so: "
-        f"{span(usable_with(runs, 'Adam', 'SHORT'))} and {span(usable_with(runs, 'SGD', 'SHORT'))}."
-    ),
-)
-claim(
-    adadelta,
-    lambda runs: (
-        not learns(runs.where(rate=0.001)).any()
-        and runs.where(rate=1.0).final().max() < 0.2 * runs.where(rate=0.001).final().min()
-    ),
-    lambda runs: (
-        "- ***Adadelta needs no learning rate.*** The paper's has the rate `1`, Keras' default is "
-        f"`0.001`: {several(runs.where(rate=1.0).final())} with the one after 60 steps, "
-        f"{several(runs.where(rate=0.001).final(), 2)} with the other."
-    ),
-)
+        > len(usable_with(runs, "SGD", "SHORT")),
+    )
+
+
+@claim(adadelta)
+def adadelta_needs_no_learning_rate(runs):
+    sentence = f"""
+        - ***Adadelta needs no learning rate.*** The paper's has the rate `1`, Keras' default is
+        `0.001`: {several(runs.where(rate=1.0).final())} with the one after 60 steps,
+        {several(runs.where(rate=0.001).final(), 2)} with the other.
+        """
+    return (
+        sentence,
+        not learns(runs.where(rate=0.001)).any(),
+        runs.where(rate=1.0).final().max() < 0.2 * runs.where(rate=0.001).final().min(),
+    )
+
 
 # %% [markdown]
 # - ***Weights updated often get smaller updates, rare ones larger.*** Per gradient, and not with all of
@@ -436,8 +444,7 @@ claim(
 
 # %% tags=["hide-input"]
 sweeps = measured(
-    sweep,
-    [dict(optimizer="Adam", seed=seed, budget="SHORT", batch=50, steps=100) for seed in range(5)],
+    sweep, crossed(optimizer="Adam", seed=range(5), budget="SHORT", batch=50, steps=100)
 )
 
 
@@ -447,21 +454,22 @@ def lowest(runs):
     return [10 * rate for rate in (found.rate, found.low, found.high)]
 
 
-claim(
-    Runs(high.where(schedule="constant", rate=0.03) + short.where(schedule="constant")),
-    lambda runs: (
-        min(lowest(sweeps)) > 0.02
-        and max(lowest(sweeps)) < 0.04
-        and learns(runs.where(rate=0.03)).sum() == 1
-        and learns(runs.where(rate=0.01)).all()
-    ),
-    lambda runs: (
-        "- ***Take the rates where the loss of the sweep is lowest.*** With Adam and 100 steps that is "
-        f"at {'{:.2g} ({:.2g} to {:.2g})'.format(*lowest(sweeps))}. Trained at `0.03`, {learns(runs.where(rate=0.03)).sum()} of 5 "
-        f"seeds learns; at `0.01`, left of it, {learns(runs.where(rate=0.01)).sum()} of 5. The curve "
-        "lags: by the time it turns, the rate has passed what a whole training bears."
-    ),
-)
+@claim(Runs(high.where(schedule="constant", rate=0.03) + short.where(schedule="constant")))
+def take_the_rates_where_the_loss(runs):
+    sentence = f"""
+        - ***Take the rates where the loss of the sweep is lowest.*** With Adam and 100 steps that
+        is at {"{:.2g} ({:.2g} to {:.2g})".format(*lowest(sweeps))}. Trained at `0.03`,
+        {learns(runs.where(rate=0.03)).sum()} of 5 seeds learns; at `0.01`, left of it,
+        {learns(runs.where(rate=0.01)).sum()} of 5. The curve lags: by the time it turns, the rate
+        has passed what a whole training bears.
+        """
+    return (
+        sentence,
+        min(lowest(sweeps)) > 0.02,
+        max(lowest(sweeps)) < 0.04,
+        learns(runs.where(rate=0.03)).sum() == 1,
+        learns(runs.where(rate=0.01)).all(),
+    )
 
 
 def bounds(runs):
@@ -470,17 +478,17 @@ def bounds(runs):
     return [float(f"{found[f'cyclical {which}'].rate:.2g}") for which in ("minimum", "maximum")]
 
 
-claim(
-    high.where(schedule="constant", rate=0.1),
-    lambda runs: learns(runs).sum() == 1 and bounds(sweeps)[1] < 0.1 / 3,
-    lambda runs: (
-        "- ***A usable range is `0.01` to `0.1`.*** That is its example, of a thesis' network, with an "
-        "optimizer that it does not name. For the article's own network and Adam the sweeps above put "
-        f"the bounds of a cycle at `{bounds(sweeps)[0]:g}` and `{bounds(sweeps)[1]:g}`, and "
-        f"{learns(runs).sum()} of 5 seeds learns at a constant `0.1`. "
-        "Bounds do not travel: run your own test."
-    ),
-)
+@claim(high.where(schedule="constant", rate=0.1))
+def usable_range_is_to(runs):
+    sentence = f"""
+        - ***A usable range is `0.01` to `0.1`.*** That is its example, of a thesis' network, with
+        an optimizer that it does not name. For the article's own network and Adam the sweeps above
+        put the bounds of a cycle at `{bounds(sweeps)[0]:g}` and `{bounds(sweeps)[1]:g}`, and
+        {learns(runs).sum()} of 5 seeds learns at a constant `0.1`. Bounds do not travel: run your
+        own test.
+        """
+    return sentence, learns(runs).sum() == 1, bounds(sweeps)[1] < 0.1 / 3
+
 
 # %% [markdown]
 # [^2]: L. N. Smith, *Cyclical learning rates for training neural networks*, WACV 2017,
@@ -510,24 +518,24 @@ def against_constant(runs, name):
     return runs.where(schedule=name).minus(runs.where(schedule="constant"))
 
 
-claim(
-    cycles,
-    lambda runs: (
+@claim(cycles)
+def cyclical_rates_leave_poor_minima_and(runs):
+    sentence = f"""
+        - ***Cyclical rates leave poor minima and settle in better ones.*** No minimum was looked at
+        here, only the loss, and that is indeed lower than at a constant rate tuned as long: by
+        {several(-against_constant(runs, "1cycle"))} with 1cycle,
+        {several(-against_constant(runs, "triangular2"))} with triangular2 and
+        {several(-against_constant(runs, "exp_range"))} with exp_range. Plain triangular is a
+        {verdict(against_constant(runs, "triangular"))}. Why, these runs do not say: all of them
+        also start low and end low, and against a constant rate of `0.003`, which that search
+        missed, [all four are ties](cyclical.py#four-ways-to-cycle).
+        """
+    return (
+        sentence,
         [verdict(against_constant(runs, name)) for name in CYCLES]
-        == ["tie", "lower", "lower", "lower"]
-        and all((against_constant(runs, name) < 0).all() for name in CYCLES)
-    ),
-    lambda runs: (
-        "- ***Cyclical rates leave poor minima and settle in better ones.*** No minimum was looked at "
-        "here, only the loss, and that is indeed lower than at a constant rate tuned as long: by "
-        f"{several(-against_constant(runs, '1cycle'))} with 1cycle, "
-        f"{several(-against_constant(runs, 'triangular2'))} with triangular2 and "
-        f"{several(-against_constant(runs, 'exp_range'))} with exp_range. Plain triangular is a "
-        f"{verdict(against_constant(runs, 'triangular'))}. Why, these runs do not say: all of them also "
-        "start low and end low, and against a constant rate of `0.003`, which that search missed, "
-        "[all four are ties](cyclical.py#four-ways-to-cycle)."
-    ),
-)
+        == ["tie", "lower", "lower", "lower"],
+        all((against_constant(runs, name) < 0).all() for name in CYCLES),
+    )
 
 
 def early(runs):
@@ -535,22 +543,23 @@ def early(runs):
     return int((stopped(runs)[0] != stopped(runs)[1]).sum())
 
 
-claim(
-    cycles.where(schedule="triangular"),
-    lambda runs: (
-        early(runs) == 4
-        and stopped(runs)[0].mean() > 1.2 * stopped(runs)[1].mean()
-        and stopped(runs)[0].max() < 0.2
-    ),
-    lambda runs: (
-        "- ***Use them with early stopping.*** Only a patience longer than a cycle sees what the next cycle "
-        "brings ([which may be nothing](cyclical.py#stopped-in-mid-cycle)). A patience of one "
-        "epoch, where a triangular cycle takes two and a half, would have stopped "
-        f"{early(runs)} of 5 seeds in mid-cycle, at a loss of {several(stopped(runs)[0])} over all, in "
-        f"place of {several(stopped(runs)[1])}. The `ModelCheckpoint` that it advises beside it keeps "
-        "the best epoch up to there, and cannot keep the ones that were not trained."
-    ),
-)
+@claim(cycles.where(schedule="triangular"))
+def use_them_with_early_stopping(runs):
+    sentence = f"""
+        - ***Use them with early stopping.*** Only a patience longer than a cycle sees what the next
+        cycle brings ([which may be nothing](cyclical.py#stopped-in-mid-cycle)). A patience of one
+        epoch, where a triangular cycle takes two and a half, would have stopped {early(runs)} of 5
+        seeds in mid-cycle, at a loss of {several(stopped(runs)[0])} over all, in place of
+        {several(stopped(runs)[1])}. The `ModelCheckpoint` that it advises beside it keeps the best
+        epoch up to there, and cannot keep the ones that were not trained.
+        """
+    return (
+        sentence,
+        early(runs) == 4,
+        stopped(runs)[0].mean() > 1.2 * stopped(runs)[1].mean(),
+        stopped(runs)[0].max() < 0.2,
+    )
+
 
 # %% [markdown]
 # - ***Leaving the global minimum is very unlikely.*** Nobody knows whether a minimum is the global one,

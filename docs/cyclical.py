@@ -15,48 +15,41 @@ import numpy as np
 
 from lrguide import plots
 from lrguide.checks import rates_at
-from lrguide.guide.contenders import SCHEDULES
+from lrguide.guide.contenders import CYCLES, RATES, SCHEDULES
 from lrguide.guide.experiments import sweep, train
+from lrguide.guide.measures import (
+    beside_constant,
+    chosen,
+    difference,
+    early_stopping,
+    learning_limit,
+    several,
+    verdict,
+)
 from lrguide.guide.records import Runs, measured
-from lrguide.guide.report import claim, figure, several, table, verdict
-from lrguide.guide.settings import BUDGETS
-from lrguide.guide.tuning import range_test, tuned
-
-CYCLES = ["triangular", "triangular2", "exp_range", "1cycle"]
-
-
-def minus(runs, name, other="constant"):
-    """The paired differences of a contender's final validation losses to those of another."""
-    return runs.where(schedule=name).minus(runs.where(schedule=other))
+from lrguide.guide.report import claim, figure, table
+from lrguide.guide.settings import BUDGETS, crossed
+from lrguide.guide.tuning import bounds, tuned
 
 
 def strips(runs):
     names = [name for name in runs.by("schedule") if name != "constant"]
-    picture, axes = plots.subplots(height=2.9)
-    for place, name in enumerate(reversed(names)):
-        seen, colour = minus(runs, name), plots.COLOURS[1 if name in CYCLES else 0]
-        dots = axes.plot(seen, [place] * len(seen), "o", label="each seed")
-        dots[0].set(color=colour, markersize=4, alpha=0.7)
-        bar = axes.plot(seen.mean(), place, "|", label="mean")
-        bar[0].set(color=colour, markersize=18, markeredgewidth=2)
-    axes.axvline(0, color="#000000", linewidth=1)
-    axes.set_yticks(range(len(names)), reversed(names))
-    axes.set(xlabel="validation loss minus that of the tuned constant rate")
-    return picture
+    return plots.strips(
+        {name: difference(runs, name) for name in names},
+        colours=[plots.COLOURS[1 if name in CYCLES else 0] for name in names],
+        xlabel="validation loss minus that of the tuned constant rate",
+    )
 
 
 def strips_in_words(runs):
     return (
         "Final validation loss minus that of a tuned constant rate, a dot a seed. Means: "
-        + "; ".join(f"{n} {minus(runs, n).mean():+.3f}" for n in runs.by("schedule"))
+        + "; ".join(f"{n} {difference(runs, n).mean():+.3f}" for n in runs.by("schedule"))
         + "."
     )
 
 
 # %% tags=["output-first"]
-RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
-
-
 def searched(optimizer, schedules, **more):
     """The trials of each contender, and five seeds at its tuned rate."""
     same = dict(optimizer=optimizer, budget="SHORT", **more)
@@ -127,81 +120,63 @@ figure(
 
 
 # %% tags=["hide-input"]
-def compared(runs):
-    """A row for each contender, and its paired difference to the tuned constant rate."""
-    return [
-        {
-            "schedule": name,
-            "tuned rate": f"`{group[0].settings['rate']:g}`",
-            "validation loss": several(group.final()),
-            "minus constant": "" if name == "constant" else several(minus(runs, name)),
-            "verdict": "" if name == "constant" else verdict(minus(runs, name)),
-        }
-        for name, group in runs.by("schedule").items()
-    ]
-
-
 def named(runs, what, other="constant"):
     """The cycles whose paired difference to another contender has this verdict."""
-    return [name for name in CYCLES if verdict(minus(runs, name, other)) == what]
+    return [name for name in CYCLES if verdict(difference(runs, name, other)) == what]
 
 
-table(adam, compared, caption=lambda runs: "300 steps, Adam, each at its tuned rate")
-claim(
-    adam,
-    lambda runs: (
-        named(runs, "lower") == ["triangular2", "exp_range", "1cycle"]
-        and named(runs, "tie") == ["triangular"]
-        and (minus(runs, "triangular") < 0).all()
-    ),
-    lambda runs: (
-        "**Against the constant rate that the search found, cycling helps.** "
-        f"{', '.join(named(runs, 'lower'))} end lower, 1cycle by {several(-minus(runs, '1cycle'))}. "
-        f"{named(runs, 'tie')[0]} ends lower in every seed, too, but by amounts so different, "
-        f"{several(-minus(runs, 'triangular'))}, that five seeds make it a tie."
-    ),
-)
-claim(
-    adam,
-    lambda runs: (
-        named(runs, "lower", "warmup linear") == []
-        and named(runs, "higher", "warmup linear") == ["triangular"]
-        and runs.where(schedule="triangular")[0].settings["rate"]
-        < runs.where(schedule="warmup linear")[0].settings["rate"]
-    ),
-    lambda runs: (
-        "**Against a tuned decay with a warmup it does not.** "
-        f"{', '.join(named(runs, 'tie', 'warmup linear'))} are ties with it, and "
-        f"{named(runs, 'higher', 'warmup linear')[0]} ends higher, by "
-        f"{several(minus(runs, 'triangular', 'warmup linear'))}: it alone goes back to its full "
-        "height in the second half of the run."
-    ),
-)
+table(adam, beside_constant, caption="300 steps, Adam, each at its tuned rate")
+
+
+@claim(adam)
+def against_the_constant_rate_that_the(runs):
+    sentence = f"""
+        **Against the constant rate that the search found, cycling helps.**
+        {", ".join(named(runs, "lower"))} end lower, 1cycle by {several(-difference(runs, "1cycle"))}.
+        {named(runs, "tie")[0]} ends lower in every seed, too, but by amounts so different,
+        {several(-difference(runs, "triangular"))}, that five seeds make it a tie.
+        """
+    return (
+        sentence,
+        named(runs, "lower") == ["triangular2", "exp_range", "1cycle"],
+        named(runs, "tie") == ["triangular"],
+        (difference(runs, "triangular") < 0).all(),
+    )
+
+
+@claim(adam)
+def not_against_a_tuned_decay_with_a_warmup(adam):
+    ties, higher = (named(adam, what, "warmup linear") for what in ("tie", "higher"))
+    sentence = f"""
+        **Against a tuned decay with a warmup it does not.** {", ".join(ties)} are ties with it, and
+        {", ".join(higher)} ends higher, by
+        {several(difference(adam, "triangular", "warmup linear"))}: it alone goes back to its full
+        height in the second half of the run.
+        """
+    return sentence, ties == ["triangular2", "exp_range", "1cycle"], higher == ["triangular"]
+
 
 # %% tags=["hide-input"]
-third = measured(
-    train, [dict(optimizer="Adam", rate=0.003, seed=seed, budget="SHORT") for seed in range(5)]
-)
+third = measured(train, crossed(optimizer="Adam", rate=0.003, seed=range(5), budget="SHORT"))
 
 
-def over_third(runs, name):
-    """The paired difference of a tuned contender to the constant rate of 0.003."""
-    rate = runs.where(schedule=name)[0].settings["rate"]
-    return runs.where(schedule=name, rate=rate).minus(runs.where(schedule="constant", rate=0.003))
+@claim(adam, third)
+def nor_against_a_luckier_constant_rate(adam, third):
+    over = {name: chosen(adam, name).minus(third) for name in CYCLES}
+    sentence = f"""
+        **Nor against a luckier constant rate.** The search's two seeds had chosen
+        `{chosen(adam, "constant")[0].settings["rate"]:g}` for it; at `0.003` five seeds end at
+        {several(third.final())}, and all four cycles are ties with that, 1cycle by
+        {several(over["1cycle"])}. What a cycle forgives is a rate that is a little too high
+        ([Decay](decay.py#does-decay-help) found the same of warmup).
+        """
+    return (
+        sentence,
+        {verdict(differences) for differences in over.values()} == {"tie"},
+        difference(adam, "constant", "1cycle").min() > 0,
+        chosen(adam, "constant").minus(third).min() > 0,
+    )
 
-
-claim(
-    Runs(adam + third),
-    lambda runs: all(verdict(over_third(runs, name)) == "tie" for name in CYCLES),
-    lambda runs: (
-        "**Nor against a luckier constant rate.** The search's two seeds had chosen "
-        f"`{adam.where(schedule='constant')[0].settings['rate']:g}` for it; at `0.003` five seeds end at "
-        f"{several(runs.where(schedule='constant', rate=0.003).final())}, and all four cycles are ties "
-        f"with that, 1cycle by {several(over_third(runs, '1cycle'))}. What a cycle forgives is a rate "
-        "that is a little too high ([Decay](decay.py#does-decay-help) found the same of warmup)."
-    ),
-    tie=True,
-)
 
 # %% [markdown]
 # Look at the shapes again: each starts low and ends low. So a cycle contains a warmup and a decay, the
@@ -223,29 +198,30 @@ _, sgd = searched(
 )
 table(
     sgd,
-    compared,
-    caption=lambda runs: "300 steps, SGD with momentum, tuned rates",
+    beside_constant,
+    caption="300 steps, SGD with momentum, tuned rates",
 )
 
+
 # %% tags=["hide-input"]
-claim(
-    sgd,
-    lambda runs: (
+@claim(sgd)
+def with_sgd_neither_cycle_can_be(runs):
+    sentence = f"""
+        With SGD neither cycle can be told from the constant rate, nor from linear decay: against
+        the latter triangular ends {several(difference(runs, "triangular", "linear"))} higher, 1cycle
+        {several(difference(runs, "1cycle", "linear"))}. The constant rate itself varies most from seed
+        to seed: {several(runs.where(schedule="constant").final())}.
+        """
+    return (
+        sentence,
         all(
-            verdict(minus(runs, name)) == verdict(minus(runs, name, "linear")) == "tie"
+            verdict(difference(runs, name)) == verdict(difference(runs, name, "linear")) == "tie"
             for name in ("triangular", "1cycle")
-        )
-        and max(runs.by("schedule").values(), key=lambda group: np.ptp(group.final()))
-        == runs.where(schedule="constant")
-    ),
-    lambda runs: (
-        f"With SGD neither cycle can be told from the constant rate, nor from linear decay: against "
-        f"the latter triangular ends {several(minus(runs, 'triangular', 'linear'))} higher, 1cycle "
-        f"{several(minus(runs, '1cycle', 'linear'))}. The constant rate itself varies most from seed "
-        f"to seed: {several(runs.where(schedule='constant').final())}."
-    ),
-    tie=True,
-)
+        ),
+        max(runs.by("schedule").values(), key=lambda group: np.ptp(group.final()))
+        == runs.where(schedule="constant"),
+    )
+
 
 # %% [markdown]
 # ## Bounds from the range test
@@ -257,39 +233,24 @@ claim(
 # digits.
 
 
-# %% tags=["hide-input"]
-def bounds(runs):
-    """Lower and upper bound of a cycle as the range test suggests them, to two digits."""
-    found = range_test(runs).suggest()
-    return [float(f"{found[f'cyclical {which}'].rate:.2g}") for which in ("minimum", "maximum")]
-
-
 # %%
 sweeps = measured(
     sweep,
-    [
-        dict(
-            optimizer=optimizer,
-            seed=seed,
-            budget="SHORT",
-            batch=50,
-            steps=100,
-        )
-        for optimizer in ("Adam", "SGD momentum")
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer=("Adam", "SGD momentum"),
+        seed=range(5),
+        budget="SHORT",
+        batch=50,
+        steps=100,
+    ),
 )
 
 
 # %% tags=["hide-input"]
-def cycling(optimizer):
-    """The tuned triangular contender."""
-    return {"Adam": adam, "SGD momentum": sgd}[optimizer].where(schedule="triangular")
-
-
-def untuned(runs, optimizer):
-    """The paired differences of the bounds from the range test to the tuned ones."""
-    return runs.where(optimizer=optimizer).minus(cycling(optimizer))
+def untuned(bounded, tuned):
+    """The paired differences of the bounds from the range test to the tuned ones, by optimizer."""
+    cycles = tuned.where(schedule="triangular").by("optimizer")
+    return {name: group.minus(cycles[name]) for name, group in bounded.by("optimizer").items()}
 
 
 # %%
@@ -311,6 +272,10 @@ bounded = measured(
 )
 
 # %% tags=["hide-input"]
+tuned_rates = {
+    runs[0].settings["optimizer"]: runs.where(schedule="triangular")[0].settings["rate"]
+    for runs in (adam, sgd)
+}
 table(
     bounded,
     lambda runs: [
@@ -318,30 +283,33 @@ table(
             "optimizer": name,
             "from the range test": f"`{group[0].settings['low']:g}` to `{group[0].settings['rate']:g}`",
             "loss": several(group.final()),
-            "tuned bounds": f"`{rate / 4:g}` to `{rate:g}`",
-            "minus tuned": several(untuned(runs, name)),
-            "verdict": verdict(untuned(runs, name)),
+            "tuned bounds": f"`{tuned_rates[name] / 4:g}` to `{tuned_rates[name]:g}`",
+            "minus tuned": several(untuned(runs, Runs(adam + sgd))[name]),
+            "verdict": verdict(untuned(runs, Runs(adam + sgd))[name]),
         }
         for name, group in runs.by("optimizer").items()
-        for rate in [cycling(name)[0].settings["rate"]]
     ],
-    caption=lambda runs: "triangular, 300 steps: bounds from the range test, and tuned ones",
+    caption="triangular, 300 steps: bounds from the range test, and tuned ones",
 )
 
-claim(
-    bounded,
-    lambda runs: all(verdict(untuned(runs, name)) == "tie" for name in runs.by("optimizer")),
-    lambda runs: (
-        "**Bounds from five sweeps could not be told from bounds that cost eighteen trainings**, with "
-        "either optimizer. They are not the same bounds: the range test's lie "
-        + " and ".join(
-            f"a factor of {group[0].settings['rate'] / group[0].settings['low']:.0f} apart with {name}"
-            for name, group in runs.by("optimizer").items()
-        )
-        + ", the tuned ones a factor of four, by our choice."
-    ),
-    tie=True,
-)
+
+@claim(bounded, Runs(adam + sgd))
+def bounds_from_sweeps_tie_with_tuned_ones(bounded, tuned):
+    apart = " and ".join(
+        f"a factor of {group[0].settings['rate'] / group[0].settings['low']:.0f} apart with {name}"
+        for name, group in bounded.by("optimizer").items()
+    )
+    sentence = f"""
+        **Bounds from five sweeps could not be told from bounds that cost eighteen trainings**, with
+        either optimizer. They are not the same bounds: the range test's lie {apart}, the tuned ones a
+        factor of four, by our choice.
+        """
+    return (
+        sentence,
+        verdict(untuned(bounded, tuned)["Adam"]) == "tie",
+        verdict(untuned(bounded, tuned)["SGD momentum"]) == "tie",
+    )
+
 
 # %% [markdown]
 # ## Stopped in mid-cycle
@@ -404,19 +372,6 @@ figure(pairs, by_epoch, alt=rises_in_words)
 # checkpoint would have kept, follows from the stored losses.
 
 
-# %%
-def early_stopping(losses, patience):
-    """Epochs trained, and the best of them, as `EarlyStopping` counts."""
-    best, kept, waited = np.inf, 0, 0
-    for epoch, loss in enumerate(losses, start=1):
-        waited += 1
-        if loss < best:
-            best, kept, waited = loss, epoch, 0
-        elif waited >= patience and epoch > 1:
-            break
-    return epoch, kept
-
-
 # %% tags=["hide-input"]
 def cut(runs, patience):
     """How many runs a patience stops before their last epoch."""
@@ -442,27 +397,28 @@ table(
         for optimizer, of_one in runs.by("optimizer").items()
         for schedule, group in of_one.by("schedule").items()
     ],
-    caption=lambda runs: (
-        "A patience of one epoch: seeds stopped early, and by how much the loss at the epoch kept lies "
-        "above the best of five epochs"
-    ),
+    caption="A patience of one epoch: seeds stopped early, and by how much the loss at the epoch kept lies "
+    "above the best of five epochs",
 )
-claim(
-    pairs,
-    lambda runs: (
-        cut(runs.where(schedule="triangular"), 1) >= 7
-        and cut(runs.where(schedule="triangular"), 2) == 0
-        and cut(runs.where(schedule="triangular"), 3) == 0
-        and lost(runs.where(schedule="triangular"), 1).mean() > 0.02
-    ),
-    lambda runs: (
-        "**A patience of one epoch stops "
-        f"{cut(runs.where(schedule='triangular'), 1)} of 10 cyclical trainings in mid-cycle**, and the "
-        "best epoch up to there, which the checkpoint keeps, is worse than the one to come by "
-        f"{several(lost(runs.where(schedule='triangular'), 1))}. A checkpoint cannot keep what was not "
-        "trained. With a patience of two, or of three, which is longer than a cycle, none is stopped."
-    ),
-)
+
+
+@claim(pairs)
+def patience_of_one_epoch_stops_of(runs):
+    sentence = f"""
+        **A patience of one epoch stops {cut(runs.where(schedule="triangular"), 1)} of 10 cyclical
+        trainings in mid-cycle**, and the best epoch up to there, which the checkpoint keeps, is
+        worse than the one to come by {several(lost(runs.where(schedule="triangular"), 1))}. A
+        checkpoint cannot keep what was not trained. With a patience of two, or of three, which is
+        longer than a cycle, none is stopped.
+        """
+    return (
+        sentence,
+        cut(runs.where(schedule="triangular"), 1) >= 7,
+        cut(runs.where(schedule="triangular"), 2) == 0,
+        cut(runs.where(schedule="triangular"), 3) == 0,
+        lost(runs.where(schedule="triangular"), 1).mean() > 0.02,
+    )
+
 
 # %% [markdown]
 # Five epochs leave a patience little to do. So the same two contenders once more for 20 epochs, where a
@@ -502,26 +458,34 @@ table(
         }
         for patience in (1, 2, 3, 5, 11)
     ],
-    caption=lambda runs: "20 epochs, a cycle is ten: seeds stopped early, and what was lost",
+    caption="20 epochs, a cycle is ten: seeds stopped early, and what was lost",
 )
-claim(
-    longer.where(schedule="triangular"),
-    lambda runs: (
-        cut(runs, 1) == cut(runs, 2) == cut(runs, 5) == 5
-        and cut(runs, 11) <= 1
-        and lost(runs, 1).min() > 0.03
-        and lost(runs, 2).max() < 0.005
-        and min(early_stopping(row, 2)[0] for row in runs.values("validation_loss")) >= 10
-        and (runs.final() > runs.values("validation_loss")[:, 9]).all()
-    ),
-    lambda runs: (
-        "**Whether patience pays depends on what the next cycle brings.** A patience of one costs "
-        f"{several(lost(runs, 1))} again. One of two stops all five seeds, too, but not before the first "
-        "cycle has ended, and the second ends higher in each: nothing is lost. Only a patience longer than a cycle lets "
-        f"a training see the end of the next one, here {len(runs) - cut(runs, 11)} of 5, and here that "
-        "was worth nothing. Beforehand nobody knows."
-    ),
-)
+
+
+@claim(longer.where(schedule="triangular"))
+def patience_pays_as_the_next_cycle_brings(longer):
+    losses = longer.values("validation_loss")
+    ended = {patience: [early_stopping(row, patience)[0] for row in losses] for patience in (1, 2)}
+    sentence = f"""
+        **Whether patience pays depends on what the next cycle brings.** A patience of one costs
+        {several(lost(longer, 1))} again. One of two stops all five seeds, too, but not before the
+        first cycle has ended, and the second ends higher in each: nothing is lost. Only a patience
+        longer than a cycle lets a training see the end of the next one, here
+        {len(longer) - cut(longer, 11)} of 5, and here that was worth nothing. Beforehand nobody
+        knows.
+        """
+    return (
+        sentence,
+        max(ended[1]) < 10,
+        max(ended[2]) < 20,
+        min(ended[2]) >= 10,
+        cut(longer, 5) == 5,
+        cut(longer, 11) <= 1,
+        lost(longer, 1).min() > 0.03,
+        lost(longer, 2).max() < 0.005,
+        (longer.final() > losses[:, 9]).all(),
+    )
+
 
 # %% [markdown]
 # ## Leaving a minimum
@@ -530,20 +494,22 @@ claim(
 # of such a network where its global minimum is. But whether the rising rate drives the weights away
 # from the low point that they had reached can be seen in the picture.
 
+
 # %% tags=["hide-input"]
-claim(
-    pairs.where(schedule="triangular"),
-    lambda runs: (
-        rises(runs).sum() >= 7
-        and (runs.final() < runs.values("validation_loss")[:, :4].min(axis=1)).all()
-    ),
-    lambda runs: (
-        f"**In {rises(runs).sum()} of 10 runs it does**: the loss is higher after epoch 4, by "
-        f"{several(np.diff(runs.values('validation_loss'), axis=1)[:, 2][rises(runs)])}, than it was "
-        "after epoch 3. Leaving is what the large steps are for; that the end is lower than all "
-        "before, in each of these runs, comes when the rate has fallen again."
-    ),
-)
+@claim(pairs.where(schedule="triangular"))
+def in_of_runs_it_does(runs):
+    sentence = f"""
+        **In {rises(runs).sum()} of 10 runs it does**: the loss is higher after epoch 4, by
+        {several(np.diff(runs.values("validation_loss"), axis=1)[:, 2][rises(runs)])}, than it was
+        after epoch 3. Leaving is what the large steps are for; that the end is lower than all
+        before, in each of these runs, comes when the rate has fallen again.
+        """
+    return (
+        sentence,
+        rises(runs).sum() >= 7,
+        (runs.final() < runs.values("validation_loss")[:, :4].min(axis=1)).all(),
+    )
+
 
 # %% [markdown]
 # ## A very high rate?
@@ -553,29 +519,21 @@ claim(
 
 
 # %% tags=["hide-input"]
-def learning_limit(runs):
-    """The largest rate at which every seed names more than a fifth of the images rightly."""
-    learn = {
-        rate: (group.final("validation_accuracy") > 0.2).all()
-        for rate, group in runs.by("rate").items()
-    }
-    return max(rate for rate, every in learn.items() if every)
+@claim(adam_trials)
+def a_much_higher_rate_is_possible_and_not_better(trials):
+    cycle, constant = (trials.where(schedule=name) for name in ("1cycle", "constant"))
+    sentence = f"""
+        With Adam both seeds learn with 1cycle up to `{learning_limit(cycle):g}`, with a constant rate
+        up to `{learning_limit(constant):g}`. So a much higher rate is possible, but the best one is
+        the same for both, `{cycle.best():g}`.
+        """
+    return (
+        sentence,
+        learning_limit(cycle) == 0.1,
+        learning_limit(constant) == 0.01,
+        cycle.best() == constant.best(),
+    )
 
-
-claim(
-    adam_trials,
-    lambda runs: (
-        learning_limit(runs.where(schedule="1cycle"))
-        >= 10 * learning_limit(runs.where(schedule="constant"))
-        and runs.where(schedule="1cycle").best() == runs.where(schedule="constant").best()
-    ),
-    lambda runs: (
-        "With Adam both seeds learn with 1cycle up to "
-        f"`{learning_limit(runs.where(schedule='1cycle')):g}`, with a constant rate up to "
-        f"`{learning_limit(runs.where(schedule='constant')):g}`. So a much higher rate is possible, but "
-        f"the best one is the same for both, `{runs.where(schedule='1cycle').best():g}`."
-    ),
-)
 
 # %% [markdown]
 # Super-convergence is a statement about SGD and about fewer epochs. So here SGD with momentum gets two
@@ -590,32 +548,29 @@ two_trials, two = searched(
 
 
 # %% tags=["hide-input"]
-def finals_of(runs):
-    return Runs(run for run in runs if run.settings["seed"] < 100)
+table(two, beside_constant, caption="120 steps, SGD with momentum, tuned rates")
 
 
-def trials_of(runs, name):
-    return Runs(run for run in runs.where(schedule=name) if run.settings["seed"] >= 100)
+@claim(two, two_trials)
+def no_super_convergence_was_found(two, trials):
+    limits = {name: learning_limit(trials.where(schedule=name)) for name in ("1cycle", "constant")}
+    behind, above = difference(two, "1cycle", "linear"), difference(two, "1cycle")
+    sentence = f"""
+        **No super-convergence was found.** The seeds of the search learn with 1cycle up to
+        `{limits["1cycle"]:g}`, with a constant rate up to `{limits["constant"]:g}`: a very high rate
+        is bearable here, too. But after two epochs 1cycle ends {several(behind)} above linear decay
+        and {several(above)} above the constant rate. It spends three tenths of its steps on rising.
+        The effect was reported for deep networks and thousands of steps; this says nothing about
+        those.
+        """
+    return (
+        sentence,
+        verdict(behind) == "higher",
+        above.min() > 0,
+        limits["1cycle"] == 0.3,
+        limits["constant"] == 0.1,
+    )
 
-
-table(two, compared, caption=lambda runs: "120 steps, SGD with momentum, tuned rates")
-claim(
-    Runs(two + two_trials),
-    lambda runs: (
-        verdict(minus(finals_of(runs), "1cycle", "linear")) == "higher"
-        and (minus(finals_of(runs), "1cycle") > 0).sum() >= 4
-        and learning_limit(trials_of(runs, "1cycle")) > learning_limit(trials_of(runs, "constant"))
-    ),
-    lambda runs: (
-        "**No super-convergence was found.** The seeds of the search learn with 1cycle up to "
-        f"`{learning_limit(trials_of(runs, '1cycle')):g}`, with a constant rate up to "
-        f"`{learning_limit(trials_of(runs, 'constant')):g}`: a very high rate is bearable here, too. But "
-        f"after two epochs 1cycle ends {several(minus(finals_of(runs), '1cycle', 'linear'))} above linear "
-        f"decay and {several(minus(finals_of(runs), '1cycle'))} above the constant rate. It spends three "
-        "tenths of its steps on rising. The effect was reported for deep networks "
-        "and thousands of steps; this says nothing about those."
-    ),
-)
 
 # %% [markdown]
 # ## Try a schedule

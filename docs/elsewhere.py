@@ -15,8 +15,10 @@ import numpy as np
 
 from lrguide import plots
 from lrguide.guide.experiments import sweep, train
+from lrguide.guide.measures import several, verdict
 from lrguide.guide.records import Runs, measured
-from lrguide.guide.report import claim, figure, several, table, verdict
+from lrguide.guide.report import claim, figure, table
+from lrguide.guide.settings import crossed
 from lrguide.guide.tasks import TASKS, guessing
 from lrguide.guide.tuning import range_test
 
@@ -88,23 +90,8 @@ def valleys_in_words(runs):
 
 # %% tags=["output-first"]
 RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
-trials = measured(
-    train,
-    [
-        dict(task=task, optimizer="Adam", rate=rate, seed=seed)
-        for task in TASKS
-        for rate in RATES
-        for seed in (100, 101)
-    ],
-)
-sweeps = measured(
-    sweep,
-    [
-        dict(task=task, optimizer="Adam", seed=seed, steps=100)
-        for task in TASKS
-        for seed in range(5)
-    ],
-)
+trials = measured(train, crossed(task=TASKS, optimizer="Adam", rate=RATES, seed=(100, 101)))
+sweeps = measured(sweep, crossed(task=TASKS, optimizer="Adam", seed=range(5), steps=100))
 SUGGESTED = {task: rounded(sweeps, task) for task in TASKS}
 recipe = measured(
     train,
@@ -159,7 +146,7 @@ table(
         }
         for name, task in TASKS.items()
     ],
-    caption=lambda runs: "Examples in each part, and the validation loss of guessing",
+    caption="Examples in each part, and the validation loss of guessing",
 )
 
 # %% [markdown]
@@ -218,7 +205,7 @@ table(
         }
         for task in TASKS
     ],
-    caption=lambda runs: "The recipe without tuning against the tuned constant rate, five seeds",
+    caption="The recipe without tuning against the tuned constant rate, five seeds",
 )
 
 
@@ -233,18 +220,19 @@ def times_as_high(runs, task):
     return by["warmup linear"].final().mean() / by["constant"].final().mean()
 
 
-claim(
-    both,
-    lambda runs: verdicts(runs) == ["higher"] * 4 and times_as_high(runs, "SEQUENCES") > 3,
-    lambda runs: (
-        "**Without tuning, the recipe does not beat a tuned constant rate on any of the four.** It ends "
-        + ", ".join(
-            f"{times_as_high(runs, task):.2f} times as high ({NAMES[task]})" for task in TASKS
-        )
-        + ". [On the article's network](choosing.py#from-your-model-to-a-rate-a-schedule-and-a-check) it ended lower: that lesson does not carry over. (The factor "
-        "of the recurrent network is one between two losses that are next to nothing.)"
-    ),
-)
+@claim(both)
+def without_tuning_the_recipe_does_not(runs):
+    listed = ", ".join(
+        f"{times_as_high(runs, task):.2f} times as high ({NAMES[task]})" for task in TASKS
+    )
+    sentence = f"""
+        **Without tuning, the recipe does not beat a tuned constant rate on any of the four.** It
+        ends {listed}. [On the article's
+        network](choosing.py#from-your-model-to-a-rate-a-schedule-and-a-check) it ended lower: that
+        lesson does not carry over. (The factor of the recurrent network is one between two losses
+        that are next to nothing.)
+        """
+    return sentence, verdicts(runs) == ["higher"] * 4, times_as_high(runs, "SEQUENCES") > 3
 
 
 def better_rates(runs, task):
@@ -255,16 +243,15 @@ def better_rates(runs, task):
     return sum(bool(group.final().mean() < bar) for group in grid)
 
 
-claim(
-    Runs(trials + recipe),
-    lambda runs: [better_rates(runs, task) for task in TASKS] == [1, 1, 1, 1],
-    lambda runs: (
-        "**But it is a safe place to start.** Of the nine constant rates, with the two seeds of their "
-        "tuning, those that end lower than the recipe number "
-        + ", ".join(f"{better_rates(runs, task)} ({NAMES[task]})" for task in TASKS)
-        + ". Whoever guesses a rate does worse most of the time."
-    ),
-)
+@claim(Runs(trials + recipe))
+def but_it_is_safe_place_to(runs):
+    listed = ", ".join(f"{better_rates(runs, task)} ({NAMES[task]})" for task in TASKS)
+    sentence = f"""
+        **But it is a safe place to start.** Of the nine constant rates, with the two seeds of their
+        tuning, those that end lower than the recipe number {listed}. Whoever guesses a rate does
+        worse most of the time.
+        """
+    return sentence, [better_rates(runs, task) for task in TASKS] == [1, 1, 1, 1]
 
 
 def on_the_test(runs, task):
@@ -273,20 +260,22 @@ def on_the_test(runs, task):
     return verdict(by["warmup linear"].minus(by["constant"], "test_loss"))
 
 
-claim(
-    both,
-    lambda runs: [on_the_test(runs, task) for task in TASKS] == ["lower", "tie", "tie", "higher"],
-    lambda runs: (
-        "On the test part, looked at once, recipe and tuned constant rate end at "
-        + "; ".join(
-            f"{losses(runs, task, 'warmup linear', 'test_loss')} and "
-            f"{losses(runs, task, 'constant', 'test_loss')}, {on_the_test(runs, task)} ({NAMES[task]})"
-            for task in TASKS
-        )
-        + ". **On the first table the order is reversed**: its tuned rate may suit the validation part "
-        "that chose it. With parts as small as these, believe no small difference, and not these either."
-    ),
-)
+@claim(both)
+def on_the_first_table_the_order(runs):
+    listed = "; ".join(
+        f"{losses(runs, task, 'warmup linear', 'test_loss')} and {losses(runs, task, 'constant', 'test_loss')}, {on_the_test(runs, task)} ({NAMES[task]})"
+        for task in TASKS
+    )
+    sentence = f"""
+        On the test part, looked at once, recipe and tuned constant rate end at {listed}. **On the
+        first table the order is reversed**: its tuned rate may suit the validation part that chose
+        it. With parts as small as these, believe no small difference, and not these either.
+        """
+    return (
+        sentence,
+        [on_the_test(runs, task) for task in TASKS] == ["lower", "tie", "tie", "higher"],
+    )
+
 
 # %% [markdown]
 # [Choosing](choosing.py) adds: if you can afford a second training, make it one at three times the
@@ -323,23 +312,23 @@ def at_tuned(runs, task):
     return runs.where(task=task, schedule="constant")
 
 
-claim(
-    Runs(tuned + recipe + higher),
-    lambda runs: (
-        [tripled(runs, task, at_suggestion) for task in TASKS] == ["higher"] * 2 + ["lower"] * 2
-        and [tripled(runs, task, at_tuned) for task in TASKS] == ["higher"] * 2 + ["tie"] * 2
-    ),
-    lambda runs: (
-        "**It helps where the network still learns at the end, and harms on the tables.** It ends at "
-        + ", ".join(
-            f"{losses(runs.where(rate=3 * SUGGESTED[task]), task, 'warmup linear')} ({NAMES[task]})"
-            for task in TASKS
-        )
-        + ". Against the tuned constant rate that is "
-        + ", ".join(f"{tripled(runs, task, at_tuned)} ({NAMES[task]})" for task in TASKS)
-        + "."
-    ),
-)
+@claim(Runs(tuned + recipe + higher))
+def it_helps_where_the_network_still(runs):
+    listed = ", ".join(
+        f"{losses(runs.where(rate=3 * SUGGESTED[task]), task, 'warmup linear')} ({NAMES[task]})"
+        for task in TASKS
+    )
+    listed_2 = ", ".join(f"{tripled(runs, task, at_tuned)} ({NAMES[task]})" for task in TASKS)
+    sentence = f"""
+        **It helps where the network still learns at the end, and harms on the tables.** It ends at
+        {listed}. Against the tuned constant rate that is {listed_2}.
+        """
+    return (
+        sentence,
+        [tripled(runs, task, at_suggestion) for task in TASKS] == ["higher"] * 2 + ["lower"] * 2,
+        [tripled(runs, task, at_tuned) for task in TASKS] == ["higher"] * 2 + ["tie"] * 2,
+    )
+
 
 # %% [markdown]
 # ## What the range test cannot see
@@ -387,46 +376,53 @@ table(
         }
         for task in TASKS
     ],
-    caption=lambda runs: "A constant rate near the suggestion, two seeds",
+    caption="A constant rate near the suggestion, two seeds",
 )
-claim(
-    trials,
-    lambda runs: (
-        all(risen(runs, task, nearest(task)) > 1.2 for task in ("CANCER", "DIABETES"))
-        and all(risen(runs, task, nearest(task)) < 1.2 for task in ("DIGITS", "SEQUENCES"))
-        and all(
+
+
+@claim(trials)
+def on_both_tables_the_suggestion_is(runs):
+    sentence = f"""
+        **On both tables the suggestion is too high for the end of the run, not for its beginning.**
+        Near it the validation loss passes through
+        {several(passing(runs, "CANCER", nearest("CANCER"))[0])} and
+        {several(passing(runs, "DIABETES", nearest("DIABETES"))[0])}, as low as the best rate of the
+        grid ends, and then rises to {several(passing(runs, "CANCER", nearest("CANCER"))[1])} and
+        {several(passing(runs, "DIABETES", nearest("DIABETES"))[1])}: the network learns its
+        examples by heart. The best rate of the grid does best by being slow. With batch
+        normalisation and with the recurrent network the loss is still at its lowest, or nearly,
+        when the run ends.
+        """
+    return (
+        sentence,
+        all(risen(runs, task, nearest(task)) > 1.2 for task in ("CANCER", "DIABETES")),
+        all(risen(runs, task, nearest(task)) < 1.2 for task in ("DIGITS", "SEQUENCES")),
+        all(
             passing(runs, task, nearest(task))[0].mean()
             < 1.05 * passing(runs, task, BEST[task])[1].mean()
             for task in ("CANCER", "DIABETES")
-        )
-    ),
-    lambda runs: (
-        "**On both tables the suggestion is too high for the end of the run, not for its beginning.** Near "
-        "it the validation loss passes through "
-        f"{several(passing(runs, 'CANCER', nearest('CANCER'))[0])} and "
-        f"{several(passing(runs, 'DIABETES', nearest('DIABETES'))[0])}, as low as the best rate of the "
-        "grid ends, and then rises to "
-        f"{several(passing(runs, 'CANCER', nearest('CANCER'))[1])} and "
-        f"{several(passing(runs, 'DIABETES', nearest('DIABETES'))[1])}: the network learns its examples "
-        "by heart. The best rate of the grid does best by being slow. With batch normalisation and "
-        "with the recurrent network the loss is still at its lowest, or nearly, when the run ends."
-    ),
-)
-claim(
-    trials,
-    lambda runs: (
-        all(BEST[task] < SUGGESTED[task] / 3 for task in ("CANCER", "DIABETES"))
-        and SUGGESTED["DIGITS"] / 2 < BEST["DIGITS"] < SUGGESTED["DIGITS"] * 2
-        and 2 * SUGGESTED["SEQUENCES"] < BEST["SEQUENCES"]
-        and all(runs.where(task=task).best() == BEST[task] for task in TASKS)
-    ),
-    lambda runs: (
-        "How far the suggestion lies from the best rate of the grid: "
-        + ", ".join(f"{SUGGESTED[task] / BEST[task]:.2g} times ({NAMES[task]})" for task in TASKS)
-        + ". That it points too low, as on the article's network, holds for "
-        f"{sum(BEST[task] > 2 * SUGGESTED[task] for task in TASKS)} of {len(TASKS)}."
-    ),
-)
+        ),
+    )
+
+
+@claim(trials)
+def how_far_the_suggestion_lies_from(runs):
+    listed = ", ".join(
+        f"{SUGGESTED[task] / BEST[task]:.2g} times ({NAMES[task]})" for task in TASKS
+    )
+    sentence = f"""
+        How far the suggestion lies from the best rate of the grid: {listed}. That it points too
+        low, as on the article's network, holds for
+        {sum(BEST[task] > 2 * SUGGESTED[task] for task in TASKS)} of {len(TASKS)}.
+        """
+    return (
+        sentence,
+        all(BEST[task] < SUGGESTED[task] / 3 for task in ("CANCER", "DIABETES")),
+        SUGGESTED["DIGITS"] / 2 < BEST["DIGITS"] < SUGGESTED["DIGITS"] * 2,
+        2 * SUGGESTED["SEQUENCES"] < BEST["SEQUENCES"],
+        all(runs.where(task=task).best() == BEST[task] for task in TASKS),
+    )
+
 
 # %% [markdown]
 # ## Ten times too high
@@ -448,31 +444,27 @@ def far(runs, task):
     return runs.where(task=task, rate=10 * BEST[task])
 
 
-claim(
-    trials,
-    lambda runs: [learned(far(runs, task), task) for task in TASKS] == [2, 2, 2, 0],
-    lambda runs: (
-        "**Ten times too high to do best is not always too high to learn.** Of two seeds, those that "
-        "learn number "
-        + ", ".join(f"{learned(far(runs, task), task)} ({NAMES[task]})" for task in TASKS)
-        + ". So only the recurrent network can show whether a warmup rescues such a rate."
-    ),
-)
+@claim(trials)
+def ten_times_too_high_to_do(runs):
+    listed = ", ".join(f"{learned(far(runs, task), task)} ({NAMES[task]})" for task in TASKS)
+    sentence = f"""
+        **Ten times too high to do best is not always too high to learn.** Of two seeds, those that
+        learn number {listed}. So only the recurrent network can show whether a warmup rescues such
+        a rate.
+        """
+    return sentence, [learned(far(runs, task), task) for task in TASKS] == [2, 2, 2, 0]
+
 
 # %%
 too_high = measured(
     train,
-    [
-        dict(
-            task="SEQUENCES",
-            optimizer="Adam",
-            schedule=schedule,
-            rate=10 * BEST["SEQUENCES"],
-            seed=seed,
-        )
-        for schedule in ("constant", "warmup linear")
-        for seed in range(5)
-    ],
+    crossed(
+        task="SEQUENCES",
+        optimizer="Adam",
+        schedule=("constant", "warmup linear"),
+        rate=10 * BEST["SEQUENCES"],
+        seed=range(5),
+    ),
 )
 
 
@@ -486,23 +478,24 @@ def ends(runs):
     return runs.where(schedule="warmup linear").final()
 
 
-claim(
-    too_high,
-    lambda runs: (
-        rescued(runs, "constant") == 0
-        and rescued(runs, "warmup linear") == 5
-        and ends(runs).max() > 1000 * ends(runs).min()
-    ),
-    lambda runs: (
-        "**There it does: the lesson carries over.** With the constant rate "
-        f"{rescued(runs, 'constant')} of 5 seeds learn, with warmup and linear decay "
-        f"{rescued(runs, 'warmup linear')}. How well is another matter: they end anywhere from "
-        f"{ends(runs).min():.5f} to {ends(runs).max():.2f}, at the tuned rate at "
-        f"{losses(tuned, 'SEQUENCES', 'constant')}. (What of it is the warmup's and what the decay's, "
-        "these runs do not tell; [on the article's network](decay.py#too-high-and-by-how-much) it was "
-        "the warmup.)"
-    ),
-)
+@claim(too_high)
+def there_it_does_the_lesson_carries(runs):
+    sentence = f"""
+        **There it does: the lesson carries over.** With the constant rate
+        {rescued(runs, "constant")} of 5 seeds learn, with warmup and linear decay
+        {rescued(runs, "warmup linear")}. How well is another matter: they end anywhere from
+        {ends(runs).min():.5f} to {ends(runs).max():.2f}, at the tuned rate at
+        {losses(tuned, "SEQUENCES", "constant")}. (What of it is the warmup's and what the decay's,
+        these runs do not tell; [on the article's network](decay.py#too-high-and-by-how-much) it was
+        the warmup.)
+        """
+    return (
+        sentence,
+        rescued(runs, "constant") == 0,
+        rescued(runs, "warmup linear") == 5,
+        ends(runs).max() > 1000 * ends(runs).min(),
+    )
+
 
 # %% [markdown]
 # ## What was not measured

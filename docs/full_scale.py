@@ -18,9 +18,10 @@ import numpy as np
 from lrguide import plots
 from lrguide.guide.contenders import PLAIN, label
 from lrguide.guide.experiments import sweep, train
+from lrguide.guide.measures import several, verdict
 from lrguide.guide.records import Runs, measured
-from lrguide.guide.report import claim, figure, several, table, verdict
-from lrguide.guide.settings import BUDGETS
+from lrguide.guide.report import claim, figure, table
+from lrguide.guide.settings import BUDGETS, crossed
 from lrguide.guide.tuning import range_test, tuned, tuned_nearby
 
 COLOUR_OF = {"Adam": plots.COLOURS[0], "SGD momentum": plots.COLOURS[1]}
@@ -135,7 +136,7 @@ def compared(runs):
 table(
     full,
     compared,
-    caption=lambda runs: "4,800 steps; differences and verdicts are those of the validation loss",
+    caption="4,800 steps; differences and verdicts are those of the validation loss",
 )
 
 
@@ -174,71 +175,79 @@ def ends_at(runs, contender):
 
 LOWER = [*adam("linear", "step", "cosine"), PLATEAU, AVERAGE]
 FREE = dict(optimizer="ScheduleFreeAdamW", averaged=True)
-claim(
-    full,
-    lambda runs: (
-        with_verdict(runs, "lower", adam(*DECAYS)) == adam("linear", "step", "cosine")
-        and all((difference(runs, c) < 0).all() for c in adam("linear", "step", "cosine"))
-        and with_verdict(runs, "tie", adam(*DECAYS)) == adam("time", "exponential")
-        and all(0.08 < share(runs, c) < 0.15 for c in adam("linear", "step", "cosine"))
-    ),
-    lambda runs: (
-        "**Given time, decay helps.** On the validation images linear, step and cosine decay end below the "
-        f"tuned constant rate in every seed, by {gain(runs, *adam('linear'))}, {gain(runs, *adam('step'))} and "
-        f"{gain(runs, *adam('cosine'))}: about a tenth of its loss, {ends_at(runs, CONSTANT)}. Time and "
-        "exponential decay, which fall fast at first, are ties."
-    ),
-)
-claim(
-    full,
-    lambda runs: (
-        verdict(difference(runs, AVERAGE)) == "lower"
-        and (difference(runs, AVERAGE) < 0).all()
-        and rate_of(runs, AVERAGE) == rate_of(runs, CONSTANT)
-    ),
-    lambda runs: (
-        "**So does an average of the weights, without any schedule.** At the same constant rate, "
-        f"`{rate_of(runs, AVERAGE):g}`, the moving average (Keras' `ema_momentum` of `0.99`) ends "
-        f"lower in every seed, by {gain(runs, AVERAGE)}."
-    ),
-)
-claim(
-    full,
-    lambda runs: (
-        with_verdict(runs, "lower", CONTENDERS) == LOWER
-        and all(0.08 < share(runs, c) < 0.15 for c in LOWER)
-        and with_verdict(runs, "tie", LOWER, "test_loss") == LOWER
-        and np.ptp(test_losses(runs, CONSTANT)) > 0.2 * test_losses(runs, CONSTANT).mean()
-    ),
-    lambda runs: (
-        f"On the test images all {len(LOWER)} that end lower on the validation images are ties with the "
-        f"constant rate: linear decay ends at {several(test_losses(runs, *adam('linear')), 4)}, the constant "
-        f"rate at {several(test_losses(runs, CONSTANT), 4)}, and its seeds lie far apart."
-    ),
-    tie=True,
-)
-claim(
-    full,
-    lambda runs: with_verdict(runs, "higher", CONTENDERS) == adam("warmup linear", "1cycle"),
-    lambda runs: (
-        "Two are higher by the verdict, warmup with linear decay and 1cycle: "
-        "[that is their rate](#what-one-seed-chose)."
-    ),
-)
-claim(
-    full,
-    lambda runs: (
-        verdict(difference(runs, FREE)) == "tie"
-        and (difference(runs, FREE) > 0.1).all()
-        and np.ptp(chosen(runs, FREE).final()) > 0.5
-    ),
-    lambda runs: (
-        "Mind what a tie is: ScheduleFreeAdamW ends far higher in every seed, and its seeds lie so far "
-        "apart that the verdict cannot tell. And what a verdict is: if nothing differed, about one in twenty "
-        "would still say so, and all of them compare with the same five trainings."
-    ),
-    tie=True,
-)
+
+
+@claim(full)
+def given_time_decay_helps(runs):
+    sentence = f"""
+        **Given time, decay helps.** On the validation images linear, step and cosine decay end
+        below the tuned constant rate in every seed, by {gain(runs, *adam("linear"))},
+        {gain(runs, *adam("step"))} and {gain(runs, *adam("cosine"))}: about a tenth of its loss,
+        {ends_at(runs, CONSTANT)}. Time and exponential decay, which fall fast at first, are ties.
+        """
+    return (
+        sentence,
+        with_verdict(runs, "lower", adam(*DECAYS)) == adam("linear", "step", "cosine"),
+        all((difference(runs, c) < 0).all() for c in adam("linear", "step", "cosine")),
+        with_verdict(runs, "tie", adam(*DECAYS)) == adam("time", "exponential"),
+        all(0.08 < share(runs, c) < 0.15 for c in adam("linear", "step", "cosine")),
+    )
+
+
+@claim(full)
+def so_does_an_average_of_the(runs):
+    sentence = f"""
+        **So does an average of the weights, without any schedule.** At the same constant rate,
+        `{rate_of(runs, AVERAGE):g}`, the moving average (Keras' `ema_momentum` of `0.99`) ends
+        lower in every seed, by {gain(runs, AVERAGE)}.
+        """
+    return (
+        sentence,
+        verdict(difference(runs, AVERAGE)) == "lower",
+        (difference(runs, AVERAGE) < 0).all(),
+        rate_of(runs, AVERAGE) == rate_of(runs, CONSTANT),
+    )
+
+
+@claim(full)
+def on_the_test_images_all_that(runs):
+    sentence = f"""
+        On the test images all {len(LOWER)} that end lower on the validation images are ties with
+        the constant rate: linear decay ends at {several(test_losses(runs, *adam("linear")), 4)},
+        the constant rate at {several(test_losses(runs, CONSTANT), 4)}, and its seeds lie far apart.
+        """
+    return (
+        sentence,
+        with_verdict(runs, "lower", CONTENDERS) == LOWER,
+        all(0.08 < share(runs, c) < 0.15 for c in LOWER),
+        with_verdict(runs, "tie", LOWER, "test_loss") == LOWER,
+        np.ptp(test_losses(runs, CONSTANT)) > 0.2 * test_losses(runs, CONSTANT).mean(),
+    )
+
+
+@claim(full)
+def two_are_higher_by_the_verdict(runs):
+    sentence = """
+        Two are higher by the verdict, warmup with linear decay and 1cycle: [that is their
+        rate](#what-one-seed-chose).
+        """
+    return sentence, with_verdict(runs, "higher", CONTENDERS) == adam("warmup linear", "1cycle")
+
+
+@claim(full)
+def mind_what_tie_is_schedulefreeadamw_ends(runs):
+    sentence = """
+        Mind what a tie is: ScheduleFreeAdamW ends far higher in every seed, and its seeds lie so
+        far apart that the verdict cannot tell. And what a verdict is: if nothing differed, about
+        one in twenty would still say so, and all of them compare with the same five trainings.
+        """
+    return (
+        sentence,
+        verdict(difference(runs, FREE)) == "tie",
+        (difference(runs, FREE) > 0.1).all(),
+        np.ptp(chosen(runs, FREE).final()) > 0.5,
+    )
+
 
 # %% [markdown]
 # ## Halved when it stalls
@@ -253,32 +262,32 @@ def ahead(runs, other):
     return -chosen(runs, PLATEAU).minus(chosen(runs, other))
 
 
-claim(
-    full,
-    lambda runs: (
-        verdict(ahead(runs, CONSTANT)) == "higher"
-        and (ahead(runs, CONSTANT) > 0).all()
-        and all(verdict(ahead(runs, c)) == "tie" for c in adam("linear", "step"))
-        and (ahead(runs, *adam("cosine")) < 0).all()
-        and verdict(chosen(runs, PLATEAU).minus(chosen(runs, *adam("cosine")), "test_loss"))
-        == "tie"
-        and not any(run.made["processor"].startswith("NVIDIA") for run in chosen(runs, PLATEAU))
-        and all(
+@claim(full)
+def it_does_nearly_as_well_without(runs):
+    sentence = f"""
+        **It does nearly as well without knowing the end.** From `{rate_of(runs, PLATEAU):g}` it
+        ends at {ends_at(runs, PLATEAU)}: lower than the constant rate in every seed, by
+        {several(ahead(runs, CONSTANT), 4)}, a tie with linear and with step decay, and behind the
+        cosine in every seed, by {several(-ahead(runs, *adam("cosine")), 4)}. It looks at the loss
+        by which it is then judged; on the test images it ties with the cosine. (Its seeds were
+        trained on a CPU, those of the others on a GPU. After so many steps such a pair shares its
+        start and little else, so do not build on differences as small as that to the cosine.)
+        """
+    return (
+        sentence,
+        verdict(ahead(runs, CONSTANT)) == "higher",
+        (ahead(runs, CONSTANT) > 0).all(),
+        all(verdict(ahead(runs, c)) == "tie" for c in adam("linear", "step")),
+        (ahead(runs, *adam("cosine")) < 0).all(),
+        verdict(chosen(runs, PLATEAU).minus(chosen(runs, *adam("cosine")), "test_loss")) == "tie",
+        not any(run.made["processor"].startswith("NVIDIA") for run in chosen(runs, PLATEAU)),
+        all(
             run.made["processor"].startswith("NVIDIA")
             for contender in adam("constant", "linear", "step", "cosine")
             for run in chosen(runs, contender)
-        )
-    ),
-    lambda runs: (
-        f"**It does nearly as well without knowing the end.** From `{rate_of(runs, PLATEAU):g}` it ends at "
-        f"{ends_at(runs, PLATEAU)}: lower than the constant rate in every seed, by "
-        f"{several(ahead(runs, CONSTANT), 4)}, a tie with linear and with step decay, and behind the "
-        f"cosine in every seed, by {several(-ahead(runs, *adam('cosine')), 4)}. It looks at the loss by "
-        "which it is then judged; on the test images it ties with the cosine. (Its seeds were trained on "
-        "a CPU, those of the others on a GPU. After so many steps such a pair shares its start and little "
-        "else, so do not build on differences as small as that to the cosine.)"
-    ),
-)
+        ),
+    )
+
 
 # %% [markdown]
 # ## From 60 steps to 4,800
@@ -322,10 +331,8 @@ table(
         }
         for contender in sorted_by_loss(runs.where(budget="FULL"))
     ],
-    caption=lambda runs: (
-        "Steps of so many images; validation loss and tuned rate; ▼ lower, ▲ higher than the tuned constant "
-        "rate with Adam, without a mark a tie"
-    ),
+    caption="Steps of so many images; validation loss and tuned rate; ▼ lower, ▲ higher than the tuned constant "
+    "rate with Adam, without a mark a tie",
 )
 SGDS = [c for c in CONTENDERS if c["optimizer"].startswith("SGD")]
 MOMENTUM_LINEAR, MOMENTUM_CYCLE = SGDS[1], SGDS[3]
@@ -341,42 +348,45 @@ def higher_sgd(runs, budget):
     return len(with_verdict(runs.where(budget=budget), "higher", SGDS))
 
 
-claim(
-    lengths,
-    lambda runs: (
-        lower_at(runs, "FEW_STEPS") == 0
-        and with_verdict(runs.where(budget="FEW_STEPS"), "higher", adam(*DECAYS)) == adam(*DECAYS)
-        and with_verdict(runs.where(budget="MIDDLE"), "higher", adam(*DECAYS))
+@claim(lengths)
+def what_helps_depends_on_the_training(runs):
+    sentence = f"""
+        **What helps depends on the training.** After 60 steps none of them ends lower than the
+        tuned constant rate with Adam, and all five decays end higher. After 300 steps
+        {lower_at(runs, "SHORT")} contenders end lower, after 288 of larger batches
+        {lower_at(runs, "MIDDLE")}, and after 4,800 {lower_at(runs, "FULL")}. Time and exponential
+        decay end higher after 288 steps, too, and are ties after 4,800.
+        """
+    return (
+        sentence,
+        lower_at(runs, "FEW_STEPS") == 0,
+        with_verdict(runs.where(budget="FEW_STEPS"), "higher", adam(*DECAYS)) == adam(*DECAYS),
+        with_verdict(runs.where(budget="MIDDLE"), "higher", adam(*DECAYS))
         == with_verdict(runs.where(budget="FULL"), "tie", adam(*DECAYS))
-        == adam("time", "exponential")
-        and with_verdict(runs.where(budget="MIDDLE"), "lower", adam(*DECAYS))
-        == adam("linear", "cosine")
-        and 0 < lower_at(runs, "SHORT") < lower_at(runs, "MIDDLE") > lower_at(runs, "FULL") > 0
-    ),
-    lambda runs: (
-        "**What helps depends on the training.** After 60 steps none of them ends lower than the tuned "
-        "constant rate with Adam, and all five decays end higher. After 300 steps "
-        f"{lower_at(runs, 'SHORT')} contenders end lower, after 288 of larger batches "
-        f"{lower_at(runs, 'MIDDLE')}, and after 4,800 {lower_at(runs, 'FULL')}. Time and exponential decay "
-        "end higher after 288 steps, too, and are ties after 4,800."
-    ),
-)
-claim(
-    lengths,
-    lambda runs: (
-        with_verdict(runs.where(budget="FEW_STEPS"), "higher", SGDS) == SGDS
-        and all((difference(runs.where(budget="FEW_STEPS"), c) > 0).all() for c in SGDS)
-        and all(with_verdict(runs.where(budget=b), "tie", SGDS) == SGDS for b in ("SHORT", "FULL"))
-        and 0 < higher_sgd(runs, "MIDDLE") < len(SGDS)
-    ),
-    lambda runs: (
-        f"**SGD catches up.** After 60 steps all {len(SGDS)} contenders with SGD end above the tuned "
-        "constant rate with Adam in every seed, and after 288 steps of as many images "
-        f"{higher_sgd(runs, 'MIDDLE')} are still higher by the verdict; after 300 steps of small batches "
-        "and after 4,800 all tie with it, linear decay with momentum at "
-        f"{ends_at(runs.where(budget='FULL'), MOMENTUM_LINEAR)} in the long training."
-    ),
-)
+        == adam("time", "exponential"),
+        with_verdict(runs.where(budget="MIDDLE"), "lower", adam(*DECAYS))
+        == adam("linear", "cosine"),
+        0 < lower_at(runs, "SHORT") < lower_at(runs, "MIDDLE") > lower_at(runs, "FULL") > 0,
+    )
+
+
+@claim(lengths)
+def sgd_catches_up(runs):
+    sentence = f"""
+        **SGD catches up.** After 60 steps all {len(SGDS)} contenders with SGD end above the tuned
+        constant rate with Adam in every seed, and after 288 steps of as many images
+        {higher_sgd(runs, "MIDDLE")} are still higher by the verdict; after 300 steps of small
+        batches and after 4,800 all tie with it, linear decay with momentum at
+        {ends_at(runs.where(budget="FULL"), MOMENTUM_LINEAR)} in the long training.
+        """
+    return (
+        sentence,
+        with_verdict(runs.where(budget="FEW_STEPS"), "higher", SGDS) == SGDS,
+        all((difference(runs.where(budget="FEW_STEPS"), c) > 0).all() for c in SGDS),
+        all(with_verdict(runs.where(budget=b), "tie", SGDS) == SGDS for b in ("SHORT", "FULL")),
+        0 < higher_sgd(runs, "MIDDLE") < len(SGDS),
+    )
+
 
 # %% [markdown]
 # ## The rate of a pilot run is too high
@@ -439,27 +449,30 @@ def short_loss(runs, rate):
 
 
 WITH_ADAM = [c for c in CONTENDERS if c["optimizer"] == "Adam"]
-claim(
-    Runs(pilots + trials),
-    lambda runs: (
+
+
+@claim(Runs(pilots + trials))
+def with_adam_the_rate_of_short(runs):
+    sentence = f"""
+        **With Adam the rate of a short training is too high for a long one.** A constant rate is
+        best at `{at(runs, "MIDDLE", CONSTANT):g}` in the short one, with `0.01` hardly worse, and
+        at `{at(runs, "FULL", CONSTANT):g}` in the long one; with linear, step and cosine decay it
+        is `{at(runs, "MIDDLE", *adam("linear")):g}` and `{at(runs, "FULL", *adam("linear")):g}`.
+        For {len(with_ratio(runs, WITH_ADAM, below=0.11))} of {len(WITH_ADAM)} contenders with Adam
+        the search ended at a tenth or less of the short trainings' rate, for
+        {len(with_ratio(runs, SGDS, above=0.99, below=1.01))} of {len(SGDS)} with SGD at the same.
+        """
+    return (
+        sentence,
         with_ratio(runs, WITH_ADAM, below=0.11)
-        == [c for c in WITH_ADAM if c not in adam("time", "exponential", "warmup linear", "1cycle")]
-        and with_ratio(runs, SGDS, above=0.99, below=1.01)
-        == [c for c in SGDS if c != MOMENTUM_CYCLE]
-        and abs(short_loss(runs, 0.01) / short_loss(runs, 0.003) - 1) < 0.02
-        and {at(runs, "FULL", c) for c in adam("linear", "step", "cosine")} == {0.001}
-        and {at(runs, "MIDDLE", c) for c in adam("linear", "step", "cosine")} == {0.01}
-    ),
-    lambda runs: (
-        "**With Adam the rate of a short training is too high for a long one.** A constant rate is best "
-        f"at `{at(runs, 'MIDDLE', CONSTANT):g}` in the short one, with `0.01` hardly worse, and at "
-        f"`{at(runs, 'FULL', CONSTANT):g}` in the long one; with linear, step and cosine decay it is "
-        f"`{at(runs, 'MIDDLE', *adam('linear')):g}` and `{at(runs, 'FULL', *adam('linear')):g}`. For "
-        f"{len(with_ratio(runs, WITH_ADAM, below=0.11))} of {len(WITH_ADAM)} contenders with Adam the "
-        "search ended at a tenth or less of the short trainings' rate, for "
-        f"{len(with_ratio(runs, SGDS, above=0.99, below=1.01))} of {len(SGDS)} with SGD at the same."
-    ),
-)
+        == [
+            c for c in WITH_ADAM if c not in adam("time", "exponential", "warmup linear", "1cycle")
+        ],
+        with_ratio(runs, SGDS, above=0.99, below=1.01) == [c for c in SGDS if c != MOMENTUM_CYCLE],
+        abs(short_loss(runs, 0.01) / short_loss(runs, 0.003) - 1) < 0.02,
+        {at(runs, "FULL", c) for c in adam("linear", "step", "cosine")} == {0.001},
+        {at(runs, "MIDDLE", c) for c in adam("linear", "step", "cosine")} == {0.01},
+    )
 
 
 def ends(runs, rate):
@@ -467,39 +480,29 @@ def ends(runs, rate):
     return runs.where(budget="FULL", rate=rate)
 
 
-claim(
-    constants,
-    lambda runs: (
-        (ends(runs, 0.003).minus(ends(runs, 3e-4)) > 0).all()
-        and ends(runs, 0.003).minus(ends(runs, 3e-4)).mean()
-        > max(-difference(full, contender).mean() for contender in CONTENDERS)
-        and (ends(runs, 0.03).final() > 2).sum() == 1
-        and ends(runs, 0.01).final().max() < 0.1
-    ),
-    lambda runs: (
-        "**The mistake costs more than any schedule gains.** With the rate of the short training, `0.003`, the "
-        f"long one ends at {several(ends(runs, 0.003).final(), 4)}, higher in every seed than with "
-        f"`0.0003`. At `0.03` {(ends(runs, 0.03).final() > 2).sum()} of 5 seeds learns nothing in all "
-        "25 epochs."
-    ),
-)
+@claim(constants)
+def the_mistake_costs_more_than_any(runs):
+    sentence = f"""
+        **The mistake costs more than any schedule gains.** With the rate of the short training,
+        `0.003`, the long one ends at {several(ends(runs, 0.003).final(), 4)}, higher in every seed
+        than with `0.0003`. At `0.03` {(ends(runs, 0.03).final() > 2).sum()} of 5 seeds learns
+        nothing in all 25 epochs.
+        """
+    return (
+        sentence,
+        (ends(runs, 0.003).minus(ends(runs, 3e-4)) > 0).all(),
+        ends(runs, 0.003).minus(ends(runs, 3e-4)).mean()
+        > max(-difference(full, contender).mean() for contender in CONTENDERS),
+        (ends(runs, 0.03).final() > 2).sum() == 1,
+        ends(runs, 0.01).final().max() < 0.1,
+    )
+
 
 # %% [markdown]
 # And a rate that is too low? Keras' default for SGD, five seeds:
 
 # %%
-default = measured(
-    train,
-    [
-        dict(
-            optimizer="SGD",
-            rate=0.01,
-            seed=seed,
-            budget="FULL",
-        )
-        for seed in range(5)
-    ],
-)
+default = measured(train, crossed(optimizer="SGD", rate=0.01, seed=range(5), budget="FULL"))
 
 # %% tags=["hide-input"]
 SGD = dict(optimizer="SGD", schedule="constant")
@@ -509,15 +512,15 @@ def tuned_sgd(runs):
     return Runs(run for run in runs if run.settings["rate"] != 0.01)
 
 
-claim(
-    Runs([*default, *chosen(full, SGD)]),
-    lambda runs: runs.where(rate=0.01).final().min() > 2.5 * tuned_sgd(runs).final().max(),
-    lambda runs: (
-        "**25 epochs do not make up for it**: SGD at `0.01` ends at "
-        f"{several(runs.where(rate=0.01).final(), 4)}, at its tuned rate, "
-        f"`{tuned_sgd(runs)[0].settings['rate']:g}`, at {several(tuned_sgd(runs).final(), 4)}."
-    ),
-)
+@claim(Runs([*default, *chosen(full, SGD)]))
+def epochs_do_not_make_up_for(runs):
+    sentence = f"""
+        **25 epochs do not make up for it**: SGD at `0.01` ends at
+        {several(runs.where(rate=0.01).final(), 4)}, at its tuned rate,
+        `{tuned_sgd(runs)[0].settings["rate"]:g}`, at {several(tuned_sgd(runs).final(), 4)}.
+        """
+    return sentence, runs.where(rate=0.01).final().min() > 2.5 * tuned_sgd(runs).final().max()
+
 
 # %% [markdown]
 # ## What one seed chose
@@ -568,23 +571,24 @@ table(
         }
         for c in misled(runs)
     ],
-    caption=lambda runs: (
-        "Those for which another rate than the chosen one is best: validation loss of seed 100, 4,800 steps"
-    ),
+    caption="Those for which another rate than the chosen one is best: validation loss of seed 100, 4,800 steps",
 )
-claim(
-    tried,
-    lambda runs: (
-        misled(runs) == MISLED
-        and {best_now(runs, c) for c in MISLED} == {0.001}
-        and not any(0.001 in chosen(trials, c).by("rate") for c in MISLED)
-    ),
-    lambda runs: (
-        f"For the other {len(CONTENDERS) - 1 - len(misled(runs))} the search had found the best of all "
-        "these rates. For these three it stopped short: the same seed does better at `0.001`, which the "
-        "walk never reached. Five others, at the rates in question:"
-    ),
-)
+
+
+@claim(tried)
+def for_the_other_the_search_had(runs):
+    sentence = f"""
+        For the other {len(CONTENDERS) - 1 - len(misled(runs))} the search had found the best of all
+        these rates. For these three it stopped short: the same seed does better at `0.001`, which
+        the walk never reached. Five others, at the rates in question:
+        """
+    return (
+        sentence,
+        misled(runs) == MISLED,
+        {best_now(runs, c) for c in MISLED} == {0.001},
+        not any(0.001 in chosen(trials, c).by("rate") for c in MISLED),
+    )
+
 
 # %% tags=["output-first"]
 again = measured(
@@ -638,47 +642,49 @@ table(
         for c in MISLED
         for rate in chosen(runs, c).by("rate")
     ],
-    caption=lambda runs: (
-        "Validation loss, 4,800 steps; differences and verdicts are of the five others"
-    ),
+    caption="Validation loss, 4,800 steps; differences and verdicts are of the five others",
 )
 TIME, RISE, CYCLE = MISLED
-claim(
-    again,
-    lambda runs: (
-        all(searching(c, 0.03) < anew(runs, c, 0.03).final().min() for c in (RISE, CYCLE))
-        and all(
+
+
+@claim(again)
+def the_seed_that_searched_was_lucky(runs):
+    sentence = f"""
+        **The seed that searched was lucky at `0.03`.** With warmup and linear decay and with 1cycle
+        its loss there, {searching(RISE, 0.03):.4f} and {searching(CYCLE, 0.03):.4f}, lies below
+        that of all five others, for which `0.01` and `0.03` are ties and each seed ends higher at
+        either than at `0.001`. With time decay `0.001` and `0.01` are a tie.
+        """
+    return (
+        sentence,
+        all(searching(c, 0.03) < anew(runs, c, 0.03).final().min() for c in (RISE, CYCLE)),
+        all(
             verdict(anew(runs, c, 0.03).minus(anew(runs, c, 0.01))) == "tie" for c in (RISE, CYCLE)
-        )
-        and all(
+        ),
+        all(
             (anew(runs, c, rate).minus(anew(runs, c)) > 0).all()
             for c in (RISE, CYCLE)
             for rate in (0.01, 0.03)
-        )
-        and verdict(anew(runs, TIME).minus(anew(runs, TIME, 0.01))) == "tie"
-    ),
-    lambda runs: (
-        "**The seed that searched was lucky at `0.03`.** With warmup and linear decay and with 1cycle its loss "
-        f"there, {searching(RISE, 0.03):.4f} and {searching(CYCLE, 0.03):.4f}, lies below that of all five "
-        "others, for which `0.01` and `0.03` are ties and each seed ends higher at either than at `0.001`. "
-        "With time decay `0.001` and `0.01` are a tie."
-    ),
-)
-claim(
-    again,
-    lambda runs: (
-        all((lowered(runs, c, CONSTANT) > 0).all() for c in MISLED)
-        and [verdict(lowered(runs, c, CONSTANT)) for c in MISLED] == ["tie", "tie", "higher"]
-        and verdict(lowered(runs, RISE, *adam("linear"))) == "tie"
-        and verdict(lowered(runs, CYCLE, *adam("cosine"))) == "tie"
-    ),
-    lambda runs: (
-        "**So it was the rate.** At `0.001` all three end below the constant rate in every "
-        f"seed: 1cycle is lower by the verdict, by {several(lowered(runs, CYCLE, CONSTANT), 4)}, and a tie with "
-        "the cosine; the other two are ties with the constant rate, warmup with linear decay also with "
-        "linear decay alone. The tables above stand as they were planned."
-    ),
-)
+        ),
+        verdict(anew(runs, TIME).minus(anew(runs, TIME, 0.01))) == "tie",
+    )
+
+
+@claim(again)
+def so_it_was_the_rate(runs):
+    sentence = f"""
+        **So it was the rate.** At `0.001` all three end below the constant rate in every seed:
+        1cycle is lower by the verdict, by {several(lowered(runs, CYCLE, CONSTANT), 4)}, and a tie
+        with the cosine; the other two are ties with the constant rate, warmup with linear decay
+        also with linear decay alone. The tables above stand as they were planned.
+        """
+    return (
+        sentence,
+        all((lowered(runs, c, CONSTANT) > 0).all() for c in MISLED),
+        [verdict(lowered(runs, c, CONSTANT)) for c in MISLED] == ["tie", "tie", "higher"],
+        verdict(lowered(runs, RISE, *adam("linear"))) == "tie",
+        verdict(lowered(runs, CYCLE, *adam("cosine"))) == "tie",
+    )
 
 
 def ranks(runs, budget, renewed=None):
@@ -698,23 +704,26 @@ def alike(runs, one, other="FULL", renewed=None):
 
 
 SHORTER = ("FEW_STEPS", "SHORT", "MIDDLE")
-claim(
-    lengths,
-    lambda runs: (
-        alike(runs, "SHORT", "MIDDLE") > 0.7
-        and all(abs(alike(runs, b)) < 0.25 for b in SHORTER)
-        and abs(alike(runs, "FEW_STEPS", renewed=again)) < 0.25
-        and all(0.35 < alike(runs, b, renewed=again) < 0.65 for b in SHORTER[1:])
-    ),
-    lambda runs: (
-        "**For a long training the order in a short one is a hint at best.** Ranked by loss, the contenders "
-        f"after 300 and after 288 steps go together (Spearman's correlation {alike(runs, 'SHORT', 'MIDDLE'):.2f}). With those after "
-        f"4,800 as planned the ranks after 60, 300 and 288 steps have "
-        f"{', '.join(f'{alike(runs, b):.2f}' for b in SHORTER)}; with the three at `0.001`, "
-        f"{', '.join(f'{alike(runs, b, renewed=again):.2f}' for b in SHORTER)}. Of so few contenders "
-        "even `0.4` may be chance."
-    ),
-)
+
+
+@claim(lengths)
+def for_long_training_the_order_in(runs):
+    sentence = f"""
+        **For a long training the order in a short one is a hint at best.** Ranked by loss, the
+        contenders after 300 and after 288 steps go together (Spearman's correlation
+        {alike(runs, "SHORT", "MIDDLE"):.2f}). With those after 4,800 as planned the ranks after 60,
+        300 and 288 steps have {", ".join(f"{alike(runs, b):.2f}" for b in SHORTER)}; with the
+        three at `0.001`, {", ".join(f"{alike(runs, b, renewed=again):.2f}" for b in SHORTER)}. Of
+        so few contenders even `0.4` may be chance.
+        """
+    return (
+        sentence,
+        alike(runs, "SHORT", "MIDDLE") > 0.7,
+        all(abs(alike(runs, b)) < 0.25 for b in SHORTER),
+        abs(alike(runs, "FEW_STEPS", renewed=again)) < 0.25,
+        all(0.35 < alike(runs, b, renewed=again) < 0.65 for b in SHORTER[1:]),
+    )
+
 
 # %% [markdown]
 # ## Cycles between a range test's bounds
@@ -732,59 +741,52 @@ def bounds(runs):
 
 
 # %%
-sweeps = measured(
-    sweep,
-    [
-        dict(
-            optimizer="Adam",
-            seed=seed,
-            steps=100,
-            budget="FULL",
-        )
-        for seed in range(5)
-    ],
-)
+sweeps = measured(sweep, crossed(optimizer="Adam", seed=range(5), steps=100, budget="FULL"))
 low, high = bounds(sweeps)
 cycles = measured(
     train,
-    [
-        dict(
-            optimizer="Adam",
-            schedule="triangular",
-            low=low,
-            rate=high,
-            seed=seed,
-            budget="FULL",
-        )
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer="Adam",
+        schedule="triangular",
+        low=low,
+        rate=high,
+        seed=range(5),
+        budget="FULL",
+    ),
 )
 
 # %% tags=["hide-input"]
 CYCLES = adam("triangular", "triangular2", "exp_range")
-claim(
-    sweeps,
-    lambda runs: 0.0002 < bounds(runs)[0] < 0.0003 and 0.012 < bounds(runs)[1] < 0.014,
-    lambda runs: "The sweeps suggest `{:g}` and `{:g}`.".format(*bounds(runs)),
-)
-claim(
-    Runs([*cycles, *full]),
-    lambda runs: (
-        (runs.where(low=low).minus(chosen(runs, CONSTANT)) > 0).all()
-        and with_verdict(runs.where(low=0.0), "tie", CYCLES) == CYCLES
-        and all((difference(runs.where(low=0.0), c) < 0).sum() >= 4 for c in CYCLES)
-        and {rate_of(runs.where(low=0.0), c) for c in CYCLES} == {0.001}
-        and np.isclose(low, rate_of(runs.where(low=0.0), CYCLES[0]) / 4)
-    ),
-    lambda runs: (
-        "**In so long a training the upper bound is too high.** Cycles between the two end at "
-        f"{several(runs.where(low=low).final(), 4)}, above the tuned constant rate in every seed, by "
-        f"{several(runs.where(low=low).minus(chosen(runs, CONSTANT)), 4)}. The three tuned cyclical rates of "
-        f"the table, between `{low:g}` and `{rate_of(runs.where(low=0.0), CYCLES[0]):g}`, are ties with it, "
-        "lower in four or five seeds of five. A sweep is a short training, too, and knows nothing of the "
-        "long one."
-    ),
-)
+
+
+@claim(sweeps)
+def the_sweeps_suggest_bounds(runs):
+    listed = "The sweeps suggest `{:g}` and `{:g}`.".format(*bounds(runs))
+    sentence = f"""
+        {listed}
+        """
+    return sentence, 0.0002 < bounds(runs)[0] < 0.0003, 0.012 < bounds(runs)[1] < 0.014
+
+
+@claim(Runs([*cycles, *full]))
+def in_so_long_training_the_upper(runs):
+    sentence = f"""
+        **In so long a training the upper bound is too high.** Cycles between the two end at
+        {several(runs.where(low=low).final(), 4)}, above the tuned constant rate in every seed, by
+        {several(runs.where(low=low).minus(chosen(runs, CONSTANT)), 4)}. The three tuned cyclical
+        rates of the table, between `{low:g}` and `{rate_of(runs.where(low=0.0), CYCLES[0]):g}`, are
+        ties with it, lower in four or five seeds of five. A sweep is a short training, too, and
+        knows nothing of the long one.
+        """
+    return (
+        sentence,
+        (runs.where(low=low).minus(chosen(runs, CONSTANT)) > 0).all(),
+        with_verdict(runs.where(low=0.0), "tie", CYCLES) == CYCLES,
+        all((difference(runs.where(low=0.0), c) < 0).sum() >= 4 for c in CYCLES),
+        {rate_of(runs.where(low=0.0), c) for c in CYCLES} == {0.001},
+        np.isclose(low, rate_of(runs.where(low=0.0), CYCLES[0]) / 4),
+    )
+
 
 # %% [markdown]
 # ## Try it

@@ -16,8 +16,9 @@ import numpy as np
 
 from lrguide import plots
 from lrguide.guide.experiments import train, updates
+from lrguide.guide.measures import several, verdict
 from lrguide.guide.records import Runs, measured
-from lrguide.guide.report import claim, figure, several, table, verdict
+from lrguide.guide.report import claim, figure, table
 from lrguide.guide.tuning import tuned
 
 CHANCE = log(10)  # the loss of guessing among ten digits
@@ -138,36 +139,41 @@ def rates_of(runs, name):
     return usable(runs.where(optimizer=name))
 
 
-table(grid, ranges, caption=lambda runs: "Rates after 60 steps, three seeds a rate")
-claim(
-    grid,
-    lambda runs: (
-        [len(rates_of(runs, name)) for name in DEFAULTS] == [2, 3, 2, 2, 2, 3, 1]
-        and rates_of(runs, "Adam") == rates_of(runs, "AdamW") == rates_of(runs, "Adamax")
-        and rates_of(runs, "Adam")[-1] <= rates_of(runs, "SGD")[0] / 10
-    ),
-    lambda runs: (
-        "**After 60 steps Adam's range is no wider than that of SGD; it lies elsewhere.** Two rates of "
-        f"the grid are usable with Adam, {span(rates_of(runs, 'Adam'))}, two with plain SGD, "
-        f"{span(rates_of(runs, 'SGD'))}. AdamW and AdaMax share Adam's, SGD with momentum and Adadelta "
-        "have one more each. The narrowest belongs to the one that promises to need no schedule: "
-        f"ScheduleFreeAdamW, with `{rates_of(runs, 'ScheduleFreeAdamW')[0]:g}` alone; "
-        "[Keras' version of it has a fault](#what-has-come-since)."
-    ),
-)
-claim(
-    grid,
-    lambda runs: (
+table(grid, ranges, caption="Rates after 60 steps, three seeds a rate")
+
+
+@claim(grid)
+def after_steps_adam_range_is_no(runs):
+    sentence = f"""
+        **After 60 steps Adam's range is no wider than that of SGD; it lies elsewhere.** Two rates
+        of the grid are usable with Adam, {span(rates_of(runs, "Adam"))}, two with plain SGD,
+        {span(rates_of(runs, "SGD"))}. AdamW and AdaMax share Adam's, SGD with momentum and Adadelta
+        have one more each. The narrowest belongs to the one that promises to need no schedule:
+        ScheduleFreeAdamW, with `{rates_of(runs, "ScheduleFreeAdamW")[0]:g}` alone; [Keras' version
+        of it has a fault](#what-has-come-since).
+        """
+    return (
+        sentence,
+        [len(rates_of(runs, name)) for name in DEFAULTS] == [2, 3, 2, 2, 2, 3, 1],
+        rates_of(runs, "Adam") == rates_of(runs, "AdamW") == rates_of(runs, "Adamax"),
+        rates_of(runs, "Adam")[-1] <= rates_of(runs, "SGD")[0] / 10,
+    )
+
+
+@claim(grid)
+def keras_default_is_below_the_range(runs):
+    sentence = f"""
+        **Keras' default is below the range for {len(DEFAULTS) - 1} of {len(DEFAULTS)}**, and at its
+        edge for SGD with momentum. They are cautious where 60 steps are all there is; with
+        thousands, [Adam's does better than `0.01`](fixed_rates.py#the-articles-own-scale).
+        """
+    return (
+        sentence,
         [n for n in DEFAULTS if place(rates_of(runs, n), DEFAULTS[n]) == "inside"]
-        == ["SGD momentum"]
-        and all(place(rates_of(runs, n), DEFAULTS[n]) != "above" for n in DEFAULTS)
-    ),
-    lambda runs: (
-        f"**Keras' default is below the range for {len(DEFAULTS) - 1} of {len(DEFAULTS)}**, and at "
-        "its edge for SGD with momentum. They are cautious where 60 steps are all there is; with "
-        "thousands, [Adam's does better than `0.01`](fixed_rates.py#the-articles-own-scale)."
-    ),
-)
+        == ["SGD momentum"],
+        all(place(rates_of(runs, n), DEFAULTS[n]) != "above" for n in DEFAULTS),
+    )
+
 
 # %% [markdown]
 # The grid's rates lie a factor of three apart, so a width is known no better than that at either
@@ -209,7 +215,7 @@ table(
         }
         for name, group in runs.by("optimizer").items()
     ],
-    caption=lambda runs: "Five seeds at the best rate, paired with its neighbours",
+    caption="Five seeds at the best rate, paired with its neighbours",
 )
 
 # %% [markdown]
@@ -227,22 +233,23 @@ def behind_adam(runs, name):
     return at_best(runs, name).minus(at_best(runs, "Adam"))
 
 
-claim(
-    near,
-    lambda runs: (
+@claim(near)
+def what_adam_buys_here_is_not(runs):
+    sentence = f"""
+        **What Adam buys here is not a wider choice but a faster start.** At its best rate SGD ends
+        {several(behind_adam(runs, "SGD"))} higher, SGD with momentum
+        {several(behind_adam(runs, "SGD momentum"))}. AdamW is a
+        {verdict(behind_adam(runs, "AdamW"))}: in so few steps its weight decay hardly acts.
+        """
+    return (
+        sentence,
         all(
             verdict(behind_adam(runs, name)) == "higher"
             for name in ("SGD", "SGD momentum", "ScheduleFreeAdamW")
-        )
-        and verdict(behind_adam(runs, "AdamW")) == "tie"
-    ),
-    lambda runs: (
-        "**What Adam buys here is not a wider choice but a faster start.** At its best rate SGD ends "
-        f"{several(behind_adam(runs, 'SGD'))} higher, SGD with momentum "
-        f"{several(behind_adam(runs, 'SGD momentum'))}. AdamW is a "
-        f"{verdict(behind_adam(runs, 'AdamW'))}: in so few steps its weight decay hardly acts."
-    ),
-)
+        ),
+        verdict(behind_adam(runs, "AdamW")) == "tie",
+    )
+
 
 # %% [markdown]
 # ## Adadelta "needs no learning rate"
@@ -258,26 +265,27 @@ adadelta = measured(
     trainings("Adadelta", [0.001, 1.0, 10.0, 30.0, 100.0], range(5)),
 )
 
+
 # %% tags=["hide-input"]
-claim(
-    adadelta,
-    lambda runs: (
-        not learns(runs.where(rate=0.001)).any()
-        and learns(runs.where(rate=1.0)).all()
-        and (runs.where(rate=10.0).minus(runs.where(rate=1.0)) < 0).all()
-        and (runs.where(rate=30.0).minus(runs.where(rate=10.0)) > 0.1).all()
-        and not learns(runs.where(rate=100.0)).any()
-    ),
-    lambda runs: (
-        "**It does need one.** At the default "
-        f"{int((~learns(runs.where(rate=0.001))).sum())} of 5 seeds learn nothing, and the loss stays "
-        f"at {several(runs.where(rate=0.001).final(), 2)}. At the paper's rate it ends at "
-        f"{several(runs.where(rate=1.0).final())}, at ten times that rate at "
-        f"{several(runs.where(rate=10.0).final())}, lower in every seed. But it "
-        f"bears no rate you like: at `30` it ends at {several(runs.where(rate=30.0).final())}, and at "
-        f"`100` {int((~learns(runs.where(rate=100.0))).sum())} of 5 learn nothing."
-    ),
-)
+@claim(adadelta)
+def it_does_need_one(runs):
+    sentence = f"""
+        **It does need one.** At the default {int((~learns(runs.where(rate=0.001))).sum())} of 5
+        seeds learn nothing, and the loss stays at {several(runs.where(rate=0.001).final(), 2)}. At
+        the paper's rate it ends at {several(runs.where(rate=1.0).final())}, at ten times that rate
+        at {several(runs.where(rate=10.0).final())}, lower in every seed. But it bears no rate you
+        like: at `30` it ends at {several(runs.where(rate=30.0).final())}, and at `100`
+        {int((~learns(runs.where(rate=100.0))).sum())} of 5 learn nothing.
+        """
+    return (
+        sentence,
+        not learns(runs.where(rate=0.001)).any(),
+        learns(runs.where(rate=1.0)).all(),
+        (runs.where(rate=10.0).minus(runs.where(rate=1.0)) < 0).all(),
+        (runs.where(rate=30.0).minus(runs.where(rate=10.0)) > 0.1).all(),
+        not learns(runs.where(rate=100.0)).any(),
+    )
+
 
 # %% [markdown]
 # ## How far Adam steps
@@ -337,40 +345,43 @@ table(
         for name in ("Adam", "SGD")
         for weight in (0.01, 1.0, 100.0)
     ],
-    caption=lambda runs: "Mean move of a weight, divided by the rate; three seeds",
+    caption="Mean move of a weight, divided by the rate; three seeds",
 )
-claim(
-    moves,
-    lambda runs: (
-        average(runs, "Adam", 100.0).mean() < 1.3 * average(runs, "Adam", 0.01).mean()
-        and average(runs, "Adam", 100.0).min() > average(runs, "Adam", 0.01).mean()
-        and np.allclose(first(runs, "SGD", 100.0) / first(runs, "SGD", 0.01), 1e4, rtol=0.01)
-        and 1 < largest(runs, "Adam").max() < 2
-    ),
-    lambda runs: (
-        "**Adam's moves hardly know how large the gradient is.** Make it 10,000 times as large, and "
-        "the mean move over 50 steps grows from "
-        f"{several(average(runs, 'Adam', 0.01), 2)} of the rate to "
-        f"{several(average(runs, 'Adam', 100.0), 2)}. That of SGD grows 10,000 times in the first step, "
-        "and at a hundredfold gradient its loss then blows up. With Adam the rate is a length: no "
-        "weight ever moved by more than "
-        f"{largest(runs, 'Adam').max():.1f} rates in a step."
-    ),
-)
-claim(
-    moves,
-    lambda runs: (
-        first(runs, "Adam", 0.01).max() < 0.6 * first(runs, "Adam", 1.0).min()
-        and (average(runs, "Adam", 1.0) < 0.4 * first(runs, "Adam", 1.0)).all()
-    ),
-    lambda runs: (
-        "Two things bend that rule. A tiny gradient no longer drowns the `1e-7` that Adam adds to its "
-        "divisor: in the first step the mean move is "
-        f"{first(runs, 'Adam', 0.01).mean():.2f} of the rate with a hundredth of the gradient, "
-        f"{first(runs, 'Adam', 1.0).mean():.2f} with all of it. And gradients that change their sign "
-        "cancel in Adam's momentum, so the moves shrink as training settles."
-    ),
-)
+
+
+@claim(moves)
+def adam_moves_hardly_know_how_large(runs):
+    sentence = f"""
+        **Adam's moves hardly know how large the gradient is.** Make it 10,000 times as large, and
+        the mean move over 50 steps grows from {several(average(runs, "Adam", 0.01), 2)} of the rate
+        to {several(average(runs, "Adam", 100.0), 2)}. That of SGD grows 10,000 times in the first
+        step, and at a hundredfold gradient its loss then blows up. With Adam the rate is a length:
+        no weight ever moved by more than {largest(runs, "Adam").max():.1f} rates in a step.
+        """
+    return (
+        sentence,
+        average(runs, "Adam", 100.0).mean() < 1.3 * average(runs, "Adam", 0.01).mean(),
+        average(runs, "Adam", 100.0).min() > average(runs, "Adam", 0.01).mean(),
+        np.allclose(first(runs, "SGD", 100.0) / first(runs, "SGD", 0.01), 1e4, rtol=0.01),
+        1 < largest(runs, "Adam").max() < 2,
+    )
+
+
+@claim(moves)
+def two_things_bend_that_rule_tiny(runs):
+    sentence = f"""
+        Two things bend that rule. A tiny gradient no longer drowns the `1e-7` that Adam adds to its
+        divisor: in the first step the mean move is {first(runs, "Adam", 0.01).mean():.2f} of the
+        rate with a hundredth of the gradient, {first(runs, "Adam", 1.0).mean():.2f} with all of it.
+        And gradients that change their sign cancel in Adam's momentum, so the moves shrink as
+        training settles.
+        """
+    return (
+        sentence,
+        first(runs, "Adam", 0.01).max() < 0.6 * first(runs, "Adam", 1.0).min(),
+        (average(runs, "Adam", 1.0) < 0.4 * first(runs, "Adam", 1.0)).all(),
+    )
+
 
 # %% [markdown]
 # ### Often, seldom
@@ -445,23 +456,27 @@ def compared(*names):
 table(
     finals,
     compared("Adam", "SGD", "SGD momentum"),
-    caption=lambda runs: "300 steps, a constant rate, each at its tuned value",
+    caption="300 steps, a constant rate, each at its tuned value",
 )
-claim(
-    Runs(of(finals, "Adam") + of(finals, "SGD") + of(finals, "SGD momentum")),
-    lambda runs: all(
-        verdict(difference(runs, name, what=what)) == "tie"
-        for name in ("SGD", "SGD momentum")
-        for what in ("validation_loss", "test_loss")
-    ),
-    lambda runs: (
-        "**With 300 steps tuned SGD keeps up with tuned Adam.** Plain or with momentum it is a "
-        f"{verdict(difference(runs, 'SGD'))}, on validation and on test images. Adam's lead at 60 "
-        "steps was a lead in time. (Its own seeds lie far apart, "
-        f"{several(of(runs, 'Adam').final())}, so a small difference would not show.)"
-    ),
-    tie=True,
-)
+
+
+@claim(Runs(of(finals, "Adam") + of(finals, "SGD") + of(finals, "SGD momentum")))
+def with_steps_tuned_sgd_keeps_up(runs):
+    sentence = f"""
+        **With 300 steps tuned SGD keeps up with tuned Adam.** Plain or with momentum it is a
+        {verdict(difference(runs, "SGD"))}, on validation and on test images. Adam's lead at 60
+        steps was a lead in time. (Its own seeds lie far apart, {several(of(runs, "Adam").final())},
+        so a small difference would not show.)
+        """
+    return (
+        sentence,
+        all(
+            verdict(difference(runs, name, what=what)) == "tie"
+            for name in ("SGD", "SGD momentum")
+            for what in ("validation_loss", "test_loss")
+        ),
+    )
+
 
 # %% [markdown]
 # "Minus Adam" is the mean of the five paired differences, with the lowest and the highest. After the
@@ -490,7 +505,7 @@ SINCE = list(CONTENDERS)[3:]
 table(
     finals,
     compared("Adam", *SINCE),
-    caption=lambda runs: "The same search and the same seeds",
+    caption="The same search and the same seeds",
 )
 
 
@@ -500,56 +515,60 @@ def acted(runs):
     return int((rates[:, -1] < rates[:, 0]).sum())
 
 
-claim(
-    finals,
-    lambda runs: (
+@claim(finals)
+def averaged_weights_and_warmup_stable_decay(runs):
+    sentence = f"""
+        Averaged weights and warmup-stable-decay end lower than tuned Adam in every seed. The test
+        still says tie, because they gain most where Adam did worst; what they seem to remove is bad
+        luck: {several(of(runs, "averaged weights").final())} and
+        {several(of(runs, "warmup, stable, decay").final())} against
+        {several(of(runs, "Adam").final())}. On the test images the second of them is
+        {verdict(difference(runs, SINCE[-1], what="test_loss"))}.
+        """
+    return (
+        sentence,
         all(
             verdict(difference(runs, name)) == "tie"
             and (difference(runs, name) < 0).all()
             and difference(runs, name).argmin() == of(runs, "Adam").final().argmax()
             for name in ("averaged weights", "warmup, stable, decay")
-        )
-        and all(
+        ),
+        all(
             np.ptp(of(runs, name).final()) < 0.3 * np.ptp(of(runs, "Adam").final())
             for name in ("averaged weights", "warmup, stable, decay")
-        )
-    ),
-    lambda runs: (
-        "Averaged weights and warmup-stable-decay end lower than tuned Adam in every seed. The test "
-        "still says tie, because they gain most where Adam did worst; what they seem to remove is bad luck: "
-        f"{several(of(runs, 'averaged weights').final())} and "
-        f"{several(of(runs, 'warmup, stable, decay').final())} against "
-        f"{several(of(runs, 'Adam').final())}. On the test images the second of them is "
-        f"{verdict(difference(runs, SINCE[-1], what='test_loss'))}."
-    ),
-)
-claim(
-    finals,
-    lambda runs: (
-        acted(runs) == 2
-        and verdict(difference(runs, "plateau")) == "tie"
-        and (difference(runs, "plateau") == 0).sum() == 3
-    ),
-    lambda runs: (
-        f"The plateau lowered the rate in {acted(runs)} of 5 seeds: five epochs are too short for a rule "
-        "that first has to see an epoch go wrong."
-    ),
-)
-claim(
-    finals,
-    lambda runs: (
-        of(runs, "schedule-free").final().min() > 2 * of(runs, "Adam").final().max()
-        and of(runs, "schedule-free").final("loss").min()
-        > 1.2 * of(runs, "Adam").final("loss").max()
-    ),
-    lambda runs: (
-        "**Do not use `ScheduleFreeAdamW` of Keras `3.15` on TensorFlow.** It ends at "
-        f"{several(of(runs, 'schedule-free').final(), 2)}. Testing `y` would not save it: the training "
-        f"loss, which is taken there, ends at {several(of(runs, 'schedule-free').final('loss'), 2)}, "
-        f"with Adam at {several(of(runs, 'Adam').final('loss'), 2)}. This is a verdict on that code, "
-        "not on the method."
-    ),
-)
+        ),
+    )
+
+
+@claim(finals)
+def the_plateau_lowered_the_rate_in(runs):
+    sentence = f"""
+        The plateau lowered the rate in {acted(runs)} of 5 seeds: five epochs are too short for a
+        rule that first has to see an epoch go wrong.
+        """
+    return (
+        sentence,
+        acted(runs) == 2,
+        verdict(difference(runs, "plateau")) == "tie",
+        (difference(runs, "plateau") == 0).sum() == 3,
+    )
+
+
+@claim(finals)
+def do_not_use_schedulefreeadamw_of_keras(runs):
+    sentence = f"""
+        **Do not use `ScheduleFreeAdamW` of Keras `3.15` on TensorFlow.** It ends at
+        {several(of(runs, "schedule-free").final(), 2)}. Testing `y` would not save it: the training
+        loss, which is taken there, ends at {several(of(runs, "schedule-free").final("loss"), 2)},
+        with Adam at {several(of(runs, "Adam").final("loss"), 2)}. This is a verdict on that code,
+        not on the method.
+        """
+    return (
+        sentence,
+        of(runs, "schedule-free").final().min() > 2 * of(runs, "Adam").final().max(),
+        of(runs, "schedule-free").final("loss").min() > 1.2 * of(runs, "Adam").final("loss").max(),
+    )
+
 
 # %% [markdown]
 # After 4,800 steps both the plateau rule and the averaged weights end lower than the constant rate
@@ -570,7 +589,7 @@ table(
         }
         for name in CONTENDERS
     ],
-    caption=lambda runs: "Rates after 300 steps, two seeds a rate",
+    caption="Rates after 300 steps, two seeds a rate",
 )
 
 
@@ -579,35 +598,38 @@ def highest(runs, name):
     return learning(of(runs, name))[-1]
 
 
-claim(
-    trials,
-    lambda runs: (
-        highest(runs, "Adam") == highest(runs, "averaged weights") == highest(runs, "plateau")
-        and highest(runs, "warmup, stable, decay") == 10 * highest(runs, "Adam")
-        and of(runs, "averaged weights").best() != of(runs, "Adam").best()
-    ),
-    lambda runs: (
-        "**No, but a warmup makes it safer.** Averaging and the plateau learn up to "
-        f"`{highest(runs, 'plateau'):g}`, as Adam alone does; with warmup-stable-decay every seed learns "
-        f"up to `{highest(runs, 'warmup, stable, decay'):g}`. It is the warmup that does it, "
-        "[as with decay](decay.py)."
-    ),
-)
-claim(
-    trials,
-    lambda runs: (
+@claim(trials)
+def no_but_warmup_makes_it_safer(runs):
+    sentence = f"""
+        **No, but a warmup makes it safer.** Averaging and the plateau learn up to
+        `{highest(runs, "plateau"):g}`, as Adam alone does; with warmup-stable-decay every seed
+        learns up to `{highest(runs, "warmup, stable, decay"):g}`. It is the warmup that does it,
+        [as with decay](decay.py).
+        """
+    return (
+        sentence,
+        highest(runs, "Adam") == highest(runs, "averaged weights") == highest(runs, "plateau"),
+        highest(runs, "warmup, stable, decay") == 10 * highest(runs, "Adam"),
+        of(runs, "averaged weights").best() != of(runs, "Adam").best(),
+    )
+
+
+@claim(trials)
+def and_here_with_steps_adam_does(runs):
+    sentence = f"""
+        And here, with 300 steps, Adam does forgive more than SGD: usable are
+        {span(usable(of(runs, "Adam")))} against {span(usable(of(runs, "SGD")))}, and
+        {span(usable(of(runs, "SGD momentum")))} with momentum. The room it gains is below its best
+        rate, where a longer training has time to catch up. Two seeds a rate and one threshold make
+        this no more than a sign.
+        """
+    return (
+        sentence,
         len(usable(of(runs, "SGD")))
         < len(usable(of(runs, "SGD momentum")))
-        < len(usable(of(runs, "Adam")))
-    ),
-    lambda runs: (
-        "And here, with 300 steps, Adam does forgive more than SGD: usable are "
-        f"{span(usable(of(runs, 'Adam')))} against {span(usable(of(runs, 'SGD')))}, and "
-        f"{span(usable(of(runs, 'SGD momentum')))} with momentum. The room it gains is below its best "
-        "rate, where a longer training has time to catch up. Two seeds a rate and one threshold make "
-        "this no more than a sign."
-    ),
-)
+        < len(usable(of(runs, "Adam"))),
+    )
+
 
 # %% [markdown]
 # ## Try it

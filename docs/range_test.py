@@ -11,18 +11,18 @@
 # whole test. What it tells depends on how you read it.
 
 # %% tags=["hide-input"]
-from math import log
-
 import numpy as np
 
 from lrguide import plots
+from lrguide.guide.contenders import FINE
 from lrguide.guide.experiments import sweep, train
+from lrguide.guide.measures import capped, learns, moving_average
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
+from lrguide.guide.settings import crossed
 from lrguide.guide.tuning import range_test
 from lrguide.range_test import RangeTestResult
 
-CHANCE = log(10)  # the loss of guessing among ten digits
 RULES = ["minimum/10", "valley", "steepest"]
 
 
@@ -67,12 +67,6 @@ def sweep_above_trainings(runs):
     return picture
 
 
-def capped(runs):
-    """Validation losses at the end; whatever is worse than guessing counts as guessing."""
-    losses = runs.final()
-    return np.where(np.isfinite(losses), np.minimum(losses, CHANCE), CHANCE)
-
-
 def sweep_in_words(runs):
     sweeps = Runs(run for run in runs if run.function == "sweep")
     trained = Runs(run for run in runs if run.function == "train")
@@ -86,28 +80,8 @@ def sweep_in_words(runs):
 
 
 # %% tags=["output-first"]
-FINE = [1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.005, 0.01, 0.02]
-FINE += [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
-adam = measured(
-    sweep,
-    [
-        dict(
-            optimizer="Adam",
-            seed=seed,
-            budget="SHORT",
-            steps=100,
-        )
-        for seed in range(5)
-    ],
-)
-trained = measured(
-    train,
-    [
-        dict(optimizer="Adam", rate=rate, seed=seed, budget="SHORT")
-        for rate in FINE
-        for seed in range(5)
-    ],
-)
+adam = measured(sweep, crossed(optimizer="Adam", seed=range(5), budget="SHORT", steps=100))
+trained = measured(train, crossed(optimizer="Adam", rate=FINE, seed=range(5), budget="SHORT"))
 figure(Runs(adam + trained), sweep_above_trainings, alt=sweep_in_words)
 
 # %% [markdown]
@@ -121,31 +95,23 @@ figure(Runs(adam + trained), sweep_above_trainings, alt=sweep_in_words)
 #     learning rates*, MachineCurve, 2019 ([kept here](https://github.com/christianversloot/machine-learning-articles/blob/HEAD/problems-with-fixed-and-decaying-learning-rates.md)),
 #     uses P. Surmenok's `keras_lr_finder` of 2018.
 
+
 # %% tags=["hide-input"]
-LOWEST = suggested(adam)["lowest point"]
+@claim(adam, trained)
+def the_lowest_point_is_too_high(sweeps, trained):
+    lowest, best = suggested(sweeps)["lowest point"] or np.nan, trained.best()
+    next_rate = min((rate for rate in FINE if rate >= lowest), default=FINE[-1])
+    beyond = trained.where(rate=next_rate)
+    sentence = f"""
+        **Where the loss is lowest can be far too high.** The article takes the range where the curve
+        is lowest. With Adam that is at {lowest:.2g}, {lowest / best:.1f} times the rate with the
+        lowest mean of five trainings, `{best:g}`; at `{next_rate:g}`, the next rate of the grid,
+        {(~learns(beyond)).sum()} of {len(beyond)} seeds learn nothing. The curve lags: each batch's
+        loss is the work of all the smaller rates before it, and it goes on falling for a while when
+        the rate is already too large to begin a training with.
+        """
+    return sentence, best == 0.005, lowest > 3 * best, (~learns(beyond)).sum() > len(beyond) / 2
 
-
-def beyond(runs):
-    """The runs at the first rate of the grid above the lowest point of the sweep."""
-    return runs.where(rate=min(rate for rate in FINE if rate >= LOWEST))
-
-
-def failures(runs):
-    return int((runs.final("validation_accuracy") < 0.2).sum())
-
-
-claim(
-    trained,
-    lambda runs: runs.best() < LOWEST / 2 and failures(beyond(runs)) > 0,
-    lambda runs: (
-        "**Where the loss is lowest can be far too high.** The article takes the range where "
-        f"the curve is lowest. With Adam that is at {LOWEST:.2g}, {LOWEST / runs.best():.1f} times the "
-        f"rate with the lowest mean of five trainings, `{runs.best():g}`; at `{beyond(runs)[0].settings['rate']:g}`, the next "
-        f"rate of the grid, {failures(beyond(runs))} of {len(beyond(runs))} seeds learn nothing. The "
-        "curve lags: each batch's loss is the work of all the smaller rates before it, and it goes on "
-        "falling for a while when the rate is already too large to begin a training with."
-    ),
-)
 
 # %% [markdown]
 # ## How to read it
@@ -175,32 +141,16 @@ claim(
 # %%
 linear = measured(
     sweep,
-    [
-        dict(
-            optimizer=optimizer,
-            seed=seed,
-            budget="SHORT",
-            steps=100,
-            spacing="linear",
-            max_rate=highest,
-        )
-        for optimizer in ("Adam", "SGD momentum")
-        for highest in (0.1, 1.0)
-        for seed in range(5)
-    ],
+    crossed(
+        optimizer=("Adam", "SGD momentum"),
+        max_rate=(0.1, 1.0),
+        budget="SHORT",
+        steps=100,
+        spacing="linear",
+        seed=range(5),
+    ),
 )
-sgd = measured(
-    sweep,
-    [
-        dict(
-            optimizer="SGD momentum",
-            seed=seed,
-            budget="SHORT",
-            steps=100,
-        )
-        for seed in range(5)
-    ],
-)
+sgd = measured(sweep, crossed(optimizer="SGD momentum", seed=range(5), budget="SHORT", steps=100))
 
 
 # %% tags=["hide-input"]
@@ -239,29 +189,30 @@ table(
         }
         for (optimizer, kind), group in sorted(by_sweep(runs).items())
     ],
-    caption=lambda runs: "Median of five seeds, lowest and highest of them",
+    caption="Median of five seeds, lowest and highest of them",
 )
 
 
-def told(runs, optimizer, kind):
-    """What minimum/10 says on one of the sweeps."""
-    return range_test(by_sweep(runs)[optimizer, kind]).suggest()["minimum/10"]
+@claim(spacings)
+def a_linear_sweep_must_end_in_the_right_place(spacings):
+    told = {
+        sweep: range_test(group).suggest()["minimum/10"]
+        for sweep, group in by_sweep(spacings).items()
+    }
+    too_far, too_short = told["Adam", "linear to 1"], told["SGD momentum", "linear to 0.1"]
+    sentence = f"""
+        **A linear sweep must end in the right place.** To `1` is too far for Adam
+        ({too_far.reason}), to `0.1` too short for SGD with momentum ({too_short.reason}). The
+        exponential sweep answers for both from one range.
+        """
+    return (
+        sentence,
+        too_far.rate is None and "does not fall" in too_far.reason,
+        too_short.rate is None and "still falls" in too_short.reason,
+        told["Adam", "exponential to 10"].rate is not None,
+        told["SGD momentum", "exponential to 10"].rate is not None,
+    )
 
-
-claim(
-    spacings,
-    lambda runs: (
-        all(told(runs, o, "exponential to 10").rate for o in ("Adam", "SGD momentum"))
-        and told(runs, "Adam", "linear to 1").rate is None
-        and told(runs, "SGD momentum", "linear to 0.1").rate is None
-    ),
-    lambda runs: (
-        "**A linear sweep must end in the right place.** To `1` is too far for Adam "
-        f"({told(runs, 'Adam', 'linear to 1').reason}), to `0.1` too short for SGD with momentum "
-        f"({told(runs, 'SGD momentum', 'linear to 0.1').reason}). The exponential sweep answers for "
-        "both from one range."
-    ),
-)
 
 # %% [markdown]
 # ## What moves the answer
@@ -303,9 +254,9 @@ def moved(setting):
     ]
 
 
-def median_rate(runs, optimizer, rule, **setting):
+def median_rate(runs, rule):
     """The rule's answer; NaN if it has none."""
-    rate = range_test(runs.where(optimizer=optimizer, **setting)).suggest()[rule].rate
+    rate = range_test(runs).suggest()[rule].rate
     return np.nan if rate is None else rate
 
 
@@ -313,27 +264,31 @@ shorter_and_longer = changed.where(batch=50)
 table(
     shorter_and_longer,
     moved("steps"),
-    caption=lambda runs: "The suggestion by the length of the sweep",
+    caption="The suggestion by the length of the sweep",
 )
-claim(
-    shorter_and_longer,
-    lambda runs: (
-        median_rate(runs, "Adam", "minimum/10", steps=100)
-        > 3 * median_rate(runs, "Adam", "minimum/10", steps=400)
-        and median_rate(runs, "SGD momentum", "minimum/10", steps=50)
-        > 2 * median_rate(runs, "SGD momentum", "minimum/10", steps=400)
-        and median_rate(runs, "SGD momentum", "minimum/10", steps=100)
-        < median_rate(runs, "SGD momentum", "minimum/10", steps=200)
-    ),
-    lambda runs: (
-        "**A longer sweep suggests a smaller rate.** With Adam minimum/10 goes from "
-        f"{median_rate(runs, 'Adam', 'minimum/10', steps=100):.2g} at 100 steps to "
-        f"{median_rate(runs, 'Adam', 'minimum/10', steps=400):.2g} at 400; with SGD and momentum from "
-        f"{median_rate(runs, 'SGD momentum', 'minimum/10', steps=50):.2g} at 50 to "
-        f"{median_rate(runs, 'SGD momentum', 'minimum/10', steps=400):.2g} at 400, though 100 suggest "
-        "less than 200. More steps at each rate get further before the rate is too large."
-    ),
-)
+
+
+@claim(shorter_and_longer)
+def a_longer_sweep_suggests_a_smaller_rate(shorter_and_longer):
+    adam, sgd = (
+        {steps: median_rate(runs, "minimum/10") for steps, runs in group.by("steps").items()}
+        for group in shorter_and_longer.by("optimizer").values()
+    )
+    sentence = f"""
+        **A longer sweep suggests a smaller rate.** With Adam minimum/10 goes from {adam[100]:.2g} at
+        100 steps to {adam[400]:.2g} at 400; with SGD and momentum from {sgd[50]:.2g} at 50 to
+        {sgd[400]:.2g} at 400, though 100 suggest less than 200. More steps at each rate get further
+        before the rate is too large.
+        """
+    return (
+        sentence,
+        adam[100] > 3 * adam[400],
+        adam[100] > adam[200],
+        adam[200] > adam[400],
+        sgd[50] > 2 * sgd[400],
+        sgd[100] < sgd[200],
+    )
+
 
 # %% [markdown]
 # Then the batch size, with 100 steps each:
@@ -343,29 +298,29 @@ batches = changed.where(steps=100)
 table(
     batches,
     moved("batch"),
-    caption=lambda runs: "The suggestion by the batch size",
+    caption="The suggestion by the batch size",
 )
 
 
-def over_batches(runs, optimizer):
-    return [median_rate(runs, optimizer, "minimum/10", batch=batch) for batch in (20, 50, 250)]
+@claim(batches)
+def with_adam_the_suggestion_grows_with_the_batch(batches):
+    adam, sgd = (
+        [median_rate(runs, "minimum/10") for _, runs in sorted(group.by("batch").items())]
+        for group in batches.by("optimizer").values()
+    )
+    sentence = f"""
+        With Adam minimum/10 grows with the batch, from {adam[0]:.2g} to {adam[-1]:.2g}; with SGD and
+        momentum it stays where it is, at {min(sgd):.2g} to {max(sgd):.2g}. Sweep with the batch size
+        that you will train with.
+        """
+    return (
+        sentence,
+        adam[0] < adam[1],
+        adam[1] < adam[2],
+        adam[2] > 1.3 * adam[0],
+        max(sgd) < 1.3 * min(sgd),
+    )
 
-
-claim(
-    batches,
-    lambda runs: (
-        over_batches(runs, "Adam") == sorted(over_batches(runs, "Adam"))
-        and 1.3 * over_batches(runs, "Adam")[0] < over_batches(runs, "Adam")[-1]
-        and max(over_batches(runs, "SGD momentum")) < 1.3 * min(over_batches(runs, "SGD momentum"))
-    ),
-    lambda runs: (
-        "With Adam minimum/10 grows with the batch, from "
-        f"{over_batches(runs, 'Adam')[0]:.2g} to {over_batches(runs, 'Adam')[-1]:.2g}; with SGD and "
-        f"momentum it stays where it is, at {min(over_batches(runs, 'SGD momentum')):.2g} to "
-        f"{max(over_batches(runs, 'SGD momentum')):.2g}. Sweep with the batch size that you will train "
-        "with."
-    ),
-)
 
 # %% [markdown]
 # And the smoothing. A batch's loss is noisy, so every tool smooths the curve before it looks for a
@@ -384,13 +339,6 @@ def symmetric(losses):
     return weights @ losses / weights.sum(axis=1)
 
 
-def exponential(losses, memory=0.98):
-    """Exponential moving average, each step's weights summing to 1 (debiased)."""
-    index = np.arange(len(losses))
-    weights = np.tril(memory ** (index[:, None] - index))
-    return weights @ losses / weights.sum(axis=1)
-
-
 def running_mean(losses):
     return np.cumsum(losses) / np.arange(1, len(losses) + 1)
 
@@ -398,7 +346,7 @@ def running_mean(losses):
 SMOOTHINGS = {
     "none": lambda losses: losses,
     "symmetric": symmetric,
-    "exponential": exponential,
+    "exponential": moving_average,
     "running mean": running_mean,
 }
 
@@ -440,32 +388,34 @@ table(
         }
         for name in SMOOTHINGS
     ],
-    caption=lambda runs: "Two points of the same five curves, median",
+    caption="Two points of the same five curves, median",
 )
 
 
-def lag(runs, optimizer, point=0):
-    """How far exponential smoothing moves the lowest point (0) or the steepest (1), as a factor."""
-    here = runs.where(optimizer=optimizer)
-    return points(here, "exponential")[point] / points(here, "symmetric")[point]
+@claim(both)
+def smoothing_over_the_past_moves_the_lowest_point(both):
+    adam, sgd = (
+        {name: np.array(points(runs, name)) for name in SMOOTHINGS}
+        for runs in both.by("optimizer").values()
+    )
+    (lag_adam, steep_adam), (lag_sgd, steep_sgd) = (
+        found["exponential"] / found["symmetric"] for found in (adam, sgd)
+    )
+    sentence = f"""
+        **Smoothing over the past alone moves the lowest point to the right**: by a factor of
+        {lag_adam:.1f} with Adam and {lag_sgd:.1f} with SGD and momentum, with either average. The
+        exponential one moves the steepest as well, by {steep_adam:.1f} and {steep_sgd:.1f}.
+        """
+    return (
+        sentence,
+        lag_adam > 3,
+        lag_sgd > 3,
+        steep_adam > 1.5,
+        steep_sgd > 1.5,
+        adam["running mean"][0] == adam["exponential"][0],
+        sgd["running mean"][0] == sgd["exponential"][0],
+    )
 
-
-claim(
-    both,
-    lambda runs: (
-        all(lag(runs, o) > 3 and lag(runs, o, 1) > 1.5 for o in ("Adam", "SGD momentum"))
-        and all(
-            points(here, "running mean")[0] == points(here, "exponential")[0]
-            for here in runs.by("optimizer").values()
-        )
-    ),
-    lambda runs: (
-        "**Smoothing over the past alone moves the lowest point to the right**: by a factor "
-        f"of {lag(runs, 'Adam'):.1f} with Adam and {lag(runs, 'SGD momentum'):.1f} with SGD and "
-        "momentum, with either average. The exponential one moves the steepest as well, by "
-        f"{lag(runs, 'Adam', 1):.1f} and {lag(runs, 'SGD momentum', 1):.1f}."
-    ),
-)
 
 # %% [markdown]
 # ## When it has no answer
@@ -493,28 +443,22 @@ table(
         {"ends at": f"`{last:g}`", "answer": answer(cut_short(range_test(runs), last)).reason}
         for last in ENDS
     ],
-    caption=lambda runs: "What minimum/10 says when the sweep ends at this rate",
+    caption="What minimum/10 says when the sweep ends at this rate",
 )
 
 
-def told_by(runs, last):
-    return answer(cut_short(range_test(runs.where(optimizer="Adam")), last))
+@claim(adam)
+def the_test_can_be_fooled(adam):
+    short, fooled, whole = (answer(cut_short(range_test(adam), last)) for last in (0.001, 0.01, 10))
+    answering = sum(rate is not None for rate in fooled.by_seed)
+    low, right = fooled.rate or np.nan, whole.rate or np.nan
+    sentence = f"""
+        A sweep that ends at `0.001` sees the loss fall and not where that ends: no answer. **But the
+        test can be fooled**: ended at `0.01`, {answering} of 5 seeds take a passing bump for the end
+        and say {low:.2g}, against {right:.2g} from the whole sweep. Keep the range wide.
+        """
+    return sentence, "still falls" in short.reason, answering > 2, low < right / 5
 
-
-claim(
-    both,
-    lambda runs: (
-        "still falls" in told_by(runs, 0.001).reason
-        and (told_by(runs, 0.01).rate or np.inf) < (told_by(runs, 10).rate or 0) / 5
-    ),
-    lambda runs: (
-        "A sweep that ends at `0.001` sees the loss fall and not where that ends: no answer. **But the "
-        "test can be fooled**: ended at `0.01`, "
-        f"{sum(rate is not None for rate in told_by(runs, 0.01).by_seed)} of 5 seeds take a passing "
-        f"bump for the end and say {told_by(runs, 0.01).rate:.2g}, against "
-        f"{told_by(runs, 10).rate:.2g} from the whole sweep. Keep the range wide."
-    ),
-)
 
 # %% [markdown]
 # Whole sweeps may have none either: on [eight problems](range_test_rules.py) each rule stands beside

@@ -197,7 +197,7 @@ table(
             for what, of_all in (("*median*", np.nanmedian), ("*worst*", np.nanmax))
         ]
     ),
-    caption=lambda runs: "Regret of each rule; how far seeds lie apart at the best rate",
+    caption="Regret of each rule; how far seeds lie apart at the best rate",
 )
 
 
@@ -225,55 +225,59 @@ def within(runs, rule):
     return int((regrets(runs, rule) < spreads).sum())
 
 
-claim(
-    everything,
-    lambda runs: (
-        all((too_low(runs, rule) > 1).all() for rule in ("minimum/10", "valley"))
-        and min(RULES, key=lambda rule: np.nanmax(regrets(runs, rule))) == "minimum/10"
-        and np.nanmedian(regrets(runs, "steepest")) < np.nanmedian(regrets(runs, "minimum/10"))
-        and np.nanmax(regrets(runs, "steepest")) > np.nanmax(regrets(runs, "minimum/10"))
-        and np.nanmin([regret(runs, PROBLEMS[2], rule) for rule in RULES]) > 0.5
-    ),
-    lambda runs: (
-        "**lrguide keeps recommending minimum/10, for what it avoids**: its regret is smallest where "
-        f"it does worst, {np.nanmax(regrets(runs, 'minimum/10')):.2f}, against "
-        f"{np.nanmax(regrets(runs, 'lowest point')):.2f} for the lowest point itself, "
-        f"{np.nanmax(regrets(runs, 'steepest')):.2f} for steepest (which is a little better at the "
-        f"median) and {np.nanmax(regrets(runs, 'valley')):.2f} for valley. That is no proof of "
-        f"precision. Only on {within(runs, 'minimum/10')} of {len(PROBLEMS)} problems is its regret "
-        "smaller than what lies between seeds at the best rate anyway, and on the small network with "
-        "BatchNorm no rule comes close with Adam."
-    ),
-)
-claim(
-    everything,
-    lambda runs: (
-        (too_low(runs, "minimum/10") > 1.5).all()
-        and (thrice(runs)[:, 0] < thrice(runs)[:, 1]).sum() >= len(thrice(runs)) - 1
-        and np.median(thrice(runs)[:, 0]) < np.median(thrice(runs)[:, 1]) / 2
-    ),
-    lambda runs: (
-        "**It errs on one side**: the best rate lies above it each time, by a factor of "
-        f"{too_low(runs, 'minimum/10').min():.1f} to {too_low(runs, 'minimum/10').max():.0f}. At three "
-        "times its rate, to the nearest of the grid, the regret is smaller on "
-        f"{int((thrice(runs)[:, 0] < thrice(runs)[:, 1]).sum())} of the {len(thrice(runs))} problems on "
-        f"which it has an answer, {np.median(thrice(runs)[:, 0]):.3f} instead of "
-        f"{np.median(thrice(runs)[:, 1]):.3f} at the median. That was looked at afterwards, so take it as "
-        "a reason to try that rate as well, not as a better rule."
-    ),
-)
-claim(
-    everything,
-    lambda runs: (
-        regret(runs, PROBLEMS[0], "lowest point") > 0.5
-        and within(runs, "lowest point") > within(runs, "minimum/10")
-    ),
-    lambda runs: (
-        f"The lowest point is right more often, on {within(runs, 'lowest point')} of {len(PROBLEMS)} by "
-        "that measure, and a disaster once: with Adam on the article's network it costs "
-        f"{regret(runs, PROBLEMS[0], 'lowest point'):.2f}."
-    ),
-)
+@claim(everything)
+def lrguide_keeps_recommending_minimum_for_what(runs):
+    sentence = f"""
+        **lrguide keeps recommending minimum/10, for what it avoids**: its regret is smallest where
+        it does worst, {np.nanmax(regrets(runs, "minimum/10")):.2f}, against
+        {np.nanmax(regrets(runs, "lowest point")):.2f} for the lowest point itself,
+        {np.nanmax(regrets(runs, "steepest")):.2f} for steepest (which is a little better at the
+        median) and {np.nanmax(regrets(runs, "valley")):.2f} for valley. That is no proof of
+        precision. Only on {within(runs, "minimum/10")} of {len(PROBLEMS)} problems is its regret
+        smaller than what lies between seeds at the best rate anyway, and on the small network with
+        BatchNorm no rule comes close with Adam.
+        """
+    return (
+        sentence,
+        all((too_low(runs, rule) > 1).all() for rule in ("minimum/10", "valley")),
+        min(RULES, key=lambda rule: np.nanmax(regrets(runs, rule))) == "minimum/10",
+        np.nanmedian(regrets(runs, "steepest")) < np.nanmedian(regrets(runs, "minimum/10")),
+        np.nanmax(regrets(runs, "steepest")) > np.nanmax(regrets(runs, "minimum/10")),
+        np.nanmin([regret(runs, PROBLEMS[2], rule) for rule in RULES]) > 0.5,
+    )
+
+
+@claim(everything)
+def it_errs_on_one_side(runs):
+    sentence = f"""
+        **It errs on one side**: the best rate lies above it each time, by a factor of
+        {too_low(runs, "minimum/10").min():.1f} to {too_low(runs, "minimum/10").max():.0f}. At three
+        times its rate, to the nearest of the grid, the regret is smaller on
+        {int((thrice(runs)[:, 0] < thrice(runs)[:, 1]).sum())} of the {len(thrice(runs))} problems
+        on which it has an answer, {np.median(thrice(runs)[:, 0]):.3f} instead of
+        {np.median(thrice(runs)[:, 1]):.3f} at the median. That was looked at afterwards, so take it
+        as a reason to try that rate as well, not as a better rule.
+        """
+    return (
+        sentence,
+        (too_low(runs, "minimum/10") > 1.5).all(),
+        (thrice(runs)[:, 0] < thrice(runs)[:, 1]).sum() >= len(thrice(runs)) - 1,
+        np.median(thrice(runs)[:, 0]) < np.median(thrice(runs)[:, 1]) / 2,
+    )
+
+
+@claim(everything)
+def the_lowest_point_is_right_more(runs):
+    sentence = f"""
+        The lowest point is right more often, on {within(runs, "lowest point")} of {len(PROBLEMS)}
+        by that measure, and a disaster once: with Adam on the article's network it costs
+        {regret(runs, PROBLEMS[0], "lowest point"):.2f}.
+        """
+    return (
+        sentence,
+        regret(runs, PROBLEMS[0], "lowest point") > 0.5,
+        within(runs, "lowest point") > within(runs, "minimum/10"),
+    )
 
 
 def without_answer(runs, rule):
@@ -282,25 +286,26 @@ def without_answer(runs, rule):
     return {name: each.reason for name, each in found.items() if each.rate is None}
 
 
-claim(
-    sweeps,
-    lambda runs: (
-        [*without_answer(runs, "minimum/10")] == ["BatchNorm, 50, Adam"]
-        and [*without_answer(runs, "steepest")] == ["article's, 50, Adam"]
-        and not without_answer(runs, "valley")
-        and all(
+@claim(sweeps)
+def the_missing_answers_minimum_has_none(runs):
+    sentence = f"""
+        The missing answers: minimum/10 has none on
+        {" and ".join(without_answer(runs, "minimum/10"))}, and steepest none on
+        {" and ".join(without_answer(runs, "steepest"))}, because their seeds lie more than ten
+        times apart.
+        """
+    return (
+        sentence,
+        [*without_answer(runs, "minimum/10")] == ["BatchNorm, 50, Adam"],
+        [*without_answer(runs, "steepest")] == ["article's, 50, Adam"],
+        not without_answer(runs, "valley"),
+        all(
             "too far apart" in reason
             for rule in RULES[1:]
             for reason in without_answer(runs, rule).values()
-        )
-    ),
-    lambda runs: (
-        "The missing answers: minimum/10 has none on "
-        f"{' and '.join(without_answer(runs, 'minimum/10'))}, and steepest none on "
-        f"{' and '.join(without_answer(runs, 'steepest'))}, because their seeds lie more than ten times "
-        "apart."
-    ),
-)
+        ),
+    )
+
 
 # %% [markdown]
 # How sure is that? These are eight problems with one data set and short trainings, and their five seeds
@@ -392,7 +397,7 @@ table(
         {"rule": rule, **{o: in_short(all_rules(runs, o)[rule], ".2g") for o in OPTIMIZERS}}
         for rule in all_rules(runs, "Adam")
     ],
-    caption=lambda runs: "What each rule reads off the same sweeps",
+    caption="What each rule reads off the same sweeps",
 )
 ARTICLE = grid.where(network="article_cnn")
 BEST = {optimizer: runs.best() for optimizer, runs in ARTICLE.by("optimizer").items()}
@@ -404,22 +409,23 @@ def closest(runs, optimizer):
     return min(rates, key=lambda rule: abs(np.log(rates[rule] / BEST[optimizer])))
 
 
-claim(
-    both,
-    lambda runs: (
-        all(factor(runs, o) > 100 for o in OPTIMIZERS)
-        and all_rules(runs, "Adam")["Lightning"] < BEST["Adam"] / 100
-        and closest(runs, "Adam") != closest(runs, "SGD momentum")
-    ),
-    lambda runs: (
-        "**From the same sweeps the rules' answers differ by a factor of "
-        f"{factor(runs, 'Adam'):,.0f} with Adam and {factor(runs, 'SGD momentum'):,.0f} with SGD and "
-        "momentum.** The far ends are rules that look for the steepest slope over the rate itself, not "
-        "over its logarithm: there noise at the smallest rates is divided by almost nothing. Closest to "
-        f"the best rate of the grid is {closest(runs, 'Adam')} with Adam and "
-        f"{closest(runs, 'SGD momentum')} with SGD and momentum; two cases make no rule."
-    ),
-)
+@claim(both)
+def from_the_same_sweeps_the_rules(runs):
+    sentence = f"""
+        **From the same sweeps the rules' answers differ by a factor of {factor(runs, "Adam"):,.0f}
+        with Adam and {factor(runs, "SGD momentum"):,.0f} with SGD and momentum.** The far ends are
+        rules that look for the steepest slope over the rate itself, not over its logarithm: there
+        noise at the smallest rates is divided by almost nothing. Closest to the best rate of the
+        grid is {closest(runs, "Adam")} with Adam and {closest(runs, "SGD momentum")} with SGD and
+        momentum; two cases make no rule.
+        """
+    return (
+        sentence,
+        all(factor(runs, o) > 100 for o in OPTIMIZERS),
+        all_rules(runs, "Adam")["Lightning"] < BEST["Adam"] / 100,
+        closest(runs, "Adam") != closest(runs, "SGD momentum"),
+    )
+
 
 # %% [markdown]
 # ## Try it

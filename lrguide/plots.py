@@ -136,7 +136,11 @@ def loss_by_epoch(
 
 
 def loss_by_rate(
-    curves: Mapping[str, tuple[ArrayLike, ArrayLike]], *, chance: float, top: float, ylabel: str
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    chance: float,
+    top: float = 5,
+    ylabel: str = "validation loss at the end",
 ) -> Figure:
     """Loss at the end against the learning rate, a line a contender, a dot a seed.
 
@@ -158,7 +162,7 @@ def loss_by_rate(
     Example:
         >>> from lrguide import plots
         >>> curves = {"SGD": ([0.01, 0.1], [[0.9, 1.0], [0.4, 0.5]])}
-        >>> figure = plots.loss_by_rate(curves, chance=2.3, top=3.0, ylabel="validation loss")
+        >>> figure = plots.loss_by_rate(curves, chance=2.3)
     """
     drawn = _pairs("curves", curves)
     for label, (rates, losses) in drawn.items():
@@ -196,6 +200,50 @@ def loss_by_rate(
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=ylabel, ylim=(None, top))
     figure.legend(loc="outside upper left", ncols=3, frameon=False, columnspacing=1.2)
     _plain_ticks(axes)
+    return figure
+
+
+def strips(differences: Mapping[str, ArrayLike], *, colours: Sequence[str], xlabel: str) -> Figure:
+    """Differences to a common rival, a dot a seed and a bar for their mean, the first at the top.
+
+    Args:
+        differences: for each label the differences, one a seed.
+        colours: one for each label.
+        xlabel: what the difference is.
+
+    Returns:
+        The figure, with a line where there is no difference.
+
+    Example:
+        >>> from lrguide import plots
+        >>> seeds = {"linear": [-0.1, 0.1], "cosine": [-0.2, 0.0]}
+        >>> figure = plots.strips(seeds, colours=["C0", "C1"], xlabel="minus constant")
+    """
+    figure, axes = subplots(height=2.9)
+    from_below = list(zip(differences.items(), colours, strict=True))[::-1]
+    for place, ((_, row), colour) in enumerate(from_below):
+        seeds = np.asarray(row)
+        axes.plot(
+            seeds,
+            [place] * len(seeds),
+            "o",
+            color=colour,
+            markersize=4,
+            alpha=0.7,
+            label="each seed",
+        )
+        axes.plot(
+            seeds.mean(),
+            place,
+            "|",
+            color=colour,
+            markersize=18,
+            markeredgewidth=2,
+            label="mean",
+        )
+    axes.axvline(0, color="#000000", linewidth=1)
+    axes.set_yticks(range(len(differences)), list(differences)[::-1])
+    axes.set(xlabel=xlabel)
     return figure
 
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from .checks import REASSIGNED, SCHEDULED, may_use, momenta_of, single
 from .course import Reader, reader, refuse_unless_schedule
 from .findings import Finding, Name
-from .internals import rate_or_schedule, put_first, step_count
+from .internals import put_first, rate_or_schedule, step_count
 
 __all__ = ["LearningRateLogger"]
 

@@ -1,130 +1,44 @@
 """Each page of the guide runs, and each of its claims can fail."""
 
-import random
 import re
 import runpy
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from lrguide.guide import report
 from lrguide.guide.records import Run, Runs
 from lrguide.guide.report import Claim
-
-DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted(path.name for path in DOCS.glob("*.py"))
-
-
-@cache
-def executed(page: str) -> tuple[dict[str, Any], tuple[Claim, ...]]:
-    """Execute a page once, from stored runs alone: its names, and its claims.
-
-    All but its live snippet, which trains: that is run where the site is built.
-    """
-    code = (DOCS / page).read_text(encoding="utf-8")
-    for header, text in cells(page):
-        if '"snippet"' in header:
-            compile(text, page, "exec")  # plain Python, as all the rest must be
-            code = code.replace(text, "\n" * text.count("\n"))
-    report.claims.clear()
-    names: dict[str, Any] = {"__name__": "__main__"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LRGUIDE_MAX_SECONDS", "0")
-        exec(compile(code, str(DOCS / page), "exec"), names)
-    return names, tuple(report.claims)
-
-
-def cells(page: str) -> list[tuple[str, str]]:
-    """The header and the text of each cell of a script page."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    parts = re.split(r"^# %%(.*)$", text, flags=re.MULTILINE)
-    return list(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def contender(run: Run) -> str:
-    return str({name: value for name, value in run.settings.items() if name != "seed"})
-
-
-def grouped(runs: Runs) -> dict[str, list[Run]]:
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(contender(run), []).append(run)
-    return groups
-
-
-def given(groups: dict[str, list[Run]], giver: dict[str, str]) -> Runs:
-    """The runs with, for each contender, the results of the contender that `giver` names."""
-    return Runs(
-        replace(run, result=groups[giver[name]][number % len(groups[giver[name]])].result)
-        for name, runs in groups.items()
-        for number, run in enumerate(runs)
-    )
-
-
-def shifted(groups: dict[str, list[Run]], name: str, spreads: float) -> Runs:
-    """The runs with all results of one contender moved by so many of its spreads over seeds."""
-    moves = {}
-    for key, value in groups[name][0].result.items():
-        if isinstance(value, float | list) and key not in ("rates", "first_losses"):
-            of_seeds = np.array([run.result[key] for run in groups[name]], dtype=float)
-            moves[key] = spreads * of_seeds.std(axis=0, ddof=1 if len(of_seeds) > 1 else 0)
-
-    def move(run: Run) -> Run:
-        moved = {
-            key: (np.array(run.result[key], dtype=float) + by).tolist() for key, by in moves.items()
-        }
-        return replace(run, result={**run.result, **moved})
-
-    return Runs(
-        move(run) if other == name else run for other, runs in groups.items() for run in runs
-    )
-
-
-def shifts(runs: Runs) -> Iterator[Runs]:
-    groups = grouped(runs)
-    for name in groups:
-        for spreads in (-3, 3):
-            yield shifted(groups, name, spreads)
-
-
-def spoilt(runs: Runs) -> Iterator[Runs]:
-    """Runs in which a claim about these contenders should no longer hold."""
-    groups = grouped(runs)
-    names = list(groups)
-    yield given(groups, dict(zip(names, reversed(names), strict=True)))
-    yield given(groups, dict.fromkeys(names, names[0]))
-    yield given(groups, dict.fromkeys(names, names[-1]))
-    for seed in range(3):
-        results = [run.result for run in runs]
-        random.Random(seed).shuffle(results)
-        yield Runs(replace(run, result=r) for run, r in zip(runs, results, strict=True))
-    yield from shifts(runs)
-
-
-def fails_on_some(holds: Callable[[Runs], bool], spoils: Iterator[Runs]) -> bool:
-    return any(not holds(runs) for runs in spoils)
+from tests.claims import DOCS, PAGES, cells, executed, judged, runs_of_the_page
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page_claims_something_and_every_claim_fails_on_spoilt_runs(page: str) -> None:
-    _, claims = executed(page)
+def test_page_claims_something_and_its_runs_bear_it_out(page: str) -> None:
+    _, claims, untrue = executed(page)
     assert claims, "a script page makes at least one claim"
-    idle = [
-        claim.sentence(claim.runs)
-        for claim in claims
-        if not fails_on_some(claim.holds, shifts(claim.runs) if claim.tie else spoilt(claim.runs))
-    ]
-    assert not idle, f"these claims hold whatever was measured: {idle}"
+    assert not untrue
 
 
-def fake_runs(values: dict[float, list[float]]) -> Runs:
+@pytest.mark.parametrize("page", PAGES)
+def test_each_check_fails_on_spoilt_runs_and_each_number_that_is_moved_is_noticed(
+    page: str,
+) -> None:
+    _, claims, _ = executed(page)
+    found = {f"line {one.line}": one for one in map(judged, claims) if one.idle or one.unnoticed}
+    idle = {line: one.idle for line, one in found.items() if one.idle}
+    unnoticed = {line: one.unnoticed for line, one in found.items() if one.unnoticed}
+    assert not idle, f"these checks hold whatever was measured: {idle}"
+    assert not unnoticed, f"the sentences show these, and no check of theirs minds: {unnoticed}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_claim_takes_all_runs_that_it_speaks_of(page: str) -> None:
+    names, claims, _ = executed(page)
+    taken = {claim.told.__name__: runs_of_the_page(claim.told, names) for claim in claims}
+    assert not {name: runs for name, runs in taken.items() if runs}
+
+
+def fake_runs(values: dict[float, list[float]], metric: str = "test_loss") -> Runs:
     return Runs(
-        Run("train", {"rate": rate, "seed": seed}, {"test_loss": value}, {})
+        Run("train", {"rate": rate, "seed": seed}, {metric: value}, {})
         for rate, seeds in values.items()
         for seed, value in enumerate(seeds)
     )
@@ -132,35 +46,69 @@ def fake_runs(values: dict[float, list[float]]) -> Runs:
 
 TWO = fake_runs({0.1: [0.20, 0.22, 0.21], 0.01: [0.40, 0.43, 0.41]})
 ALIKE = fake_runs({0.1: [0.20, 0.22, 0.21], 0.01: [0.21, 0.20, 0.22]})
+BELOW = 1e6
 
 
 def mean_of(runs: Runs, rate: float) -> float:
     return float(runs.where(rate=rate).values("test_loss").mean())
 
 
+def lower(runs: Runs):
+    return "lower", mean_of(runs, 0.1) < mean_of(runs, 0.01)
+
+
+def below_a_million(runs: Runs):
+    return "lower", mean_of(runs, 0.1) < mean_of(runs, 0.01) < BELOW
+
+
+def quotes_what_it_does_not_check(runs: Runs):
+    sentence = f"{mean_of(runs, 0.1):.3f} and {mean_of(runs, 0.01):.3f}"
+    return sentence, mean_of(runs, 0.1) < 0.3
+
+
+def close(runs: Runs):
+    return "a tie", abs(mean_of(runs, 0.1) - mean_of(runs, 0.01)) < 0.02
+
+
+def close_enough(runs: Runs):
+    return "a tie", abs(mean_of(runs, 0.1) - mean_of(runs, 0.01)) < 1
+
+
 def test_a_claim_that_compares_contenders_fails_on_spoilt_runs() -> None:
-    assert fails_on_some(lambda runs: mean_of(runs, 0.1) < mean_of(runs, 0.01), spoilt(TWO))
+    one = judged(Claim((TWO,), lower))
+    assert (one.idle, one.unnoticed) == ([], [])
 
 
-def test_a_claim_that_cannot_fail_is_found() -> None:
-    assert not fails_on_some(lambda runs: mean_of(runs, 0.1) < 1e6, spoilt(TWO))
+def test_a_check_that_cannot_fail_is_found_behind_one_that_can() -> None:
+    assert judged(Claim((TWO,), below_a_million)).idle == ["mean_of(runs, 0.01) < BELOW"]
 
 
-def test_a_tie_that_would_stand_any_shift_is_found() -> None:
-    def close(runs: Runs, limit: float) -> bool:
-        return abs(mean_of(runs, 0.1) - mean_of(runs, 0.01)) < limit
-
-    assert fails_on_some(lambda runs: close(runs, 0.02), shifts(ALIKE))
-    assert not fails_on_some(lambda runs: close(runs, 1), shifts(ALIKE))
+def test_a_number_that_is_shown_and_not_checked_is_found() -> None:
+    found = judged(Claim((TWO,), quotes_what_it_does_not_check)).unnoticed
+    assert found == ["test_loss of train rate 0.01"]
 
 
-def test_a_claim_that_does_not_hold_stops_the_page_with_its_sentence() -> None:
-    with pytest.raises(AssertionError, match=r"bear out this sentence: 0\.1 is worse"):
-        report.claim(
-            TWO,
-            lambda runs: mean_of(runs, 0.1) > mean_of(runs, 0.01),
-            lambda runs: "0.1 is worse",
-        )
+def test_a_tie_that_would_stand_any_move_is_found() -> None:
+    assert not judged(Claim((ALIKE,), close)).idle
+    assert judged(Claim((ALIKE,), close_enough)).idle
+
+
+def test_runs_of_two_arguments_are_exchanged_with_each_other() -> None:
+    halves = tuple(TWO.by("rate").values())
+    ahead = Claim(halves, lambda one, two: ("", mean_of(one, 0.1) < mean_of(two, 0.01)))
+    assert any("reverse" in what for [what, *_] in judged(ahead).fails.values())
+
+
+def test_runs_that_a_claim_takes_from_the_page_are_found_in_what_it_calls() -> None:
+    names = {"runs": TWO, "others": {"small": TWO}}
+    exec(
+        "def inner(): return [runs for _ in ()]\n"
+        "def outer(given): return inner(), others, given\n"
+        "def own(runs): return runs",
+        names,
+    )
+    assert runs_of_the_page(names["outer"], names) == {"runs", "others"}
+    assert runs_of_the_page(names["own"], names) == set()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -190,27 +138,8 @@ def test_prose_holds_no_typed_measurement(page: str) -> None:
             assert not re.findall(r"\d+\.\d+|\d ?%", prose)
 
 
-@pytest.mark.parametrize("patience", [1, 2, 3, 5])
-def test_the_page_on_cycles_stops_where_keras_does_and_keeps_the_same_epoch(patience: int) -> None:
-    import keras
-
-    names, _ = executed("cyclical.py")
-    random_losses = np.random.default_rng(patience)
-    for _ in range(20):
-        losses = random_losses.normal(size=12).cumsum().round(1)  # with some that are equal
-        callback = keras.callbacks.EarlyStopping(patience=patience)
-        callback.set_model(model := keras.Sequential())
-        model.stop_training = False
-        callback.on_train_begin()
-        for epoch, loss in enumerate(losses):
-            callback.on_epoch_end(epoch, {"val_loss": loss})
-            if model.stop_training:
-                break
-        assert names["early_stopping"](losses, patience) == (epoch + 1, callback.best_epoch + 1)
-
-
 def test_the_readme_shows_the_front_pages_figure() -> None:
-    names, _ = executed("index.py")
+    names, *_ = executed("index.py")
     drawing = runpy.run_path(str(DOCS / "site" / "readme_picture.py"), run_name="drawing")
     assert drawing["PICTURE"].read_text(encoding="utf-8") == drawing["picture"](names), (
         "python docs/site/readme_picture.py draws it anew"

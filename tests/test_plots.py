@@ -118,6 +118,24 @@ def _ticks(axis: Any) -> Any:
     return zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
 
 
+def test_strips_show_each_seed_and_the_mean_the_first_contender_at_the_top() -> None:
+    seeds = {"linear": [-0.1, 0.3], "cosine": [-0.4, -0.2]}
+    figure = plots.strips(seeds, colours=plots.COLOURS[:2], xlabel="minus constant")
+    [axes] = figure.axes
+    drawn = [
+        (line.get_label(), line.get_color(), line.get_xdata().tolist(), line.get_ydata()[0])
+        for line in axes.lines[:4]
+    ]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cosine", "linear"]
+    assert drawn == [
+        ("each seed", plots.COLOURS[1], [-0.4, -0.2], 0),
+        ("mean", plots.COLOURS[1], [pytest.approx(-0.3)], 0),
+        ("each seed", plots.COLOURS[0], [-0.1, 0.3], 1),
+        ("mean", plots.COLOURS[0], [pytest.approx(0.1)], 1),
+    ]
+    assert axes.lines[4].get_xdata() == [0, 0]
+
+
 def test_the_line_of_guessing_is_named_where_no_curve_lies() -> None:
     rates = np.geomspace(1e-6, 1, 13)
     losses = np.where((rates > 1e-4) & (rates < 0.1), 0.1, 2.303)[:, np.newaxis]

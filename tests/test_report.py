@@ -1,11 +1,11 @@
 """Claims, tables and figures: what they show, and what they refuse."""
 
 import base64
-import functools
 import inspect
 import struct
+import subprocess
+import sys
 
-import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -49,15 +49,35 @@ def outputs(monkeypatch: pytest.MonkeyPatch):
     del shell
 
 
-def test_a_claim_is_printed_outside_a_notebook(capsys: pytest.CaptureFixture[str]) -> None:
-    report.claim(RUNS, lambda r: mean(r) < 1, lambda r: f"the mean is {mean(r):.2f}")
-    assert capsys.readouterr().out == "the mean is 0.20\n"
+def small(runs: Runs):
+    sentence = f"""
+        - the mean
+        is {mean(runs):.2f}
+        """
+    return sentence, mean(runs) < 1
+
+
+def large(runs: Runs):
+    return f"the mean is {mean(runs):.2f}", mean(runs) < 1, mean(runs) > 1
+
+
+def of_seven(runs: Runs):
+    sentence = f"""
+        - **Seed `7`** reaches {mean(runs.where(seed=7)):.2f}, the others
+        {mean(runs):.2f} at best.
+        """
+    return sentence, mean(runs) > 0
+
+
+def test_a_claim_is_one_line_of_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    report.claim(RUNS)(small)
+    assert capsys.readouterr().out == "- the mean is 0.20\n"
 
 
 def test_a_claim_is_published_as_markdown_with_what_made_its_runs(outputs) -> None:
-    report.claim(RUNS, lambda r: mean(r) < 1, lambda r: f"the mean is {mean(r):.2f}")
+    report.claim(RUNS)(small)
     (output,) = outputs.outputs
-    assert output.data["text/markdown"] == "the mean is 0.20"
+    assert output.data["text/markdown"] == "- the mean is 0.20"
     assert output.metadata["lrguide"]["made"] == {
         "dates": ["2026-11-24"],
         "processors": ["a processor"],
@@ -71,8 +91,28 @@ def test_a_claim_is_published_as_markdown_with_what_made_its_runs(outputs) -> No
     }
 
 
+def test_a_claim_takes_several_runs_and_the_page_keeps_its_function(outputs) -> None:
+    @report.claim(RUNS.where(seed=0), RUNS.where(seed=2))
+    def apart(first, last):
+        return f"{mean(last) - mean(first):.1f} apart", mean(first) < mean(last)
+
+    assert outputs.outputs[0].data["text/markdown"] == "0.2 apart"
+    assert apart(RUNS, RUNS)[0] == "0.0 apart"
+
+
+def test_a_claim_without_a_check_is_refused() -> None:
+    with pytest.raises(TypeError, match="at least one check, received none beside: the mean"):
+        report.claim(RUNS)(lambda runs: ("the mean is small",))
+
+
+def test_each_check_of_a_claim_is_known_by_its_source() -> None:
+    sentence, checks = report.Claim((RUNS,), large).written()
+    assert (sentence, checks) == ("the mean is …", ["mean(runs) < 1", "mean(runs) > 1"])
+    assert report.Claim((RUNS,), large)(RUNS) == ("the mean is 0.20", [True, False])
+
+
 def test_a_claim_that_does_not_hold_is_a_marked_warning_in_a_notebook(outputs) -> None:
-    report.claim(RUNS, lambda r: mean(r) > 1, lambda r: f"the mean is {mean(r):.2f}")
+    report.claim(RUNS)(large)
     (output,) = outputs.outputs
     failure = "The runs do not bear out this sentence: the mean is 0.20"
     assert output.data["text/markdown"] == f'!!! warning "No longer true"\n\n    {failure}'
@@ -80,39 +120,72 @@ def test_a_claim_that_does_not_hold_is_a_marked_warning_in_a_notebook(outputs) -
 
 
 def test_a_claim_about_runs_that_were_taken_out_says_which_sentence_and_which_runs(outputs) -> None:
-    report.claim(
-        RUNS,
-        lambda r: True,
-        lambda r: (
-            f"- **Seed `7`** reaches {mean(r.where(seed=7)):.2f}, the others {mean(r):.2f} at best."
-        ),
-    )
+    report.claim(RUNS)(of_seven)
     assert outputs.outputs[0].metadata["lrguide"]["failed"] == (
         "No run has seed 7; these runs have seed 0, 1, 2. So this sentence cannot be checked: "
         "**Seed `7`** reaches …, the others … at best."
     )
 
 
-@pytest.mark.parametrize(
-    "sentence", [functools.partial(mean), lambda r: str(r.where(seed=7))], ids=["built", "no text"]
-)
-def test_a_sentence_that_is_not_one_text_in_its_source_is_told_by_its_line_alone(
-    outputs, sentence
-) -> None:
-    report.claim(RUNS.where(seed=0), lambda r: bool(r.where(seed=7)), sentence)
+def test_a_sentence_that_is_not_one_text_in_its_source_is_told_by_its_line_alone(outputs) -> None:
+    report.claim(RUNS.where(seed=0))(lambda runs: (str(runs.where(seed=7)), True))
     failed = outputs.outputs[0].metadata["lrguide"]["failed"]
     assert failed == "No run has seed 7; these runs have seed 0. So a sentence cannot be checked."
 
 
 def test_a_claim_that_does_not_hold_tells_the_line_on_which_it_stands(outputs) -> None:
-    report.claim(RUNS, lambda r: mean(r) > 1, lambda r: f"the mean is {mean(r):.2f}")
-    line = inspect.currentframe().f_lineno - 1
-    assert outputs.outputs[0].metadata["lrguide"]["line"] == line
+    line = inspect.currentframe().f_lineno
+
+    @report.claim(RUNS)
+    def _(runs):
+        return "the mean is large", mean(runs) > 1
+
+    report.table(RUNS, lambda runs: ([{"seed": "0"}], False), caption="odd seeds")
+    marks = [output.metadata["lrguide"] for output in outputs.outputs]
+    assert [each["line"] - line for each in marks] == [2, 6]
 
 
-def test_a_claim_that_does_not_hold_stops_a_plain_script() -> None:
-    with pytest.raises(AssertionError, match="bear out this sentence: the mean is 0"):
-        report.claim(RUNS, lambda r: mean(r) > 1, lambda r: f"the mean is {mean(r):.2f}")
+def test_a_plain_script_goes_on_after_a_claim_that_does_not_hold_which_can_be_taken(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report.claim(RUNS)(large)
+    report.claim(RUNS)(small)
+    first, second = capsys.readouterr().out.splitlines()
+    assert (first, second) == (
+        "The runs do not bear out this sentence: the mean is 0.20",
+        "- the mean is 0.20",
+    )
+    [untrue] = report.take_untrue()
+    assert str(untrue) == f"tests/test_report.py, line {large.__code__.co_firstlineno}: {first}"
+    assert report.take_untrue() == []
+
+
+PAGE = """
+from lrguide.guide.records import Runs
+from lrguide.guide.report import claim
+@claim(Runs())
+def first(runs):
+    return "Nothing is something.", False
+print("between")
+@claim(Runs())
+def second(runs):
+    return "All is nothing.", True, False
+"""
+
+
+@pytest.mark.parametrize(("ending", "wrong"), [("", 2), ("{}['nowhere']", 2)])
+def test_a_plain_script_reports_all_sentences_that_do_not_hold_and_ends_with_1(
+    tmp_path, ending: str, wrong: int
+) -> None:
+    page = tmp_path / "page.py"
+    page.write_text(PAGE + ending)
+    ended = subprocess.run([sys.executable, page], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "between" in ended.stdout
+    assert ended.stderr.splitlines()[-wrong:] == [
+        "page.py, line 4: The runs do not bear out this sentence: Nothing is something.",
+        "page.py, line 8: The runs do not bear out this sentence: All is nothing.",
+    ]
 
 
 def test_a_figure_is_published_as_svg_with_its_text_alternative(outputs) -> None:
@@ -178,7 +251,7 @@ def test_a_table_is_markdown_with_a_caption(capsys: pytest.CaptureFixture[str]) 
             {"seed": str(run.settings["seed"]), "loss": f"{run.result['test_loss']:.1f}"}
             for run in runs
         ],
-        lambda runs: f"{len(runs)} runs",
+        "3 runs",
     )
     assert capsys.readouterr().out.splitlines() == [
         "*3 runs*",
@@ -199,7 +272,7 @@ def test_prose_in_a_table_begins_at_the_left(
         {"rate": "0.1", "loss": "0.151 (0.148 to 0.155)", "why": "none (of 3 to 5)"},
         {"rate": "1", "loss": "no answer", "why": why},
     ]
-    report.table(RUNS, lambda runs: rows, lambda runs: "what it says")
+    report.table(RUNS, lambda runs: rows, "what it says")
     assert capsys.readouterr().out.splitlines()[3:] == [
         "| --- | ---: | --- |",
         "| 0.1 | 0.151 (0.148 to 0.155) | none (of 3 to 5) |",
@@ -209,7 +282,7 @@ def test_prose_in_a_table_begins_at_the_left(
 
 def test_a_table_without_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one row"):
-        report.table(RUNS, lambda runs: [], lambda runs: "empty")
+        report.table(RUNS, lambda runs: [], "empty")
 
 
 def test_a_table_with_unequal_rows_is_refused() -> None:
@@ -218,41 +291,19 @@ def test_a_table_with_unequal_rows_is_refused() -> None:
         ValueError,
         match=r"columns \['seed', 'loss'\] of the first, row 1 has \['seed', 'los'\]",
     ):
-        report.table(RUNS, lambda runs: rows, lambda runs: "unequal")
+        report.table(RUNS, lambda runs: rows, "unequal")
 
 
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ([0.1, 0.2, 0.3], "0.200 (0.100 to 0.300)"),
-        ([0.1, np.nan], "0.100 (0.100 to 0.100), 1 of 2 not finite"),
-        ([np.nan, np.nan], "none finite"),
-        ([11426.1, 11426.3], "11,426 (11,426 to 11,426)"),
-    ],
-)
-def test_several_states_mean_and_range_and_counts_what_is_not_finite(values, text) -> None:
-    assert report.several(np.array(values)) == text
+def checked(runs: Runs):
+    return [{"seed": "0", "mean": f"{mean(runs):.1f}"}], mean(runs) < 1
 
 
-@pytest.mark.parametrize(
-    ("differences", "says"),
-    [
-        # Student's t with 4 degrees of freedom: 0.95 of it lies within 2.776.
-        ([-0.1, -0.2, -0.15, -0.12, -0.18], "lower"),
-        ([0.1, 0.2, 0.15, 0.12, 0.18], "higher"),
-        ([-0.1, 0.2, -0.15, 0.12, -0.18], "tie"),
-        ([0.0, 0.0, 0.0], "tie"),
-        (2.775 / np.sqrt(5) + np.array([-1, 1, -1, 1, 0]), "tie"),
-        (2.777 / np.sqrt(5) + np.array([-1, 1, -1, 1, 0]), "higher"),
-        ([0.1, np.nan, 0.2], "fails"),
-        ([0.1, np.inf, 0.2], "fails"),
-    ],
-)
-def test_a_verdict_is_a_tie_where_the_interval_of_the_mean_holds_none(differences, says):
-    assert report.verdict(np.array(differences)) == says
-
-
-@pytest.mark.parametrize("count", [0, 1, 11])
-def test_a_verdict_needs_some_seeds(count):
-    with pytest.raises(ValueError, match=f"must be those of 2 to 10 seeds, received {count}"):
-        report.verdict(np.zeros(count))
+def test_a_table_may_carry_checks_as_a_claim_does(outputs) -> None:
+    report.table(RUNS, checked, caption="means")
+    report.table(RUNS, lambda runs: (checked(runs)[0], mean(runs) > 1), caption="means")
+    right, wrong = outputs.outputs
+    table = "*means*\n\n| seed | mean |\n| --- | ---: |\n| 0 | 0.2 |"
+    assert right.data["text/markdown"] == table
+    assert wrong.metadata["lrguide"]["failed"].endswith("what this table is to show: means")
+    assert wrong.data["text/markdown"].endswith(table)
+    assert report.claims[-2:] == [report.Claim((RUNS,), checked), report.claims[-1]]

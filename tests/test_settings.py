@@ -4,7 +4,7 @@ import pytest
 
 from lrguide.guide.experiments import train
 from lrguide.guide.records import key_of, measured
-from lrguide.guide.settings import BUDGETS, Budget, budget_of, complete, identity
+from lrguide.guide.settings import BUDGETS, Budget, budget_of, complete, crossed, identity
 
 PROTOCOL = {"probe": 1}
 
@@ -112,3 +112,11 @@ def test_a_new_parameter_with_a_default_changes_no_key():
 def test_only_a_function_with_a_protocol_is_an_experiment(function):
     with pytest.raises(TypeError, match="an experiment must be a function named in its module's"):
         identity(function, complete(train, GOOD))
+
+
+def test_crossed_settings_are_every_combination_the_last_running_fastest():
+    assert crossed(optimizer="Adam", rate=(0.1, 0.2), seed=range(2)) == [
+        {"optimizer": "Adam", "rate": rate, "seed": seed} for rate in (0.1, 0.2) for seed in (0, 1)
+    ]
+    assert crossed(budget="TINY") == [{"budget": "TINY"}]
+    assert crossed(rate=[], seed=range(2)) == []

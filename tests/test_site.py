@@ -145,8 +145,12 @@ figure(runs, lambda runs: plots.subplots()[0], alt=lambda runs: "A figure, it se
 # Two sentences that its run does not bear out.
 UNTRUE = """
 from lrguide.guide.report import claim
-claim(runs, lambda runs: False, lambda runs: f"{len(runs)} run is enough")
-claim(runs, lambda runs: False, lambda runs: f"seed `7` has {len(runs.where(seed=7))} run")
+@claim(runs)
+def enough(runs):
+    return f"{len(runs)} run is enough", False
+@claim(runs)
+def seven(runs):
+    return f"seed `7` has {len(runs.where(seed=7))} run", False
 """
 
 
@@ -416,7 +420,7 @@ class TestABuild:
         first, second = result.stderr.splitlines()[-2:]
         assert first.endswith("line 15: The runs do not bear out this sentence: 1 run is enough")
         assert second.startswith(
-            "docs/index.py, line 16: No run has seed 7; these runs have seed 1."
+            "docs/index.py, line 18: No run has seed 7; these runs have seed 1."
         )
 
     @pytest.mark.parametrize("kind", ["Latin-1", "a broken header in Markdown", "no such snippet"])
@@ -632,7 +636,7 @@ class TestServing:
         links = re.findall(r'<a href="#([\w-]+)">line (\d+)</a>', page)
         assert len(links) == 2
         for anchor, line in links:
-            assert lines[int(line) - 1].startswith("claim(")
+            assert lines[int(line) - 1].startswith("@claim(")
             assert page.count(f'id="{anchor}"') == 1
         assert page.index("no longer hold") < page.index(f'id="{links[0][0]}"')
         said = (served.folder / "log").read_text()

@@ -62,13 +62,19 @@ SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
 }
 
 
-# The grid on which every contender is tuned, and what it is a part of.
-RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
-HALF_DECADES = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, *RATES, 10.0, 30.0, 100.0]
+DECAYS = ["linear", "step", "time", "exponential", "cosine"]
+CYCLES = ["triangular", "triangular2", "exp_range", "1cycle"]
 
-# Those that the guide compares with a constant rate of Adam, the first of them.
-CONTENDERS: list[dict[str, Any]] = [
-    *[dict(optimizer="Adam", schedule=schedule) for schedule in SCHEDULES],
+# The twenty-one that are compared: Adam with each schedule, SGD with momentum with some of them,
+# and three ways to do without a schedule.
+COMPARED: list[dict[str, Any]] = [
+    *[
+        dict(optimizer="Adam", schedule=schedule)
+        for schedule in (
+            *("constant", *DECAYS, "warmup", "warmup linear", "warmup stable decay", "plateau"),
+            *CYCLES,
+        )
+    ],
     *[
         dict(optimizer="SGD momentum", schedule=schedule)
         for schedule in ("constant", "linear", "triangular", "1cycle")
@@ -77,6 +83,24 @@ CONTENDERS: list[dict[str, Any]] = [
     dict(optimizer="ScheduleFreeAdamW", averaged=True),
     dict(optimizer="Adam", ema=0.99),
 ]
+
+# Grids of rates: what each contender is tuned on; two rates to each factor of ten, from far too
+# small to far too large; three to each factor of ten, for the truth that a range test foretells.
+RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
+WIDE = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
+FINE = [1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
+
+# Where a search may go on from RATES, by half decades.
+HALF_DECADES = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, *RATES, 10.0, 30.0, 100.0]
+
+# Test loss and accuracy that the article reports for its five rates with Adam, one run each.
+ARTICLE = {
+    0.5: (2.3189, 0.1010),
+    0.01: (0.0454, 0.9888),
+    0.001: (0.0286, 0.9919),
+    1e-5: (0.1712, 0.9514),
+    1e-7: (2.2724, 0.1625),
+}
 
 # What a contender is where its settings do not say otherwise.
 PLAIN: dict[str, Any] = {"schedule": "constant", "averaged": False, "ema": 0.0}

@@ -22,17 +22,19 @@ import matplotlib as mpl
 from lrguide.guide import records
 from lrguide.guide.processes import Experiment, cluster
 from lrguide.guide.records import NotMeasured, Run
+from lrguide.guide.report import take_untrue
 
 
 class PageStopped(Exception):
-    """A page's own code failed, or a claim of it does not hold."""
+    """A page's own code failed, or sentences of it do not hold."""
 
 
 def measure(page: Path) -> int:
     """Run a page, which measures what it asks for, and store it; return how many runs were new.
 
     Raises:
-        PageStopped: if the page fails; what it had asked for by then is stored.
+        PageStopped: if the page fails, or sentences of it do not hold; what it has asked for by
+            then is stored.
     """
     records.asked.clear()
     stopped = None
@@ -49,13 +51,16 @@ def measure(page: Path) -> int:
     new = 0
     for function, wanted in list(records.asked):
         new += keep(function, records.measured(function, wanted))
+    wrong = [str(each) for each in take_untrue()]
     if stopped is not None:
         frames = reversed(traceback.extract_tb(stopped.__traceback__))
         at = next((f" at line {f.lineno}" for f in frames if f.filename == str(page)), "")
-        raise PageStopped(
+        wrong.append(
             f"{page.name} stopped{at} ({type(stopped).__name__}: {stopped}); "
             "the runs it had asked for are in the records"
-        ) from stopped
+        )
+    if wrong:
+        raise PageStopped("\n".join(wrong)) from stopped
     return new
 
 
@@ -100,8 +105,8 @@ def missing(page: Path) -> list[str]:
             for budget, each in seconds.items()
         ]
         return [*lines, "pending: what the page asks for after these"]
-    except AssertionError:
-        pass  # a claim that does not hold has its runs all the same
+    finally:
+        take_untrue()  # a sentence that does not hold has its runs all the same
     return []
 
 

@@ -5,6 +5,7 @@ In a notebook (so in the site's build) they are published as Markdown and SVG; i
 """
 
 import ast
+import atexit
 import base64
 import io
 import linecache
@@ -18,7 +19,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
-from numpy.typing import NDArray
 
 from lrguide import plots
 from lrguide.guide.numbers import tables
@@ -27,70 +27,158 @@ from lrguide.guide.records import Runs
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence about runs, and the check that it holds for them."""
+    """A sentence or a table about runs, and the checks that it holds for them."""
 
-    runs: Runs
-    holds: Callable[[Runs], bool]
-    sentence: Callable[[Runs], str]
-    tie: bool
+    runs: tuple[Runs, ...]
+    told: Callable[..., Any]
+
+    def __call__(self, *runs: Runs) -> tuple[Any, list[bool]]:
+        """What is told of such runs, a sentence on one line, and which of its checks hold."""
+        told, *checks = self.told(*runs)
+        if isinstance(told, str):
+            told = " ".join(told.split())
+        return told, [bool(check) for check in checks]
+
+    def written(self) -> tuple[str, list[str]]:
+        """The sentence with an ellipsis for each number, and the source of each check.
+
+        Both are empty where the function does not end with `return sentence, check, ...`.
+        """
+        code = self.told.__code__
+        for node in ast.walk(ast.parse("".join(linecache.getlines(code.co_filename)))):
+            match node:
+                case ast.FunctionDef(
+                    name=code.co_name, body=[*before, ast.Return(ast.Tuple([text, *checks]))]
+                ) if code.co_firstlineno in (node.lineno, *(d.lineno for d in node.decorator_list)):
+                    if isinstance(text, ast.Name) and isinstance(before[-1], ast.Assign):
+                        text = before[-1].value
+                    parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+                    words = (p.value if isinstance(p, ast.Constant) else "…" for p in parts)
+                    return " ".join("".join(map(str, words)).split()), [*map(ast.unparse, checks)]
+        return "", []
 
 
-# What this process has claimed: the tests spoil the runs and see that each claim can fail.
+@dataclass(frozen=True)
+class Untrue:
+    """A sentence that does not hold, and the line of the page on which it stands."""
+
+    page: str
+    line: int
+    words: str
+
+    def __str__(self) -> str:
+        """As it is told when the page has ended."""
+        return f"{self.page}, line {self.line}: {self.words}"
+
+
+# What this process has claimed: the tests spoil the runs and see that each check can fail.
 claims: list[Claim] = []
+
+# What a plain script has claimed that does not hold.
+_untrue: list[Untrue] = []
 
 # The text alternatives of the figures that this process has shown.
 figures: list[str] = []
 
 
-def claim(
-    runs: Runs,
-    holds: Callable[[Runs], bool],
-    sentence: Callable[[Runs], str],
-    *,
-    tie: bool = False,
-) -> None:
-    """Show the sentence; if it does not hold, say so and end the build.
+def claim(*runs: Runs) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Show the sentence that the decorated function makes of the runs, if all its checks hold.
 
-    In a notebook a sentence that does not hold is shown in a warning, marked so that a build of the
-    site ends with it, while a reader who changes a number sees the rest of the page.
+    The function takes these runs, and no others, and returns the sentence, one Markdown paragraph,
+    and its checks, each by itself. A sentence that does not hold is shown as a warning, and the
+    rest of the page follows. It ends a build of the site, and a plain script when that is over.
 
     Args:
-        runs: the runs that it is about.
-        holds: whether the sentence is true for such runs.
-        sentence: the sentence in Markdown, its numbers taken from the runs.
-        tie: True if the sentence says that contenders do not differ.
+        *runs: all runs that the sentence speaks of.
 
     Raises:
-        AssertionError: outside a notebook, with the sentence, if it does not hold.
+        TypeError: if the function does not return a sentence and at least one check.
+
+    Example:
+        >>> from lrguide.guide.records import Run, Runs
+        >>> from lrguide.guide.report import claim
+        >>> runs = Runs([Run("train", {"rate": 0.1}, {"test_loss": 0.5}, {})])
+        >>> @claim(runs)
+        ... def half(runs):
+        ...     loss = runs.values("test_loss").mean()
+        ...     sentence = f"The loss ends at {loss:.2f}."
+        ...     return sentence, loss < 1
+        The loss ends at 0.50.
     """
-    claims.append(Claim(runs, holds, sentence, tie))
+
+    def show(told: Callable[..., Any]) -> Callable[..., Any]:
+        _show(Claim(runs, told), told.__code__.co_firstlineno)
+        return told
+
+    return show
+
+
+def _show(made: Claim, line: int, caption: str = "") -> None:
+    """Publish what a claim tells, or why it cannot be told."""
+    everything = Runs(run for runs in made.runs for run in runs)
+    claims.append(made)
     try:
-        text = sentence(runs)
-        if holds(runs):
-            _publish({"text/markdown": text}, text, runs)
-            return
-        title = "No longer true"
-        failure = f"The runs do not bear out this sentence: {text.removeprefix('- ')}"
+        told, checks = made(*made.runs)
     except LookupError as error:  # it speaks of a contender that was taken out
-        title, why, written = "Can no longer be checked", str(error.args[0]), _as_written(sentence)
+        title, why = "Can no longer be checked", str(error.args[0])
+        written = made.written()[0].removeprefix("- ")
         failure = f"{why[:1].upper()}{why[1:]}. So " + (
             f"this sentence cannot be checked: {written}"
             if written
             else "a sentence cannot be checked."
         )
+        text = ""
+    else:
+        if not checks:
+            raise TypeError(f"a claim must return at least one check, received none beside: {told}")
+        sentence = isinstance(told, str)
+        text = told if sentence else _markdown(told, caption)
+        if all(checks):
+            _publish({"text/markdown": text}, text, everything)
+            return
+        title, text = "No longer true", "" if sentence else f"\n\n{text}"
+        failure = (
+            f"The runs do not bear out this sentence: {told.removeprefix('- ')}"
+            if sentence
+            else f"The runs do not bear out what this table is to show: {caption}"
+        )
     if not _in_notebook():
-        raise AssertionError(failure)
-    lines = failure.strip().replace("\n", "\n    ")
-    warning = f'!!! warning "{title}"\n\n    {lines}'
-    line = sys._getframe(1).f_lineno
-    _publish({"text/markdown": warning}, failure, runs, failed=failure, line=line)
+        _untrue.append(Untrue(os.path.relpath(made.told.__code__.co_filename), line, failure))
+    warning = f'!!! warning "{title}"\n\n    {failure}{text}'
+    _publish({"text/markdown": warning}, failure + text, everything, failed=failure, line=line)
 
 
-def table(
-    runs: Runs, rows: Callable[[Runs], Sequence[dict[str, str]]], caption: Callable[[Runs], str]
-) -> None:
-    """Show a table; `rows` makes one mapping a row, from the column's heading to the cell."""
-    lines = list(rows(runs))
+def take_untrue() -> list[Untrue]:
+    """The sentences of a plain script that do not hold: the caller has to report them."""
+    taken = _untrue.copy()
+    _untrue.clear()
+    return taken
+
+
+@atexit.register
+def _end() -> None:
+    """Report what nobody has taken, all of it, and end the process with status 1."""
+    if untrue := take_untrue():
+        sys.stdout.flush()
+        print(*untrue, sep="\n", file=sys.stderr, flush=True)
+        os._exit(1)  # what is raised here would not change the status
+
+
+def table(runs: Runs, rows: Callable[[Runs], Any], caption: str) -> None:
+    """Show a table; `rows` makes one mapping a row, from the column's heading to the cell.
+
+    Where the table is to show something in particular, `rows` returns the rows and checks of it,
+    each by itself, as a claim does.
+    """
+    made = rows(runs)
+    if isinstance(made, tuple):
+        _show(Claim((runs,), rows), sys._getframe(1).f_lineno, caption)
+    else:
+        text = _markdown(made, caption)
+        _publish({"text/markdown": text}, text, runs)
+
+
+def _markdown(lines: Sequence[dict[str, str]], caption: str) -> str:
     if not lines:
         raise ValueError("a table needs at least one row, received none")
     heads = list(lines[0])
@@ -100,7 +188,7 @@ def table(
                 f"each row of a table must have the columns {heads} of the first, "
                 f"row {number} has {list(line)}"
             )
-    text = "\n".join(
+    return f"*{caption}*\n\n" + "\n".join(
         "| " + " | ".join(cells) + " |"
         for cells in (
             heads,
@@ -108,8 +196,6 @@ def table(
             *([line[head] for head in heads] for line in lines),
         )
     )
-    text = f"*{caption(runs)}*\n\n{text}"
-    _publish({"text/markdown": text}, text, runs)
 
 
 def figure(runs: Runs, draw: Callable[[Runs], Figure], alt: Callable[[Runs], str]) -> None:
@@ -133,72 +219,9 @@ def figure(runs: Runs, draw: Callable[[Runs], Figure], alt: Callable[[Runs], str
     _publish(forms, f"Figure: {words}", runs, numbers=numbers)
 
 
-def several(values: NDArray[np.float64], digits: int = 3) -> str:
-    """Mean and range of one number a seed: `0.151 (0.148 to 0.155)`.
-
-    Numbers that were not finite are counted, not averaged.
-    """
-    finite = values[np.isfinite(values)]
-    lost = len(values) - len(finite)
-    text = "none finite"
-    if len(finite):
-        low, high = (_number(value, digits) for value in (finite.min(), finite.max()))
-        text = f"{_number(finite.mean(), digits)} ({low} to {high})"
-    return f"{text}, {lost} of {len(values)} not finite" if lost and len(finite) else text
-
-
-# 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom.
-_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-
-
-def verdict(differences: NDArray[np.float64]) -> str:
-    """What paired differences, one a seed, say: "lower", "higher", "tie", or "fails".
-
-    A tie is what the 95 % interval of their mean (Student's t) cannot tell from none; "fails" means
-    that some were not finite.
-
-    Raises:
-        ValueError: for fewer than 2 or more than 10 seeds.
-    """
-    count = len(differences)
-    if not 2 <= count <= len(_STUDENT) + 1:
-        raise ValueError(f"differences must be those of 2 to 10 seeds, received {count}")
-    if not np.isfinite(differences).all():
-        return "fails"
-    half = _STUDENT[count - 2] * differences.std(ddof=1) / np.sqrt(count)
-    if abs(differences.mean()) <= half:
-        return "tie"
-    return "lower" if differences.mean() < 0 else "higher"
-
-
-def plain(rate: float) -> str:
-    """A learning rate without exponent: `0.00001` rather than `1e-05`."""
-    return np.format_float_positional(rate, trim="-")
-
-
 def _aligned(cells: Sequence[str]) -> str:
     """A column's alignment in Markdown: numbers end at one line, prose begins at one."""
     return "---" if max(map(len, cells)) > 40 else "---:"
-
-
-def _as_written(sentence: Callable[[Runs], str]) -> str:
-    """The text of a lambda, an ellipsis for each number; empty where its source is not one text."""
-    code = getattr(sentence, "__code__", None)
-    if code is None:
-        return ""
-    texts = [
-        node.body
-        for node in ast.walk(ast.parse("".join(linecache.getlines(code.co_filename))))
-        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
-    ]
-    if not texts or not isinstance(text := texts[-1], ast.JoinedStr):
-        return ""
-    parts = (part.value if isinstance(part, ast.Constant) else "…" for part in text.values)
-    return "".join(map(str, parts)).removeprefix("- ")
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _in_notebook() -> bool:

@@ -6,8 +6,9 @@ A run is asked for with the few settings that matter; `complete` checks them and
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from numbers import Integral, Real
 from typing import Any
 
@@ -70,6 +71,24 @@ def budget_of(settings: Mapping[str, Any]) -> Budget:
     if "steps" in settings:
         numbers |= dict(training=settings["steps"] * settings["batch"], epochs=1)
     return Budget(**numbers)
+
+
+def crossed(**settings: Any) -> list[dict[str, Any]]:
+    """A mapping for each combination of settings, the last one that has several running fastest.
+
+    Args:
+        **settings: a value, or several of them: a list, a tuple, a range.
+
+    Example:
+        >>> from lrguide.guide.settings import crossed
+        >>> crossed(rate=[0.1, 0.2], seed=range(2), budget="TINY")[1]
+        {'rate': 0.1, 'seed': 1, 'budget': 'TINY'}
+    """
+    several = [
+        value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+        for value in settings.values()
+    ]
+    return [dict(zip(settings, values, strict=True)) for values in product(*several)]
 
 
 def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -237,3 +237,12 @@ def range_test(sweeps: Runs) -> RangeTestResult:
     """Sweeps that differ in their seeds, as `lr_range_test` returns them."""
     seeds = tuple(run.settings["seed"] for run in sweeps)
     return RangeTestResult(sweeps.values("sweep_rates")[0], sweeps.values("sweep_losses"), seeds)
+
+
+def bounds(sweeps: Runs) -> tuple[float, float]:
+    """Lower and upper bound of a cycle as the range test suggests them, to two digits."""
+    found = range_test(sweeps).suggest()
+    low, high = (found[f"cyclical {which}"].rate for which in ("minimum", "maximum"))
+    if low is None or high is None:
+        raise LookupError(f"the sweeps suggest no bounds: {found['cyclical minimum'].reason}")
+    return float(f"{low:.2g}"), float(f"{high:.2g}")

@@ -1,0 +1,224 @@
+"""What the pages measure by: who learns, what is best, and when two contenders differ.
+
+A number a seed is an array; a contender is a mapping of settings, or the name of a schedule alone.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrguide.guide.contenders import PLAIN
+from lrguide.guide.records import Runs
+
+Floats = NDArray[np.float64]
+Contender = Mapping[str, Any] | str
+
+CHANCE = math.log(10)  # the loss of guessing among ten digits
+
+
+def learns(runs: Runs) -> NDArray[np.bool_]:
+    """Which runs name more than a fifth of the validation images rightly after the last epoch."""
+    return runs.final("validation_accuracy") > 0.2
+
+
+def learning(runs: Runs, setting: str = "rate") -> list[Any]:
+    """The rates at which every seed learns, in the order of the runs."""
+    return [value for value, group in runs.by(setting).items() if learns(group).all()]
+
+
+def learning_limit(runs: Runs) -> float:
+    """The rate up to which every seed learns: from the smallest at which all do to the first gap.
+
+    It is 0 if there is no rate at which all do.
+    """
+    limit, rates = 0.0, learning(runs)
+    for rate in sorted(runs.by("rate")):
+        if rate in rates:
+            limit = float(rate)
+        elif limit:
+            break
+    return limit
+
+
+def usable(runs: Runs) -> list[float]:
+    """The rates at which every seed learns and the mean loss is below twice the lowest mean."""
+    means = {rate: group.final().mean() for rate, group in runs.by("rate").items()}
+    limit = 2 * np.nanmin(list(means.values()))
+    return [rate for rate in learning(runs) if means[rate] < limit]
+
+
+def capped(runs: Runs) -> Floats:
+    """Validation losses at the end; whatever is worse than guessing counts as guessing."""
+    losses = runs.final()
+    return np.where(np.isfinite(losses), np.minimum(losses, CHANCE), CHANCE)
+
+
+def regret(runs: Runs, rate: float) -> float:
+    """What a rate costs: its mean loss minus the lowest mean of all rates, losses capped."""
+    means = {other: capped(group).mean() for other, group in runs.by("rate").items()}
+    return float(means[rate] - min(means.values()))
+
+
+def rises(runs: Runs) -> NDArray[np.int_]:
+    """After how many epochs of each run the validation loss is higher than after the one before."""
+    counts: NDArray[np.int_] = (np.diff(runs.values("validation_loss")) > 0).sum(axis=1)
+    return counts
+
+
+def valleys(runs: Runs, setting: str = "optimizer") -> dict[str, tuple[list[float], list[Floats]]]:
+    """For each value of a setting its rates and the losses there, as `plots.loss_by_rate` takes."""
+    return {
+        name: (list(group.by("rate")), [same.final() for same in group.by("rate").values()])
+        for name, group in runs.by(setting).items()
+    }
+
+
+def chosen(runs: Runs, contender: Contender) -> Runs:
+    """The runs of a contender, where several were trained."""
+    settings = {"schedule": contender} if isinstance(contender, str) else dict(contender)
+    return runs.where(**PLAIN | settings)
+
+
+def difference(
+    runs: Runs,
+    contender: Contender,
+    other: Contender = "constant",
+    name: str = "validation_loss",
+) -> Floats:
+    """Seed by seed, by how much a contender ends above another."""
+    return chosen(runs, contender).minus(chosen(runs, other), name)
+
+
+def sorted_by_loss(runs: Runs, contenders: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The contenders from the lowest mean validation loss to the highest."""
+    return sorted(contenders, key=lambda contender: chosen(runs, contender).final().mean())
+
+
+def beside_constant(runs: Runs, digits: int = 3) -> list[dict[str, str]]:
+    """Rows of a table: each schedule at its tuned rate, paired with the constant rate."""
+    return [
+        {
+            "schedule": name,
+            "tuned rate": f"`{group[0].settings['rate']:g}`",
+            "validation loss": several(group.final(), digits),
+            "minus constant": "" if name == "constant" else several(difference(runs, name), digits),
+            "verdict": "" if name == "constant" else verdict(difference(runs, name)),
+        }
+        for name, group in runs.by("schedule").items()
+    ]
+
+
+def early_stopping(losses: Sequence[float], patience: int) -> tuple[int, int]:
+    """Epochs trained, and the best of them, as `EarlyStopping` counts."""
+    best, kept, waited, epoch = np.inf, 0, 0, 0
+    for epoch, loss in enumerate(losses, start=1):
+        waited += 1
+        if loss < best:
+            best, kept, waited = loss, epoch, 0
+        elif waited >= patience and epoch > 1:
+            break
+    return epoch, kept
+
+
+def moving_average(losses: Floats, memory: float = 0.98) -> Floats:
+    """Exponential moving average of a sweep, each step's weights summing to 1 (debiased)."""
+    index = np.arange(len(losses))
+    weights = np.tril(memory ** (index[:, None] - index))
+    averages: Floats = weights @ losses / weights.sum(axis=1)
+    return averages
+
+
+def several(values: Floats, digits: int = 3) -> str:
+    """Mean and range of one number a seed: `0.151 (0.148 to 0.155)`.
+
+    Numbers that were not finite are counted, not averaged.
+    """
+    finite = values[np.isfinite(values)]
+    lost = len(values) - len(finite)
+    text = "none finite"
+    if len(finite):
+        low, high = (_number(value, digits) for value in (finite.min(), finite.max()))
+        text = f"{_number(finite.mean(), digits)} ({low} to {high})"
+    return f"{text}, {lost} of {len(values)} not finite" if lost and len(finite) else text
+
+
+def plain(rate: float) -> str:
+    """A learning rate without exponent: `0.00001` rather than `1e-05`."""
+    return np.format_float_positional(rate, trim="-")
+
+
+def span(rates: Sequence[float]) -> str:
+    """The first and the last of some rates: "`0.001` to `0.01`"."""
+    return f"`{rates[0]:g}` to `{rates[-1]:g}`" if rates else "none"
+
+
+def verdict(differences: Floats) -> str:
+    """What paired differences, one a seed, say: "lower", "higher", "tie", or "fails".
+
+    A tie is what the 95 % interval of their mean (Student's t) cannot tell from none; "fails" means
+    that some were not finite.
+
+    Raises:
+        ValueError: for fewer than 2 seeds.
+    """
+    count = len(differences)
+    if count < 2:
+        raise ValueError(f"differences must be those of at least 2 seeds, received {count}")
+    if not np.isfinite(differences).all():
+        return "fails"
+    half = student(count - 1) * differences.std(ddof=1) / np.sqrt(count)
+    if abs(differences.mean()) <= half:
+        return "tie"
+    return "lower" if differences.mean() < 0 else "higher"
+
+
+@cache
+def student(freedom: int) -> float:
+    """The number within which 95 % of Student's t lies, for so many degrees of freedom.
+
+    With angle = atan(t / sqrt(freedom)) the share of the distribution within t is a finite sum of
+    powers of the angle's sine and cosine (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4).
+
+    Raises:
+        ValueError: if freedom is below 1.
+
+    Example:
+        >>> from lrguide.guide.measures import student
+        >>> round(student(4), 3)
+        2.776
+    """
+    if freedom < 1:
+        raise ValueError(f"freedom must be at least 1, received {freedom}")
+
+    def share(angle: float) -> float:
+        odd = freedom % 2
+        term, total = math.cos(angle) if odd else 1.0, 0.0
+        for power in range(odd, freedom - 1, 2):
+            total += term
+            term *= math.cos(angle) ** 2 * (power + 1) / (power + 2)
+        total *= math.sin(angle)
+        return 2 / math.pi * (angle + total) if odd else total
+
+    low, high = 0.0, math.pi / 2
+    while (angle := (low + high) / 2) not in (low, high):
+        low, high = (angle, high) if share(angle) < 0.95 else (low, angle)
+    return math.sqrt(freedom) * math.tan(angle)
+
+
+def ranks(values: Sequence[float]) -> Floats:
+    """Ranks from 1, the lowest first; equal values share the mean of their ranks."""
+    row = np.asarray(values)
+    return np.array([(row < value).sum() + ((row == value).sum() + 1) / 2 for value in row])
+
+
+def spearman(one: Sequence[float], other: Sequence[float]) -> float:
+    """Spearman's correlation: Pearson's, of the ranks."""
+    return float(np.corrcoef(ranks(one), ranks(other))[0, 1])
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}" if abs(value) < 1000 else f"{value:,.0f}"

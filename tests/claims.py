@@ -1,0 +1,387 @@
+"""What can be wrong with a claim: `python -m tests.claims [PAGE ...]` lists each of its checks.
+
+A claim's runs are spoilt in many ways, and each single check must fail on at least one of them.
+Each result that a sentence quotes is moved by itself, and the sentence's checks must notice.
+"""
+
+import ast
+import inspect
+import os
+import random
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from lrguide.guide import report
+from lrguide.guide.contenders import PLAIN
+from lrguide.guide.records import Run, Runs
+from lrguide.guide.report import Claim
+from lrguide.guide.settings import BUDGETS
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(path.name for path in DOCS.glob("*.py"))
+
+
+def cells(page: str) -> list[tuple[str, str]]:
+    """The header and the text of each cell of a script page."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    parts = re.split(r"^# %%(.*)$", text, flags=re.MULTILINE)
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@cache
+def executed(page: str) -> tuple[dict[str, Any], tuple[Claim, ...], tuple[str, ...]]:
+    """A page's names, its claims and its sentences that do not hold, from stored runs alone.
+
+    All of it but its live snippet, which trains, and the drawing of figures: both are run where
+    the site is built.
+    """
+    code = (DOCS / page).read_text(encoding="utf-8")
+    for header, text in cells(page):
+        if '"snippet"' in header:
+            compile(text, page, "exec")  # plain Python, as all the rest must be
+            code = code.replace(text, "\n" * text.count("\n"))
+    report.claims.clear()
+    names: dict[str, Any] = {"__name__": "__main__"}
+    with patch.dict(os.environ, LRGUIDE_MAX_SECONDS="0"):
+        exec(compile(code, str(DOCS / page), "exec"), names)
+    return names, tuple(report.claims), tuple(map(str, report.take_untrue()))
+
+
+@dataclass(frozen=True)
+class Spoilt:
+    """Spoilt runs, and what was done to them."""
+
+    what: str
+    runs: tuple[Runs, ...]
+
+
+class Quick(Runs):
+    """Runs that are searched once: those of a spoil have the settings of all the others."""
+
+    known: dict[Any, Any]
+
+    def where(self, **settings: Any) -> Runs:
+        key = tuple(settings.items())
+        if key not in self.known:
+            super().where(**settings)  # which says so if there are none
+            matching = [
+                n for n, run in enumerate(self) if all(run.settings.get(k) == v for k, v in key)
+            ]
+            self.known[key] = matching, {}
+        return self.part(*self.known[key])
+
+    def by(self, setting: str) -> dict[Any, Runs]:
+        if setting not in self.known:
+            places: dict[Any, list[int]] = {}
+            for n, run in enumerate(self):
+                places.setdefault(run.settings[setting], []).append(n)
+            self.known[setting] = {value: (each, {}) for value, each in places.items()}
+        return {value: self.part(*known) for value, known in self.known[setting].items()}
+
+    def part(self, places: list[int], known: dict[Any, Any]) -> "Quick":
+        return quick((self[n] for n in places), known)
+
+
+def quick(runs: Iterable[Run], known: dict[Any, Any]) -> Quick:
+    made = Quick(runs)
+    made.known = known
+    return made
+
+
+class Material:
+    """The runs of a claim, contender by contender."""
+
+    def __init__(self, runs: tuple[Runs, ...]) -> None:
+        self.lengths: list[tuple[int, dict[Any, Any]]] = [(len(each), {}) for each in runs]
+        self.runs = [run for each in runs for run in each]
+        self.places: dict[str, list[int]] = {}
+        for place, run in enumerate(self.runs):
+            self.places.setdefault(contender(run), []).append(place)
+        # Contenders whose results have the same form, so that they can be exchanged.
+        self.kinds: dict[Any, list[str]] = {}
+        for name, places in self.places.items():
+            run = self.runs[places[0]]
+            form = [len(v) for v in run.result.values() if isinstance(v, list)]
+            self.kinds.setdefault((run.function, *form, *run.result), []).append(name)
+
+    def with_runs(self, what: str, changed: dict[int, Run]) -> Spoilt:
+        """All runs, those at some places changed."""
+        every = iter(changed.get(place, run) for place, run in enumerate(self.runs))
+        runs = (quick((next(every) for _ in range(n)), known) for n, known in self.lengths)
+        return Spoilt(what, tuple(runs))
+
+    def given(self, what: str, giver: Callable[[list[str]], list[str]]) -> Spoilt:
+        """Each contender with the results of the one that `giver` puts in its place."""
+        changed = {}
+        for names in self.kinds.values():
+            for name, other in zip(names, giver(names), strict=True):
+                theirs = self.places[other]
+                for number, place in enumerate(self.places[name]):
+                    source = self.runs[theirs[number % len(theirs)]]
+                    changed[place] = replace(
+                        self.runs[place], result=source.result, made=source.made
+                    )
+        return self.with_runs(what, changed)
+
+    def shuffled(self, seed: int) -> Spoilt:
+        """All results of one form dealt out anew."""
+        changed = {}
+        for names in self.kinds.values():
+            places = [place for name in names for place in self.places[name]]
+            others = places.copy()
+            random.Random(seed).shuffle(others)
+            for place, other in zip(places, others, strict=True):
+                source = self.runs[other]
+                changed[place] = replace(self.runs[place], result=source.result, made=source.made)
+        return self.with_runs(f"shuffled ({seed})", changed)
+
+    def values(self, name: str, key: str) -> np.ndarray:
+        """One result of a contender, a row a run."""
+        return np.array([self.runs[place].result[key] for place in self.places[name]], float)
+
+    def spread(self, name: str, key: str) -> np.ndarray:
+        """The standard deviation over its seeds; where it is none, a twentieth of the value."""
+        seeds = {self.runs[place].settings["seed"]: place for place in self.places[name]}
+        rows = np.array([self.runs[place].result[key] for place in seeds.values()], float)
+        spread = rows.std(axis=0, ddof=1 if len(rows) > 1 else 0)
+        return np.where(spread > 0, spread, 0.05 * np.abs(rows.mean(axis=0)) + 1e-3)
+
+    def moved(self, what: str, name: str, **results: np.ndarray) -> Spoilt:
+        """All runs, one contender with other results; a loss stays above 0, a share below 1."""
+        changed = {}
+        for number, place in enumerate(self.places[name]):
+            new = dict(self.runs[place].result)
+            for key, rows in results.items():
+                row = np.clip(rows[number], 0, 1 if key.endswith("accuracy") else None)
+                new[key] = row.tolist()
+            changed[place] = replace(self.runs[place], result=new)
+        return self.with_runs(f"{what} of {name}", changed)
+
+    def rough(self) -> Iterator[Spoilt]:
+        """Contenders swapped, equal, shuffled."""
+        yield self.given("contenders in reverse", lambda names: names[::-1])
+        yield self.given("all as the first", lambda names: [names[0]] * len(names))
+        yield self.given("all as the last", lambda names: [names[-1]] * len(names))
+        yield from map(self.shuffled, range(3))
+
+    def shifted(self) -> Iterator[Spoilt]:
+        """All results of one contender three spreads lower or higher."""
+        for name, places in self.places.items():
+            keys = [
+                key for key in self.runs[places[0]].result if movable(self.runs[places[0]], key)
+            ]
+            if "sweep_losses" in keys:
+                continue
+            for times in (-3, 3):
+                rows = {k: self.values(name, k) + times * self.spread(name, k) for k in keys}
+                yield self.moved(f"{times:+d} spreads: all results", name, **rows)
+
+    def moves(self, name: str, key: str) -> Iterator[Spoilt]:
+        """One result of one contender by ten spreads, and beyond those of all others."""
+        rows = self.values(name, key)
+        if key == "sweep_losses":  # what a sweep says changes with where its curve lies
+            for steps in (-20, 20):
+                turned = np.roll(rows, steps, axis=1)
+                edge = slice(steps, None) if steps < 0 else slice(0, steps)
+                turned[:, edge] = rows[:, [-1 if steps < 0 else 0]]
+                yield self.moved(f"{steps:+d} steps: {key}", name, sweep_losses=turned)
+            flat = np.broadcast_to(rows[:, :1], rows.shape)
+            yield self.moved(f"flat: {key}", name, sweep_losses=flat)
+            return
+        spread = self.spread(name, key)
+        for times in (10, -10):
+            yield self.moved(f"{times:+d} spreads: {key}", name, **{key: rows + times * spread})
+        ends = np.array(
+            [
+                np.ravel(run.result[key])[-1]
+                for run in self.runs
+                if isinstance(run.result.get(key), float | list)
+            ],
+            float,
+        )
+        ends = ends[np.isfinite(ends)]
+        if len(ends):
+            middle = np.nanmean(rows[..., -1])
+            apart = np.max(spread)
+            for what, end in (("above", ends.max() + apart), ("below", ends.min() - apart)):
+                yield self.moved(f"{what} all: {key}", name, **{key: rows + (end - middle)})
+        if rows.ndim > 1:
+            yield self.moved(f"backwards: {key}", name, **{key: rows[:, ::-1]})
+            falling = np.sort(rows, axis=1)[:, ::-1]
+            yield self.moved(f"falling throughout: {key}", name, **{key: falling})
+
+
+def contender(run: Run) -> str:
+    """What a run is but for its seed: its settings, without what its budget says anyway."""
+    settings = dict(run.settings)
+    stated = vars(BUDGETS[settings["budget"]]) if settings.get("budget") in BUDGETS else {}
+    stated = stated | PLAIN | {"low": 0.0, "task": "MNIST", "network": "article_cnn"}
+    del settings["seed"]
+    told = [f"{name} {value}" for name, value in settings.items() if stated.get(name) != value]
+    return f"{run.function} {', '.join(told)}"
+
+
+def movable(run: Run, key: str) -> bool:
+    """Whether a result is a measured number or a curve of them."""
+    kept = key in ("rates", "first_losses", "sweep_rates")
+    return isinstance(run.result[key], float | list) and not kept
+
+
+def read_by(claim: Claim) -> list[tuple[str, str]]:
+    """The contenders and results that a claim looks at."""
+    seen: dict[tuple[str, str], None] = {}
+
+    class Watched(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            seen[self.name, key] = None  # type: ignore[attr-defined]
+            return super().__getitem__(key)
+
+    def watch(run: Run) -> Run:
+        result = Watched(run.result)
+        result.name = contender(run)  # type: ignore[attr-defined]
+        return replace(run, result=result)
+
+    claim(*(Runs(map(watch, runs)) for runs in claim.runs))
+    first = {contender(run): run for runs in claim.runs for run in runs}
+    return [(name, key) for name, key in seen if movable(first[name], key)]
+
+
+def singled(claim: Claim) -> Claim:
+    """The same claim with what `and` and chains of comparisons hold together as checks apart."""
+    told = claim.told
+    tree = ast.parse(textwrap.dedent(inspect.getsource(told)))
+    function = tree.body[0]
+    if not isinstance(function, ast.FunctionDef) or not isinstance(function.body[-1], ast.Return):
+        return claim
+    returned = function.body[-1].value
+    if not isinstance(returned, ast.Tuple):
+        return claim
+    text, *checks = returned.elts
+    returned.elts = [text, *(single for check in checks for single in parts(check))]
+    function.decorator_list = []
+    names = dict(told.__globals__)
+    exec(compile(ast.fix_missing_locations(tree), told.__code__.co_filename, "exec"), names)
+    split = names[told.__name__]
+    split.checks = [" ".join(ast.unparse(check).split()) for check in returned.elts[1:]]
+    return Claim(claim.runs, split)
+
+
+def parts(check: ast.expr) -> Iterator[ast.expr]:
+    """A condition as the single ones that it is made of."""
+    if isinstance(check, ast.BoolOp) and isinstance(check.op, ast.And):
+        for value in check.values:
+            yield from parts(value)
+    elif isinstance(check, ast.Compare) and len(check.ops) > 1:
+        operands = [check.left, *check.comparators]
+        for left, operator, right in zip(operands, check.ops, operands[1:], strict=False):
+            yield ast.Compare(left, [operator], [right])
+    else:
+        yield check
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim's single checks, the spoils on which each fails, and what none of them notices."""
+
+    name: str
+    line: int
+    sentence: str
+    fails: dict[str, list[str]]
+    unnoticed: list[str]
+
+    @property
+    def idle(self) -> list[str]:
+        """The checks that fail on nothing."""
+        return [check for check, spoils in self.fails.items() if not spoils]
+
+
+def judged(claim: Claim) -> Judged:
+    """Spoil a claim's runs, one way after the other."""
+    single, material = singled(claim), Material(claim.runs)
+    sentence, holds = single(*claim.runs)
+    checks = getattr(single.told, "checks", [f"check {n + 1}" for n in range(len(holds))])
+    fails: dict[str, list[str]] = {check: [] for check in checks}
+
+    def tried(spoilt: Spoilt) -> tuple[bool, bool]:
+        """Whether the sentence differs, and whether a check fails."""
+        try:
+            told, outcome = single(*spoilt.runs)
+        except (TypeError, ValueError) as error:
+            raise AssertionError(
+                f"{single.told.__name__} cannot tell of {spoilt.what}: {error!r}"
+            ) from error
+        except LookupError:  # told on the page as a sentence that can no longer be checked
+            return True, True
+        for check, good in zip(checks, outcome, strict=True):
+            if not good:
+                fails[check].append(spoilt.what)
+        return told != sentence, not all(outcome)
+
+    for spoilt in material.rough():
+        tried(spoilt)
+    unnoticed = []
+    for name, key in read_by(claim):
+        quoted = noticed = False
+        for spoilt in material.moves(name, key):
+            differs, fail = tried(spoilt)
+            quoted, noticed = quoted or differs, noticed or fail
+            if noticed and all(fails.values()):
+                break
+        if quoted and not noticed:
+            unnoticed.append(f"{key} of {name}")
+    if not all(fails.values()):
+        for spoilt in material.shifted():
+            tried(spoilt)
+    code = claim.told.__code__
+    return Judged(code.co_name, code.co_firstlineno, str(sentence), fails, unnoticed)
+
+
+def runs_of_the_page(function: FunctionType, names: dict[str, Any]) -> set[str]:
+    """The runs that a function, or one that it calls, takes from the page rather than is given."""
+    found, seen, waiting = set(), set(), [function.__code__]
+    while waiting:
+        code = waiting.pop()
+        seen.add(code)
+        waiting += [c for c in code.co_consts if isinstance(c, CodeType) and c not in seen]
+        for name in code.co_names:
+            value = names.get(name)
+            inside = value.values() if isinstance(value, dict) else [value]
+            if any(isinstance(each, Runs) for each in inside):
+                found.add(name)
+            if isinstance(value, FunctionType) and value.__globals__ is names:
+                waiting += [value.__code__] if value.__code__ not in seen else []
+    return found
+
+
+def main(pages: list[str]) -> int:
+    """Print each check with what it fails on; 1 if one cannot fail."""
+    count, wrong = 0, 0
+    for page in pages or PAGES:
+        with open(os.devnull, "w") as nowhere, patch("sys.stdout", nowhere):
+            _, claims, _ = executed(page)
+        for claim in claims:
+            one = judged(claim)
+            print(f"{page}:{one.line} {one.name}")
+            for check, spoils in one.fails.items():
+                count += 1
+                others = f", and {len(spoils) - 1} more" if len(spoils) > 1 else ""
+                print(f"    {check}\n        {spoils[0] if spoils else 'NOTHING'}{others}")
+            for quantity in one.unnoticed:
+                print(f"    NOT NOTICED: {quantity}")
+            wrong += len(one.idle) + len(one.unnoticed)
+    print(f"{count} checks; {wrong} that cannot fail or quantities that none notices")
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main([name if name.endswith(".py") else f"{name}.py" for name in sys.argv[1:]]))
