@@ -220,6 +220,9 @@ class Course:
 
     def at(self, step: int) -> float:
         """The rate during a step."""
+        index = int(np.searchsorted(self.steps, step))
+        if index < len(self.steps) and self.steps[index] == step:
+            return float(self.rates[index])
         return float(self.read(np.array([step]))[0])
 
     def of(self, first: int, last: int) -> NDArray[np.float64]:
