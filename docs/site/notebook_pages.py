@@ -43,7 +43,8 @@ from watchdog.events import FileModifiedEvent
 log = logging.getLogger("mkdocs.pages")
 logging.getLogger("mkdocs.plugins.mkdocs_jupyter").setLevel(logging.WARNING)
 HEADER = re.compile(r"---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
-LISTS = ("hide", "tags")  # in a page's header; all else are texts
+# What the theme takes for granted of a page's header.
+IN_HEADER = dict.fromkeys(("title", "description", "template"), str) | {"hide": list, "tags": list}
 serving = False
 notebooks: dict[str, dict[str, Any]] = {}  # of the build under way: each script page as it ran
 cards: dict[str, str] = {}  # and the public address of each page's picture
@@ -155,15 +156,19 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
 
 
 def _check_header(text: str) -> None:
-    """What the theme takes for granted of a page's header."""
+    """Refuse a header that would end the build.
+
+    Raises:
+        ValueError, yaml.YAMLError: with what it must be.
+    """
     header = HEADER.match(text)
     meta = yaml.safe_load(header[1]) if header else None
     if header and not isinstance(meta, dict):
         raise ValueError(f"its header must be lines of the form `name: text`, received {meta!r}")
-    for name, value in (meta or {}).items():
-        if isinstance(value, list | dict) != (name in LISTS):
-            kind = "a list" if name in LISTS else "a text"
-            raise ValueError(f"`{name}` in its header must be {kind}, received {value!r}")
+    for name, kind in IN_HEADER.items():
+        if meta and not isinstance(value := meta.get(name, kind()), kind):
+            words = "a list" if kind is list else "text"
+            raise ValueError(f"`{name}` in its header must be {words}, received {value!r}")
 
 
 def _executed(page: Page, config: MkDocsConfig) -> str:
@@ -196,7 +201,10 @@ def on_env(env: Environment, config: MkDocsConfig, files: Files) -> None:
         if file.page and (name := file.page.meta.get("template")):
             try:
                 env.get_template(name)
-            except Exception as error:
+            except Exception:
+                error = ValueError(
+                    f"`template` in its header must be the theme's, received {name!r}"
+                )
                 path = Path(file.abs_src_path or file.src_uri)
                 file.page.content = unreadable(error, path, _root(config), serving)
                 del file.page.meta["template"]
