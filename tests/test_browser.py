@@ -6,15 +6,15 @@ import functools
 import gzip
 import http.server
 import re
+import struct
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import pytest
-from fontTools.ttLib import TTFont
+from matplotlib import get_data_path
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 from axe_playwright_python.sync_playwright import Axe
@@ -132,32 +132,29 @@ def test_code_fits_its_column_and_where_it_cannot_shows_that_it_goes_on(view: Vi
     assert [code for code, background in wide if "gradient" not in background] == []
 
 
-@pytest.fixture(scope="module")
-def fonts(tmp_path_factory: pytest.TempPathFactory) -> dict[float, str]:
-    """Monospaced fonts by the width of a character in em, as wide as the widest that are common.
+def font(width: float) -> bytes:
+    """A font of which each character is so many em wide: the one that matplotlib brings, scaled.
 
-    Liberation Mono has 0.6, DejaVu Sans Mono, which matplotlib brings, 0.602, SF Mono 0.62.
+    Liberation Mono has 0.6, DejaVu Sans Mono, which this is, 0.602, SF Mono 0.62.
     """
-    made, target = {}, tmp_path_factory.mktemp("fonts") / "font.ttf"
-    for width in (0.55, 0.602, 0.62):
-        font = TTFont(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSansMono.ttf"))
-        font["head"].unitsPerEm = round(font["hmtx"]["zero"][0] / width)
-        font.save(target)
-        made[width] = base64.b64encode(target.read_bytes()).decode()
-    return made
+    data = bytearray(Path(get_data_path(), "fonts/ttf/DejaVuSansMono.ttf").read_bytes())
+    (head,) = struct.unpack_from(">I", data, data.index(b"head") + 8)
+    assert struct.unpack_from(">H", data, head + 18) == (2048,), "its units in an em"
+    struct.pack_into(">H", data, head + 18, round(2048 * 0.602 / width))
+    return bytes(data)
 
 
 @pytest.mark.parametrize("name", ["snippets", "index"])
 @pytest.mark.parametrize("width", [0.55, 0.602, 0.62])
 def test_code_fits_its_column_in_a_narrow_and_in_a_wide_font(
-    browser: Browser, url: str, fonts: dict[float, str], name: str, width: float
+    browser: Browser, url: str, name: str, width: float
 ) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
     page = context.new_page()
     page.goto(url + address(name), wait_until="networkidle")
     page.add_style_tag(
         content="@font-face { font-family: brought;"
-        f" src: url(data:font/ttf;base64,{fonts[width]}) }}"
+        f" src: url(data:font/ttf;base64,{base64.b64encode(font(width)).decode()}) }}"
         " .md-typeset pre > code { font-family: brought !important }"
     )
     assert page.evaluate("document.fonts.load('16px brought').then((loaded) => loaded.length)") == 1
