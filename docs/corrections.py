@@ -14,31 +14,29 @@
 #     [on GitHub](https://github.com/christianversloot/machine-learning-articles/blob/HEAD/problems-with-fixed-and-decaying-learning-rates.md).
 
 # %% tags=["hide-input"]
-from math import log
-
 import numpy as np
 
 from lrguide import plots
+from lrguide.guide.contenders import ARTICLE, CYCLES, DECAYS, RATES
 from lrguide.guide.experiments import sweep, train, updates
-from lrguide.guide.measures import plain, several, verdict
+from lrguide.guide.measures import (
+    CHANCE,
+    difference,
+    early_stopping,
+    learns,
+    plain,
+    rises,
+    several,
+    span,
+    usable,
+    verdict,
+)
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure
 from lrguide.guide.settings import crossed
-from lrguide.guide.tuning import range_test, tuned, tuned_nearby
+from lrguide.guide.tuning import bounds, range_test, tuned, tuned_nearby
 
-CHANCE = log(10)  # the loss of guessing among ten digits
-ARTICLE = {  # the article's test losses, one run each, without a seed
-    0.5: 2.3189,
-    0.01: 0.0454,
-    0.001: 0.0286,
-    1e-5: 0.1712,
-    1e-7: 2.2724,
-}
-
-
-def learns(runs):
-    """Which runs name more than a fifth of the validation images rightly."""
-    return runs.final("validation_accuracy") > 0.2
+LOSSES = {rate: loss for rate, (loss, _) in ARTICLE.items()}  # the article's, one run each
 
 
 def tested(runs, rate):
@@ -52,7 +50,7 @@ def beside(runs):
         label = {"label": "ours, five seeds"} if rate == 0.5 else {}
         axes.plot([rate] * len(ours), ours, "o", color=plots.COLOURS[0], alpha=0.7, **label)
     red = dict(color=plots.COLOURS[1], markersize=9, markeredgewidth=2, zorder=3)
-    axes.plot(list(ARTICLE), list(ARTICLE.values()), "x", **red, label="article, one run")
+    axes.plot(list(LOSSES), list(LOSSES.values()), "x", **red, label="article, one run")
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="test loss")
     ticks = [0.03, 0.1, 0.3, 1, 2.3]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -65,7 +63,7 @@ def beside_in_words(runs):
     return (
         "Test loss after 25 epochs at the article's five rates, its one run beside our five seeds: "
         + "; ".join(
-            f"at {plain(rate)} {ARTICLE[rate]:.4f} beside {several(group.values('test_loss'), 4)}"
+            f"at {plain(rate)} {LOSSES[rate]:.4f} beside {several(group.values('test_loss'), 4)}"
             for rate, group in runs.by("rate").items()
         )
     )
@@ -90,7 +88,7 @@ figure(full, beside, alt=beside_in_words)
 # %% tags=["hide-input"]
 def furthest(runs):
     """The largest distance of a figure of the article to the nearest seed, as a part of that."""
-    return max(abs(ARTICLE[rate] / tested(runs, rate) - 1).min() for rate in ARTICLE)
+    return max(abs(LOSSES[rate] / tested(runs, rate) - 1).min() for rate in LOSSES)
 
 
 @claim(full)
@@ -128,7 +126,7 @@ def costs_twice_the_loss_of_as(runs):
     sentence = f"""
         - ***`0.01` costs twice the loss of `0.001`, as one run of each shows.*** One run of each
         shows nothing, and its own two figures differ by a factor of
-        {ARTICLE[0.01] / ARTICLE[0.001]:.2f}. With five seeds the order is right: `0.01` ends
+        {LOSSES[0.01] / LOSSES[0.001]:.2f}. With five seeds the order is right: `0.01` ends
         {several(lead(runs, "FULL"), 4)} higher, in every seed. But it belongs to the budget: with
         120 steps in place of 4,800 it ends lower, by {several(-lead(runs, "SMALL"))}.
         """
@@ -197,17 +195,11 @@ def very_small_rate_gets_there_with(runs):
 #
 # Chapter: [Decaying learning rates](decay.py). The article trains no network with any of its schemes.
 
+
 # %% tags=["hide-input"]
-DECAYS = ["linear", "step", "time", "exponential", "cosine"]
-
-
 def decays_that_are(what, runs):
     """The decays with this verdict against the tuned constant rate."""
-    constant = runs.where(schedule="constant")
-    return [n for n in DECAYS if verdict(runs.where(schedule=n).minus(constant)) == what]
-
-
-RATES = (3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+    return [name for name in DECAYS if verdict(difference(runs, name)) == what]
 
 
 def at_tuned_rates(schedules, *budgets):
@@ -288,8 +280,7 @@ def with_decay_rather_high_initial_rate(runs):
 
 def rising(runs, schedule):
     """How many seeds have a validation loss that rises from one epoch to the next."""
-    losses = runs.where(schedule=schedule).values("validation_loss")
-    return int((np.diff(losses, axis=1) > 0).any(axis=1).sum())
+    return int((rises(runs.where(schedule=schedule)) > 0).sum())
 
 
 # %% [markdown]
@@ -366,13 +357,6 @@ def move(runs, optimizer, weight):
     return runs.where(optimizer=optimizer, loss_weight=weight).values("mean_update").mean(axis=1)
 
 
-def usable(runs):
-    """Rates at which every seed learns and the mean loss is below twice the lowest."""
-    rates = runs.by("rate")
-    limit = 2 * min(group.final().mean() for group in rates.values())
-    return [r for r, group in rates.items() if learns(group).all() and group.final().mean() < limit]
-
-
 @claim(moves)
 def rate_of_uses_half_of_the(runs):
     sentence = f"""
@@ -393,26 +377,26 @@ def usable_with(runs, optimizer, budget):
     return usable(runs.where(optimizer=optimizer, budget=budget))
 
 
-def span(rates):
-    return f"`{rates[0]:g}` to `{rates[-1]:g}`"
-
-
 @claim(Runs(grid + constants))
-def with_an_adaptive_optimizer_the_choice(runs):
+def whether_an_adaptive_optimizer_forgives_depends_on_the_budget(runs):
+    few, short = (
+        {name: usable(group) for name, group in runs.where(budget=budget).by("optimizer").items()}
+        for budget in ("FEW_STEPS", "SHORT")
+    )
     sentence = f"""
-        - ***With an adaptive optimizer the choice of rate matters less.*** Not after 60 steps:
-        usable rates are {span(usable_with(runs, "Adam", "FEW_STEPS"))} with Adam,
-        {span(usable_with(runs, "SGD", "FEW_STEPS"))} with SGD. After 300 it seems so:
-        {span(usable_with(runs, "Adam", "SHORT"))} and {span(usable_with(runs, "SGD", "SHORT"))}.
+        - ***With an adaptive optimizer the choice of rate matters less.*** Not after 60 steps: usable
+        rates are {span(few["Adam"])} with Adam, {span(few["SGD"])} with SGD. After 300 it seems so:
+        {span(short["Adam"])} and {span(short["SGD"])}.
         """
     return (
         sentence,
-        len(usable_with(runs, "Adam", "FEW_STEPS"))
-        == len(usable_with(runs, "SGD", "FEW_STEPS"))
-        < len(usable_with(runs, "SGD momentum", "FEW_STEPS")),
-        len(usable_with(runs, "Adam", "SHORT"))
-        > len(usable_with(runs, "SGD momentum", "SHORT"))
-        > len(usable_with(runs, "SGD", "SHORT")),
+        len(few["Adam"]) == len(few["SGD"]),
+        len(few["SGD"]) < len(few["SGD momentum"]),
+        len(short["Adam"]) > len(short["SGD momentum"]),
+        len(short["SGD momentum"]) > len(short["SGD"]),
+        few["SGD"][0] >= 10 * few["Adam"][-1],
+        short["Adam"] == RATES[:4],
+        short["SGD"] == [0.1, 0.3],
     )
 
 
@@ -448,46 +432,40 @@ sweeps = measured(
 )
 
 
-def lowest(runs):
-    """The rate at the lowest point of the smoothed sweeps: the median seed, the least, the largest."""
-    found = range_test(runs).suggest()["minimum/10"]
-    return [10 * rate for rate in (found.rate, found.low, found.high)]
+def at_constant(runs, rate):
+    """How many seeds learn at a constant rate."""
+    return learns(runs.where(schedule="constant", rate=rate)).sum()
 
 
-@claim(Runs(high.where(schedule="constant", rate=0.03) + short.where(schedule="constant")))
-def take_the_rates_where_the_loss(runs):
+@claim(sweeps, high, short)
+def the_lowest_point_is_too_high(sweeps, high, short):
+    found = range_test(sweeps).suggest()["minimum/10"]
+    lowest = [10 * (rate or np.nan) for rate in (found.rate, found.low, found.high)]
     sentence = f"""
-        - ***Take the rates where the loss of the sweep is lowest.*** With Adam and 100 steps that
-        is at {"{:.2g} ({:.2g} to {:.2g})".format(*lowest(sweeps))}. Trained at `0.03`,
-        {learns(runs.where(rate=0.03)).sum()} of 5 seeds learns; at `0.01`, left of it,
-        {learns(runs.where(rate=0.01)).sum()} of 5. The curve lags: by the time it turns, the rate
-        has passed what a whole training bears.
+        - ***Take the rates where the loss of the sweep is lowest.*** With Adam and 100 steps that is
+        at {"{:.2g} ({:.2g} to {:.2g})".format(*lowest)}. Trained at `0.03`,
+        {at_constant(high, 0.03)} of 5 seeds learns; at `0.01`, left of it, {at_constant(short, 0.01)}
+        of 5. The curve lags: by the time it turns, the rate has passed what a whole training bears.
         """
     return (
         sentence,
-        min(lowest(sweeps)) > 0.02,
-        max(lowest(sweeps)) < 0.04,
-        learns(runs.where(rate=0.03)).sum() == 1,
-        learns(runs.where(rate=0.01)).all(),
+        lowest[1] > 0.02,
+        lowest[2] < 0.04,
+        at_constant(high, 0.03) == 1,
+        at_constant(short, 0.01) == 5,
     )
 
 
-def bounds(runs):
-    """The bounds of a cyclical rate that a range test's sweeps suggest, to two digits."""
-    found = range_test(runs).suggest()
-    return [float(f"{found[f'cyclical {which}'].rate:.2g}") for which in ("minimum", "maximum")]
-
-
-@claim(high.where(schedule="constant", rate=0.1))
-def usable_range_is_to(runs):
+@claim(sweeps, high)
+def bounds_do_not_travel(sweeps, high):
+    lower, upper = bounds(sweeps)
     sentence = f"""
-        - ***A usable range is `0.01` to `0.1`.*** That is its example, of a thesis' network, with
-        an optimizer that it does not name. For the article's own network and Adam the sweeps above
-        put the bounds of a cycle at `{bounds(sweeps)[0]:g}` and `{bounds(sweeps)[1]:g}`, and
-        {learns(runs).sum()} of 5 seeds learns at a constant `0.1`. Bounds do not travel: run your
-        own test.
+        - ***A usable range is `0.01` to `0.1`.*** That is its example, of a thesis' network, with an
+        optimizer that it does not name. For the article's own network and Adam the sweeps above put
+        the bounds of a cycle at `{lower:g}` and `{upper:g}`, and {at_constant(high, 0.1)} of 5 seeds
+        learns at a constant `0.1`. Bounds do not travel: run your own test.
         """
-    return sentence, learns(runs).sum() == 1, bounds(sweeps)[1] < 0.1 / 3
+    return sentence, lower < 0.01 / 3, upper < 0.1 / 3, at_constant(high, 0.1) == 1
 
 
 # %% [markdown]
@@ -499,23 +477,7 @@ def usable_range_is_to(runs):
 # Chapter: [Cyclical learning rates](cyclical.py).
 
 # %% tags=["hide-input"]
-CYCLES = ["triangular", "triangular2", "exp_range", "1cycle"]
 cycles = at_tuned_rates(["constant", *CYCLES], "SHORT")
-
-
-def stopped(runs, patience=1):
-    """The validation losses at which early stopping would have ended, and the final ones."""
-    rows = runs.values("validation_loss")
-    ends = []
-    for losses in rows:
-        best = np.minimum.accumulate(losses)
-        late = [e for e in range(patience, len(losses)) if best[e] == best[e - patience]]
-        ends.append(losses[late[0]] if late else losses[-1])
-    return np.array(ends), rows[:, -1]
-
-
-def against_constant(runs, name):
-    return runs.where(schedule=name).minus(runs.where(schedule="constant"))
 
 
 @claim(cycles)
@@ -523,41 +485,38 @@ def cyclical_rates_leave_poor_minima_and(runs):
     sentence = f"""
         - ***Cyclical rates leave poor minima and settle in better ones.*** No minimum was looked at
         here, only the loss, and that is indeed lower than at a constant rate tuned as long: by
-        {several(-against_constant(runs, "1cycle"))} with 1cycle,
-        {several(-against_constant(runs, "triangular2"))} with triangular2 and
-        {several(-against_constant(runs, "exp_range"))} with exp_range. Plain triangular is a
-        {verdict(against_constant(runs, "triangular"))}. Why, these runs do not say: all of them
+        {several(-difference(runs, "1cycle"))} with 1cycle,
+        {several(-difference(runs, "triangular2"))} with triangular2 and
+        {several(-difference(runs, "exp_range"))} with exp_range. Plain triangular is a
+        {verdict(difference(runs, "triangular"))}. Why, these runs do not say: all of them
         also start low and end low, and against a constant rate of `0.003`, which that search
         missed, [all four are ties](cyclical.py#four-ways-to-cycle).
         """
     return (
         sentence,
-        [verdict(against_constant(runs, name)) for name in CYCLES]
-        == ["tie", "lower", "lower", "lower"],
-        all((against_constant(runs, name) < 0).all() for name in CYCLES),
+        [verdict(difference(runs, name)) for name in CYCLES] == ["tie", "lower", "lower", "lower"],
+        all((difference(runs, name) < 0).all() for name in CYCLES),
     )
 
 
-def early(runs):
-    """How many seeds would have been stopped before the end."""
-    return int((stopped(runs)[0] != stopped(runs)[1]).sum())
-
-
 @claim(cycles.where(schedule="triangular"))
-def use_them_with_early_stopping(runs):
+def early_stopping_ends_a_cycle_in_the_middle(cycles):
+    losses = cycles.values("validation_loss")
+    epochs = np.array([early_stopping(row, patience=1)[0] for row in losses])
+    stopped = losses[range(len(losses)), epochs - 1]
     sentence = f"""
         - ***Use them with early stopping.*** Only a patience longer than a cycle sees what the next
         cycle brings ([which may be nothing](cyclical.py#stopped-in-mid-cycle)). A patience of one
-        epoch, where a triangular cycle takes two and a half, would have stopped {early(runs)} of 5
-        seeds in mid-cycle, at a loss of {several(stopped(runs)[0])} over all, in place of
-        {several(stopped(runs)[1])}. The `ModelCheckpoint` that it advises beside it keeps the best
-        epoch up to there, and cannot keep the ones that were not trained.
+        epoch, where a triangular cycle takes two and a half, would have stopped
+        {(epochs < losses.shape[1]).sum()} of {len(losses)} seeds in mid-cycle, at a loss of
+        {several(stopped)} over all, in place of {several(cycles.final())}. The `ModelCheckpoint` that
+        it advises beside it keeps the best epoch up to there, and cannot keep the ones that were not
+        trained.
         """
     return (
         sentence,
-        early(runs) == 4,
-        stopped(runs)[0].mean() > 1.2 * stopped(runs)[1].mean(),
-        stopped(runs)[0].max() < 0.2,
+        (epochs < losses.shape[1]).sum() == 4,
+        stopped.mean() > 1.2 * cycles.final().mean(),
     )
 
 

@@ -11,43 +11,42 @@
 # what happens in the long one?
 
 # %% tags=["hide-input"]
-from math import log
-
 import numpy as np
 
 from lrguide import plots
-from lrguide.guide.contenders import PLAIN, label
+from lrguide.guide.contenders import COMPARED, DECAYS, RATES, label
 from lrguide.guide.experiments import sweep, train
-from lrguide.guide.measures import several, verdict
+from lrguide.guide.measures import (
+    CHANCE,
+    chosen,
+    difference,
+    several,
+    sorted_by_loss,
+    spearman,
+    valleys,
+    verdict,
+)
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
 from lrguide.guide.settings import BUDGETS, crossed
-from lrguide.guide.tuning import range_test, tuned, tuned_nearby
+from lrguide.guide.tuning import bounds, tuned, tuned_nearby
 
 COLOUR_OF = {"Adam": plots.COLOURS[0], "SGD momentum": plots.COLOURS[1]}
 CONSTANT = dict(optimizer="Adam", schedule="constant")
 
 
-def chosen(runs, contender):
-    return runs.where(**PLAIN | contender)
-
-
-def difference(runs, contender, name="validation_loss"):
+def over_constant(runs, contender, name="validation_loss"):
     """Seed by seed, the contender's loss minus that of the tuned constant rate with Adam."""
-    return chosen(runs, contender).minus(chosen(runs, CONSTANT), name)
+    return difference(runs, contender, CONSTANT, name)
 
 
 def rate_of(runs, contender):
     return chosen(runs, contender)[0].settings["rate"]
 
 
-def sorted_by_loss(runs):
-    return sorted(CONTENDERS, key=lambda contender: chosen(runs, contender).final().mean())
-
-
 def pictured(runs):
     """Those that fit beside each other, and those that lie far outside."""
-    order = sorted_by_loss(runs)
+    order = sorted_by_loss(runs, COMPARED)
     near = [c for c in order if chosen(runs, c).final().mean() < 0.06]
     return near, [c for c in order if c not in near]
 
@@ -77,28 +76,16 @@ def order_in_words(runs):
 
 
 # %% tags=["output-first"]
-RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
-SCHEDULES = ["constant", "linear", "step", "time", "exponential", "cosine"]
-SCHEDULES += ["warmup", "warmup linear", "warmup stable decay", "plateau"]
-SCHEDULES += ["triangular", "triangular2", "exp_range", "1cycle"]
-MOMENTUM = ["constant", "linear", "triangular", "1cycle"]
-CONTENDERS = [
-    *[dict(optimizer="Adam", schedule=s) for s in SCHEDULES],
-    *[dict(optimizer="SGD momentum", schedule=s) for s in MOMENTUM],
-    dict(optimizer="SGD"),
-    dict(optimizer="ScheduleFreeAdamW", averaged=True),
-    dict(optimizer="Adam", ema=0.99),
-]
 pilots, middle = tuned(
-    [dict(contender, budget="MIDDLE") for contender in CONTENDERS],
+    [dict(contender, budget="MIDDLE") for contender in COMPARED],
     RATES,
     trials=(100, 101),
     seeds=range(5),
 )
 trials, full = tuned_nearby(
-    [dict(contender, budget="FULL") for contender in CONTENDERS],
+    [dict(contender, budget="FULL") for contender in COMPARED],
     [1e-4, *RATES],
-    start=[rate_of(middle, contender) for contender in CONTENDERS],
+    start=[rate_of(middle, contender) for contender in COMPARED],
     trial=100,
     seeds=range(5),
 )
@@ -125,11 +112,11 @@ def compared(runs):
             "rate": f"`{rate_of(runs, contender):g}`",
             "validation loss": f"{chosen(runs, contender).final().mean():.4f}",
             "test loss": f"{chosen(runs, contender).values('test_loss').mean():.4f}",
-            "minus constant": f"{difference(runs, contender).mean():+.4f}",
-            "verdict (seeds lower)": f"{verdict(difference(runs, contender))} "
-            f"({(difference(runs, contender) < 0).sum()})",
+            "minus constant": f"{over_constant(runs, contender).mean():+.4f}",
+            "verdict (seeds lower)": f"{verdict(over_constant(runs, contender))} "
+            f"({(over_constant(runs, contender) < 0).sum()})",
         }
-        for contender in sorted_by_loss(runs)
+        for contender in sorted_by_loss(runs, COMPARED)
     ]
 
 
@@ -147,12 +134,11 @@ def adam(*schedules):
 
 AVERAGE = dict(optimizer="Adam", ema=0.99)
 PLATEAU = adam("plateau")[0]
-DECAYS = ["linear", "step", "time", "exponential", "cosine"]
 
 
 def with_verdict(runs, what, contenders, name="validation_loss"):
     """Those whose paired difference to the constant rate with Adam has this verdict."""
-    return [c for c in contenders if verdict(difference(runs, c, name)) == what]
+    return [c for c in contenders if verdict(over_constant(runs, c, name)) == what]
 
 
 def test_losses(runs, contender):
@@ -162,11 +148,11 @@ def test_losses(runs, contender):
 
 def share(runs, contender):
     """The mean gain over the constant rate with Adam, as a part of that one's loss."""
-    return -difference(runs, contender).mean() / chosen(runs, CONSTANT).final().mean()
+    return -over_constant(runs, contender).mean() / chosen(runs, CONSTANT).final().mean()
 
 
 def gain(runs, contender):
-    return several(-difference(runs, contender), 4)
+    return several(-over_constant(runs, contender), 4)
 
 
 def ends_at(runs, contender):
@@ -188,7 +174,7 @@ def given_time_decay_helps(runs):
     return (
         sentence,
         with_verdict(runs, "lower", adam(*DECAYS)) == adam("linear", "step", "cosine"),
-        all((difference(runs, c) < 0).all() for c in adam("linear", "step", "cosine")),
+        all((over_constant(runs, c) < 0).all() for c in adam("linear", "step", "cosine")),
         with_verdict(runs, "tie", adam(*DECAYS)) == adam("time", "exponential"),
         all(0.08 < share(runs, c) < 0.15 for c in adam("linear", "step", "cosine")),
     )
@@ -203,9 +189,8 @@ def so_does_an_average_of_the(runs):
         """
     return (
         sentence,
-        verdict(difference(runs, AVERAGE)) == "lower",
-        (difference(runs, AVERAGE) < 0).all(),
-        rate_of(runs, AVERAGE) == rate_of(runs, CONSTANT),
+        verdict(over_constant(runs, AVERAGE)) == "lower",
+        (over_constant(runs, AVERAGE) < 0).all(),
     )
 
 
@@ -218,7 +203,7 @@ def on_the_test_images_all_that(runs):
         """
     return (
         sentence,
-        with_verdict(runs, "lower", CONTENDERS) == LOWER,
+        with_verdict(runs, "lower", COMPARED) == LOWER,
         all(0.08 < share(runs, c) < 0.15 for c in LOWER),
         with_verdict(runs, "tie", LOWER, "test_loss") == LOWER,
         np.ptp(test_losses(runs, CONSTANT)) > 0.2 * test_losses(runs, CONSTANT).mean(),
@@ -231,7 +216,7 @@ def two_are_higher_by_the_verdict(runs):
         Two are higher by the verdict, warmup with linear decay and 1cycle: [that is their
         rate](#what-one-seed-chose).
         """
-    return sentence, with_verdict(runs, "higher", CONTENDERS) == adam("warmup linear", "1cycle")
+    return sentence, with_verdict(runs, "higher", COMPARED) == adam("warmup linear", "1cycle")
 
 
 @claim(full)
@@ -243,8 +228,8 @@ def mind_what_tie_is_schedulefreeadamw_ends(runs):
         """
     return (
         sentence,
-        verdict(difference(runs, FREE)) == "tie",
-        (difference(runs, FREE) > 0.1).all(),
+        verdict(over_constant(runs, FREE)) == "tie",
+        (over_constant(runs, FREE) > 0.1).all(),
         np.ptp(chosen(runs, FREE).final()) > 0.5,
     )
 
@@ -299,7 +284,7 @@ def it_does_nearly_as_well_without(runs):
 # %% tags=["output-first"]
 shorter = {
     budget: tuned(
-        [dict(contender, budget=budget) for contender in CONTENDERS],
+        [dict(contender, budget=budget) for contender in COMPARED],
         RATES,
         trials=(100, 101),
         seeds=range(5),
@@ -314,7 +299,7 @@ def cell(runs, contender):
     """The verdict against the tuned constant rate with Adam, the loss, and the tuned rate."""
     loss = f"{chosen(runs, contender).final().mean():#.3g} `{rate_of(runs, contender):g}`"
     mark = {"lower": "▼&nbsp;", "higher": "▲&nbsp;"}
-    return mark.get(verdict(difference(runs, contender)), "") + loss
+    return mark.get(verdict(over_constant(runs, contender)), "") + loss
 
 
 table(
@@ -329,18 +314,13 @@ table(
                 for budget, group in runs.by("budget").items()
             },
         }
-        for contender in sorted_by_loss(runs.where(budget="FULL"))
+        for contender in sorted_by_loss(runs.where(budget="FULL"), COMPARED)
     ],
     caption="Steps of so many images; validation loss and tuned rate; ▼ lower, ▲ higher than the tuned constant "
     "rate with Adam, without a mark a tie",
 )
-SGDS = [c for c in CONTENDERS if c["optimizer"].startswith("SGD")]
+SGDS = [c for c in COMPARED if c["optimizer"].startswith("SGD")]
 MOMENTUM_LINEAR, MOMENTUM_CYCLE = SGDS[1], SGDS[3]
-
-
-def lower_at(runs, budget):
-    """How many end lower than the tuned constant rate with Adam."""
-    return len(with_verdict(runs.where(budget=budget), "lower", CONTENDERS))
 
 
 def higher_sgd(runs, budget):
@@ -349,24 +329,23 @@ def higher_sgd(runs, budget):
 
 
 @claim(lengths)
-def what_helps_depends_on_the_training(runs):
+def what_helps_depends_on_the_training(lengths):
+    few, short, middle, full = (
+        lengths.where(budget=budget) for budget in ("FEW_STEPS", "SHORT", "MIDDLE", "FULL")
+    )
+    lower = [len(with_verdict(runs, "lower", COMPARED)) for runs in (few, short, middle, full)]
     sentence = f"""
-        **What helps depends on the training.** After 60 steps none of them ends lower than the
-        tuned constant rate with Adam, and all five decays end higher. After 300 steps
-        {lower_at(runs, "SHORT")} contenders end lower, after 288 of larger batches
-        {lower_at(runs, "MIDDLE")}, and after 4,800 {lower_at(runs, "FULL")}. Time and exponential
-        decay end higher after 288 steps, too, and are ties after 4,800.
+        **What helps depends on the training.** After 60 steps none of them ends lower than the tuned
+        constant rate with Adam, and all five decays end higher. After 300 steps {lower[1]} contenders
+        end lower, after 288 of larger batches {lower[2]}, and after 4,800 {lower[3]}. Time and
+        exponential decay end higher after 288 steps, too, and are ties after 4,800.
         """
     return (
         sentence,
-        lower_at(runs, "FEW_STEPS") == 0,
-        with_verdict(runs.where(budget="FEW_STEPS"), "higher", adam(*DECAYS)) == adam(*DECAYS),
-        with_verdict(runs.where(budget="MIDDLE"), "higher", adam(*DECAYS))
-        == with_verdict(runs.where(budget="FULL"), "tie", adam(*DECAYS))
-        == adam("time", "exponential"),
-        with_verdict(runs.where(budget="MIDDLE"), "lower", adam(*DECAYS))
-        == adam("linear", "cosine"),
-        0 < lower_at(runs, "SHORT") < lower_at(runs, "MIDDLE") > lower_at(runs, "FULL") > 0,
+        lower == [0, 5, 10, 5],
+        with_verdict(few, "higher", adam(*DECAYS)) == adam(*DECAYS),
+        with_verdict(middle, "higher", adam(*DECAYS)) == adam("time", "exponential"),
+        with_verdict(full, "tie", adam(*DECAYS)) == adam("time", "exponential"),
     )
 
 
@@ -382,7 +361,7 @@ def sgd_catches_up(runs):
     return (
         sentence,
         with_verdict(runs.where(budget="FEW_STEPS"), "higher", SGDS) == SGDS,
-        all((difference(runs.where(budget="FEW_STEPS"), c) > 0).all() for c in SGDS),
+        all((over_constant(runs.where(budget="FEW_STEPS"), c) > 0).all() for c in SGDS),
         all(with_verdict(runs.where(budget=b), "tie", SGDS) == SGDS for b in ("SHORT", "FULL")),
         0 < higher_sgd(runs, "MIDDLE") < len(SGDS),
     )
@@ -397,15 +376,9 @@ def sgd_catches_up(runs):
 
 
 # %% tags=["hide-input"]
-def valleys(runs):
-    curves = {
-        f"{BUDGETS[budget].steps:,} steps": (
-            list(group.by("rate")),
-            [each.final() for each in group.by("rate").values()],
-        )
-        for budget, group in runs.by("budget").items()
-    }
-    return plots.loss_by_rate(curves, chance=log(10), top=5, ylabel="validation loss at the end")
+def losses_by_rate(runs):
+    curves = {f"{BUDGETS[b].steps:,} steps": curve for b, curve in valleys(runs, "budget").items()}
+    return plots.loss_by_rate(curves, chance=CHANCE)
 
 
 def valleys_in_words(runs):
@@ -429,7 +402,7 @@ constants = measured(
         for seed in seeds
     ],
 )
-figure(constants, valleys, alt=valleys_in_words)
+figure(constants, losses_by_rate, alt=valleys_in_words)
 
 
 # %% tags=["hide-input"]
@@ -438,40 +411,38 @@ def at(runs, budget, contender):
     return chosen(runs.where(budget=budget), contender).best()
 
 
-def with_ratio(runs, contenders, below, above=0.0):
-    """Those whose rate in the long training, as a part of that in the short one, lies between."""
-    return [c for c in contenders if above < at(runs, "FULL", c) / at(runs, "MIDDLE", c) < below]
-
-
-def short_loss(runs, rate):
-    """The loss of a constant rate in the short trainings."""
-    return chosen(runs.where(budget="MIDDLE", rate=rate), CONSTANT).final().mean()
-
-
-WITH_ADAM = [c for c in CONTENDERS if c["optimizer"] == "Adam"]
+WITH_ADAM = [c for c in COMPARED if c["optimizer"] == "Adam"]
 
 
 @claim(Runs(pilots + trials))
-def with_adam_the_rate_of_short(runs):
+def the_rate_of_a_short_training_is_too_high(runs):
+    short, long = (
+        {label(c): at(runs, budget, c) for c in COMPARED} for budget in ("MIDDLE", "FULL")
+    )
+    with_adam, with_sgd = (
+        [long[label(c)] / short[label(c)] for c in contenders] for contenders in (WITH_ADAM, SGDS)
+    )
+    a_tenth = sum(ratio < 0.11 for ratio in with_adam)
+    the_same = sum(abs(ratio - 1) < 0.01 for ratio in with_sgd)
+    losses = [chosen(runs.where(budget="MIDDLE", rate=r), CONSTANT).final() for r in (0.01, 0.003)]
+    decays = [label(contender) for contender in adam("linear", "step", "cosine")]
     sentence = f"""
-        **With Adam the rate of a short training is too high for a long one.** A constant rate is
-        best at `{at(runs, "MIDDLE", CONSTANT):g}` in the short one, with `0.01` hardly worse, and
-        at `{at(runs, "FULL", CONSTANT):g}` in the long one; with linear, step and cosine decay it
-        is `{at(runs, "MIDDLE", *adam("linear")):g}` and `{at(runs, "FULL", *adam("linear")):g}`.
-        For {len(with_ratio(runs, WITH_ADAM, below=0.11))} of {len(WITH_ADAM)} contenders with Adam
-        the search ended at a tenth or less of the short trainings' rate, for
-        {len(with_ratio(runs, SGDS, above=0.99, below=1.01))} of {len(SGDS)} with SGD at the same.
+        **With Adam the rate of a short training is too high for a long one.** A constant rate is best
+        at `{short["Adam constant"]:g}` in the short one, with `0.01` hardly worse, and at
+        `{long["Adam constant"]:g}` in the long one; with linear, step and cosine decay it is
+        `{short["Adam linear"]:g}` and `{long["Adam linear"]:g}`. For {a_tenth} of {len(WITH_ADAM)}
+        contenders with Adam the search ended at a tenth or less of the short trainings' rate, for
+        {the_same} of {len(SGDS)} with SGD at the same.
         """
     return (
         sentence,
-        with_ratio(runs, WITH_ADAM, below=0.11)
-        == [
-            c for c in WITH_ADAM if c not in adam("time", "exponential", "warmup linear", "1cycle")
-        ],
-        with_ratio(runs, SGDS, above=0.99, below=1.01) == [c for c in SGDS if c != MOMENTUM_CYCLE],
-        abs(short_loss(runs, 0.01) / short_loss(runs, 0.003) - 1) < 0.02,
-        {at(runs, "FULL", c) for c in adam("linear", "step", "cosine")} == {0.001},
-        {at(runs, "MIDDLE", c) for c in adam("linear", "step", "cosine")} == {0.01},
+        short["Adam constant"] == 0.003,
+        losses[0].mean() < 1.02 * losses[1].mean(),
+        long["Adam constant"] == 3e-4,
+        {short[name] for name in decays} == {0.01},
+        {long[name] for name in decays} == {0.001},
+        a_tenth == 11,
+        the_same == 4,
     )
 
 
@@ -480,21 +451,21 @@ def ends(runs, rate):
     return runs.where(budget="FULL", rate=rate)
 
 
-@claim(constants)
-def the_mistake_costs_more_than_any(runs):
+@claim(constants, full)
+def the_mistake_costs_more_than_any_schedule_gains(constants, full):
+    carried, right, larger = (ends(constants, rate) for rate in (0.003, 3e-4, 0.03))
+    costs = carried.minus(right)
+    lost = (larger.final() > 2).sum()
     sentence = f"""
         **The mistake costs more than any schedule gains.** With the rate of the short training,
-        `0.003`, the long one ends at {several(ends(runs, 0.003).final(), 4)}, higher in every seed
-        than with `0.0003`. At `0.03` {(ends(runs, 0.03).final() > 2).sum()} of 5 seeds learns
-        nothing in all 25 epochs.
+        `0.003`, the long one ends at {several(carried.final(), 4)}, higher in every seed than with
+        `0.0003`. At `0.03` {lost} of 5 seeds learns nothing in all 25 epochs.
         """
     return (
         sentence,
-        (ends(runs, 0.003).minus(ends(runs, 3e-4)) > 0).all(),
-        ends(runs, 0.003).minus(ends(runs, 3e-4)).mean()
-        > max(-difference(full, contender).mean() for contender in CONTENDERS),
-        (ends(runs, 0.03).final() > 2).sum() == 1,
-        ends(runs, 0.01).final().max() < 0.1,
+        costs.min() > 0,
+        costs.mean() > max(-over_constant(full, contender).mean() for contender in COMPARED),
+        lost == 1,
     )
 
 
@@ -535,7 +506,7 @@ wide = measured(
     train,
     [
         dict(contender, rate=rate, seed=100, budget="FULL")
-        for contender in CONTENDERS
+        for contender in COMPARED
         if not contender.get("averaged")
         for rate in (LOW if contender["optimizer"] == "Adam" else HIGH)
     ],
@@ -548,11 +519,10 @@ def best_now(runs, contender):
     return chosen(runs, contender).best()
 
 
-def misled(runs):
+def misled(tried, full):
     """Those for which another rate is better than the one that the search chose."""
-    return [
-        c for c in CONTENDERS if not c.get("averaged") and best_now(runs, c) != rate_of(full, c)
-    ]
+    searched = [c for c in COMPARED if not c.get("averaged")]
+    return [c for c in searched if best_now(tried, c) != rate_of(full, c)]
 
 
 def loss_at(runs, contender, rate):
@@ -569,24 +539,23 @@ table(
             **{f"`{rate:g}`": f"{loss_at(runs, c, rate):.4f}" for rate in RATES[:5]},
             "the search chose": f"`{rate_of(full, c):g}`",
         }
-        for c in misled(runs)
+        for c in misled(runs, full)
     ],
     caption="Those for which another rate than the chosen one is best: validation loss of seed 100, 4,800 steps",
 )
 
 
-@claim(tried)
-def for_the_other_the_search_had(runs):
+@claim(tried, full)
+def for_three_the_search_stopped_short(tried, full):
     sentence = f"""
-        For the other {len(CONTENDERS) - 1 - len(misled(runs))} the search had found the best of all
-        these rates. For these three it stopped short: the same seed does better at `0.001`, which
+        For the other {len(COMPARED) - 1 - len(misled(tried, full))} the search had found the best of
+        all these rates. For these three it stopped short: the same seed does better at `0.001`, which
         the walk never reached. Five others, at the rates in question:
         """
     return (
         sentence,
-        misled(runs) == MISLED,
-        {best_now(runs, c) for c in MISLED} == {0.001},
-        not any(0.001 in chosen(trials, c).by("rate") for c in MISLED),
+        misled(tried, full) == MISLED,
+        {best_now(tried, contender) for contender in MISLED} == {0.001},
     )
 
 
@@ -618,23 +587,13 @@ def anew(runs, contender, rate=0.001):
     return chosen(runs, contender).where(rate=rate)
 
 
-def lowered(runs, contender, other):
-    """By how much a contender ends lower at the new rate than another of the long training."""
-    return -anew(runs, contender).minus(chosen(full, other))
-
-
-def searching(contender, rate):
-    """The loss of the seed that searched."""
-    return loss_at(tried, contender, rate)
-
-
 table(
     again,
     lambda runs: [
         {
             "contender": label(c),
             "rate": f"`{rate:g}`",
-            "seed 100": f"{searching(c, rate):.4f}",
+            "seed 100": f"{loss_at(tried, c, rate):.4f}",
             "five others": several(anew(runs, c, rate).final(), 4),
             "minus constant": f"{anew(runs, c, rate).minus(chosen(full, CONSTANT)).mean():+.4f}",
             "verdict": verdict(anew(runs, c, rate).minus(chosen(full, CONSTANT))),
@@ -647,81 +606,92 @@ table(
 TIME, RISE, CYCLE = MISLED
 
 
-@claim(again)
-def the_seed_that_searched_was_lucky(runs):
+@claim(again, tried)
+def the_seed_that_searched_was_lucky(again, tried):
+    lucky = {label(c): loss_at(tried, c, 0.03) for c in (RISE, CYCLE)}
+    five = {
+        label(c): {
+            rate: anew(again, c, rate)
+            for rate in RATES[1:5:1]
+            if rate in chosen(again, c).by("rate")
+        }
+        for c in MISLED
+    }
+    rise, cycle, time = (five[label(c)] for c in (RISE, CYCLE, TIME))
     sentence = f"""
         **The seed that searched was lucky at `0.03`.** With warmup and linear decay and with 1cycle
-        its loss there, {searching(RISE, 0.03):.4f} and {searching(CYCLE, 0.03):.4f}, lies below
-        that of all five others, for which `0.01` and `0.03` are ties and each seed ends higher at
-        either than at `0.001`. With time decay `0.001` and `0.01` are a tie.
+        its loss there, {lucky[label(RISE)]:.4f} and {lucky[label(CYCLE)]:.4f}, lies below that of all
+        five others, for which `0.01` and `0.03` are ties and each seed ends higher at either than at
+        `0.001`. With time decay `0.001` and `0.01` are a tie.
         """
     return (
         sentence,
-        all(searching(c, 0.03) < anew(runs, c, 0.03).final().min() for c in (RISE, CYCLE)),
-        all(
-            verdict(anew(runs, c, 0.03).minus(anew(runs, c, 0.01))) == "tie" for c in (RISE, CYCLE)
-        ),
-        all(
-            (anew(runs, c, rate).minus(anew(runs, c)) > 0).all()
-            for c in (RISE, CYCLE)
-            for rate in (0.01, 0.03)
-        ),
-        verdict(anew(runs, TIME).minus(anew(runs, TIME, 0.01))) == "tie",
+        lucky[label(RISE)] < rise[0.03].final().min(),
+        lucky[label(CYCLE)] < cycle[0.03].final().min(),
+        verdict(rise[0.03].minus(rise[0.01])) == "tie",
+        verdict(cycle[0.03].minus(cycle[0.01])) == "tie",
+        min(rise[rate].minus(rise[0.001]).min() for rate in (0.01, 0.03)) > 0,
+        min(cycle[rate].minus(cycle[0.001]).min() for rate in (0.01, 0.03)) > 0,
+        verdict(time[0.001].minus(time[0.01])) == "tie",
     )
 
 
-@claim(again)
-def so_it_was_the_rate(runs):
+@claim(again, full)
+def so_it_was_the_rate(again, full):
+    time, rise, cycle = (anew(again, contender) for contender in MISLED)
+    constant, linear, cosine = (
+        chosen(full, contender) for contender in adam("constant", "linear", "cosine")
+    )
     sentence = f"""
-        **So it was the rate.** At `0.001` all three end below the constant rate in every seed:
-        1cycle is lower by the verdict, by {several(lowered(runs, CYCLE, CONSTANT), 4)}, and a tie
-        with the cosine; the other two are ties with the constant rate, warmup with linear decay
-        also with linear decay alone. The tables above stand as they were planned.
+        **So it was the rate.** At `0.001` all three end below the constant rate in every seed: 1cycle
+        is lower by the verdict, by {several(constant.minus(cycle), 4)}, and a tie with the cosine;
+        the other two are ties with the constant rate, warmup with linear decay also with linear decay
+        alone. The tables above stand as they were planned.
         """
     return (
         sentence,
-        all((lowered(runs, c, CONSTANT) > 0).all() for c in MISLED),
-        [verdict(lowered(runs, c, CONSTANT)) for c in MISLED] == ["tie", "tie", "higher"],
-        verdict(lowered(runs, RISE, *adam("linear"))) == "tie",
-        verdict(lowered(runs, CYCLE, *adam("cosine"))) == "tie",
+        constant.minus(time).min() > 0,
+        constant.minus(rise).min() > 0,
+        constant.minus(cycle).min() > 0,
+        verdict(time.minus(constant)) == "tie",
+        verdict(rise.minus(constant)) == "tie",
+        verdict(cycle.minus(constant)) == "lower",
+        verdict(rise.minus(linear)) == "tie",
+        verdict(cycle.minus(cosine)) == "tie",
     )
 
 
-def ranks(runs, budget, renewed=None):
-    """Of all contenders at one length; of three the new trainings instead, where given."""
-    means = [
-        (anew(renewed, c) if renewed and c in MISLED else chosen(runs.where(budget=budget), c))
-        .final()
-        .mean()
-        for c in CONTENDERS
+def mean_losses(runs, renewed=()):
+    """Of all contenders; of three the new trainings instead, where given."""
+    return [
+        (anew(renewed, c) if renewed and c in MISLED else chosen(runs, c)).final().mean()
+        for c in COMPARED
     ]
-    return np.argsort(np.argsort(means))
 
 
-def alike(runs, one, other="FULL", renewed=None):
-    """Spearman's correlation of the ranks at two lengths."""
-    return np.corrcoef(ranks(runs, one), ranks(runs, other, renewed))[0, 1]
-
-
-SHORTER = ("FEW_STEPS", "SHORT", "MIDDLE")
-
-
-@claim(lengths)
-def for_long_training_the_order_in(runs):
+@claim(lengths, again)
+def the_order_in_a_short_training_is_a_hint_at_best(lengths, again):
+    few, short, middle, full = (
+        mean_losses(lengths.where(budget=budget))
+        for budget in ("FEW_STEPS", "SHORT", "MIDDLE", "FULL")
+    )
+    renewed = mean_losses(lengths.where(budget="FULL"), again)
+    planned = [spearman(losses, full) for losses in (few, short, middle)]
+    mended = [spearman(losses, renewed) for losses in (few, short, middle)]
     sentence = f"""
         **For a long training the order in a short one is a hint at best.** Ranked by loss, the
         contenders after 300 and after 288 steps go together (Spearman's correlation
-        {alike(runs, "SHORT", "MIDDLE"):.2f}). With those after 4,800 as planned the ranks after 60,
-        300 and 288 steps have {", ".join(f"{alike(runs, b):.2f}" for b in SHORTER)}; with the
-        three at `0.001`, {", ".join(f"{alike(runs, b, renewed=again):.2f}" for b in SHORTER)}. Of
-        so few contenders even `0.4` may be chance.
+        {spearman(short, middle):.2f}). With those after 4,800 as planned the ranks after 60, 300 and
+        288 steps have {", ".join(f"{each:.2f}" for each in planned)}; with the three at `0.001`,
+        {", ".join(f"{each:.2f}" for each in mended)}. Of so few contenders even `0.4` may be chance.
         """
     return (
         sentence,
-        alike(runs, "SHORT", "MIDDLE") > 0.7,
-        all(abs(alike(runs, b)) < 0.25 for b in SHORTER),
-        abs(alike(runs, "FEW_STEPS", renewed=again)) < 0.25,
-        all(0.35 < alike(runs, b, renewed=again) < 0.65 for b in SHORTER[1:]),
+        spearman(short, middle) > 0.7,
+        max(map(abs, planned)) < 0.25,
+        abs(mended[0]) < 0.25,
+        min(mended[1:]) > 0.35,
+        max(mended[1:]) < 0.65,
     )
 
 
@@ -731,13 +701,6 @@ def for_long_training_the_order_in(runs):
 # A range test needs no tuning. Five sweeps of 100 steps with these batches give the bounds of a
 # cyclical rate, as in [Cyclical rates](cyclical.py#bounds-from-the-range-test); two cycles fill the
 # training:
-
-
-# %% tags=["hide-input"]
-def bounds(runs):
-    """Lower and upper bound of a cycle as the range test suggests them, to two digits."""
-    found = range_test(runs).suggest()
-    return [float(f"{found[f'cyclical {which}'].rate:.2g}") for which in ("minimum", "maximum")]
 
 
 # %%
@@ -760,31 +723,28 @@ CYCLES = adam("triangular", "triangular2", "exp_range")
 
 
 @claim(sweeps)
-def the_sweeps_suggest_bounds(runs):
-    listed = "The sweeps suggest `{:g}` and `{:g}`.".format(*bounds(runs))
-    sentence = f"""
-        {listed}
-        """
-    return sentence, 0.0002 < bounds(runs)[0] < 0.0003, 0.012 < bounds(runs)[1] < 0.014
+def the_sweeps_suggest_bounds(sweeps):
+    low, high = bounds(sweeps)
+    sentence = f"The sweeps suggest `{low:g}` and `{high:g}`."
+    return sentence, low > 0.0002, low < 0.0003, high > 0.012, high < 0.014
 
 
-@claim(Runs([*cycles, *full]))
-def in_so_long_training_the_upper(runs):
+@claim(cycles, full)
+def in_so_long_a_training_the_upper_bound_is_too_high(cycles, full):
+    above = cycles.minus(chosen(full, CONSTANT))
+    tuned_rates = {rate_of(full, contender) for contender in CYCLES}
     sentence = f"""
         **In so long a training the upper bound is too high.** Cycles between the two end at
-        {several(runs.where(low=low).final(), 4)}, above the tuned constant rate in every seed, by
-        {several(runs.where(low=low).minus(chosen(runs, CONSTANT)), 4)}. The three tuned cyclical
-        rates of the table, between `{low:g}` and `{rate_of(runs.where(low=0.0), CYCLES[0]):g}`, are
-        ties with it, lower in four or five seeds of five. A sweep is a short training, too, and
-        knows nothing of the long one.
+        {several(cycles.final(), 4)}, above the tuned constant rate in every seed, by
+        {several(above, 4)}. The three tuned cyclical rates of the table, between
+        `{cycles[0].settings["low"]:g}` and `{min(tuned_rates):g}`, are ties with it, lower in four or
+        five seeds of five. A sweep is a short training, too, and knows nothing of the long one.
         """
     return (
         sentence,
-        (runs.where(low=low).minus(chosen(runs, CONSTANT)) > 0).all(),
-        with_verdict(runs.where(low=0.0), "tie", CYCLES) == CYCLES,
-        all((difference(runs.where(low=0.0), c) < 0).sum() >= 4 for c in CYCLES),
-        {rate_of(runs.where(low=0.0), c) for c in CYCLES} == {0.001},
-        np.isclose(low, rate_of(runs.where(low=0.0), CYCLES[0]) / 4),
+        above.min() > 0,
+        with_verdict(full, "tie", CYCLES) == CYCLES,
+        min((over_constant(full, contender) < 0).sum() for contender in CYCLES) >= 4,
     )
 
 

@@ -5,6 +5,7 @@ Each result that a sentence quotes is moved by itself, and the sentence's checks
 """
 
 import ast
+import dis
 import inspect
 import os
 import random
@@ -353,7 +354,7 @@ def runs_of_the_page(function: FunctionType, names: dict[str, Any]) -> set[str]:
         code = waiting.pop()
         seen.add(code)
         waiting += [c for c in code.co_consts if isinstance(c, CodeType) and c not in seen]
-        for name in code.co_names:
+        for name in {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}:
             value = names.get(name)
             inside = value.values() if isinstance(value, dict) else [value]
             if any(isinstance(each, Runs) for each in inside):
