@@ -429,5 +429,5 @@ print(result.confirm(model, rates=rates, steps=80, **given))
 # ## What to remember
 #
 # - A rule names a place to start from: a training there, and at other rates, tells what it is worth.
-# - `minimum/10` errs on the low side: try three times its rate beside it.
+# - Beside the rate of `minimum/10` try three times that rate.
 # - Tools differ in their rules and their smoothing: know which rule gave you a rate.
