@@ -419,7 +419,8 @@ def in_text_mode(call: ast.Call) -> bool:
     if name == "open":
         return not binary and not of_os
     words = {word.arg for word in call.keywords}
-    return name in ("read_text", "write_text") or bool(words & {"text", "universal_newlines"})
+    as_text = ast.unparse(call.func).startswith("subprocess.") and "text" in words
+    return name in ("read_text", "write_text") or as_text
 
 
 @pytest.mark.parametrize("folder", ["lrguide", "docs/site", ".ci", "docs"])
