@@ -804,7 +804,8 @@ def _loss(logs: Any, step: str) -> float:
 
 def _number(variable: Any) -> float:
     """Also of one that each replica has a copy of."""
-    return float(keras.ops.convert_to_tensor(variable))
+    value = getattr(variable, "value", variable)
+    return float(value.numpy() if hasattr(value, "numpy") else value)
 
 
 def _diverged(medians: Sequence[float], factor: float) -> bool:
