@@ -933,7 +933,7 @@ class _Trainer:
         things = [thing for thing, _, _ in state.contents]
         swept = (model.optimizer, self.holder)
         optimizers = [t for t in things if isinstance(t, keras.Optimizer) and t not in swept]
-        self.others = [(other, int(other.iterations)) for other in optimizers]
+        self.others = [(other, int(_number(other.iterations))) for other in optimizers]
         self.layers = [thing for thing in things if isinstance(thing, keras.Layer)]
         self.first = self._updates()
         self.generators = [t.state for t in things if isinstance(t, keras.random.SeedGenerator)]
@@ -1012,11 +1012,11 @@ class _Trainer:
         return losses, why
 
     def _updates(self) -> int:
-        return int(self.holder.iterations)
+        return int(_number(self.holder.iterations))
 
     def _check_rate(self, step: int, planned: float) -> None:
         """A curve over rates that were not used would look like any other."""
-        seen = float(self.holder.learning_rate)
+        seen = _number(self.holder.learning_rate)
         exact = self.rate.dtype in ("float32", "float64")
         if not math.isclose(seen, planned, rel_tol=1e-6 if exact else 0.01, abs_tol=1e-37):
             raise ValueError(
@@ -1029,7 +1029,7 @@ class _Trainer:
         if self.state.checked:
             return
         self.state.checked = True
-        moved = [t for t, before in self.others if int(t.iterations) != before]
+        moved = [t for t, before in self.others if int(_number(t.iterations)) != before]
         names = ", ".join(other.name for other in moved)
         if self._updates() == self.first:
             raise ValueError(
@@ -1074,6 +1074,12 @@ def _loss(logs: Any, step: str) -> float:
     if math.prod(shape) != 1:
         raise ValueError(f"{step} must return one number as 'loss', received shape {shape}")
     return float(keras.ops.reshape(loss, ()) if shape else loss)
+
+
+def _number(variable: Any) -> float:
+    """Also of one that each replica has a copy of."""
+    value = getattr(variable, "value", variable)
+    return float(value.numpy() if hasattr(value, "numpy") else value)
 
 
 def noise(losses: Sequence[float]) -> float:
