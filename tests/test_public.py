@@ -97,7 +97,7 @@ def test_each_public_name_says_what_it_takes_gives_and_raises(name: str, each: A
             assert "Raises:\n" in text
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", MODULES)
 def test_the_examples_run_as_they_stand(name: str) -> None:
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     found = finder.find(module(name), globs={})  # nothing but what an example imports itself
