@@ -146,8 +146,9 @@ def train_along(
                 trainer = None
                 for seed in group:
                     for plan, row in zip(plans, runs, strict=True):
-                        if trainer is None or state.eager:
+                        if trainer is not None and state.eager:
                             state.put_back()
+                        if trainer is None or state.eager:
                             trainer = _Trainer(
                                 state, data, validation_data, every_step, stop_factor, bar
                             )
