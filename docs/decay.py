@@ -508,6 +508,6 @@ print(f"validation loss: {loss:.2f}")
 # %% [markdown]
 # ## What to remember
 #
-# - Decay helps a long training and harms a very short one, against a constant rate tuned as long.
-# - Decay made no rate safe here that was too high from the first step; a short warmup did.
+# - Let the rate decay in a long training, not in a very short one, and compare it with a constant rate tuned as long.
+# - Against a rate that may be too high from the first step use a short warmup: decay comes too late for it.
 # - Warmup first, decay after it, and the rate between them still has to be searched for.

@@ -418,6 +418,7 @@ def the_suggestion_errs_either_way(trials, sweeps):
         """
     return (
         sentence,
+        list(best.values()) == [0.001, 0.001, 0.01, 0.1],
         times["CANCER"] > 3,
         times["DIABETES"] > 3,
         times["DIGITS"] > 0.5,
@@ -528,7 +529,7 @@ print(f"rate {rate:.2g}, loss", model.evaluate(x_new, y_new, verbose=0))
 # %% [markdown]
 # ## What to remember
 #
-# - On another problem the recipe is a safe start; a rate tuned there may well beat it.
+# - On another problem start from the recipe, and tune the rate there if you can.
 # - A range test cannot see that a network will learn its examples by heart: watch validation data, and
 #   stop early or take a lower rate.
 # - With little data a tuned rate is also fitted to the part that chose it: judge it on another.

@@ -573,7 +573,8 @@ print("validation losses:", [round(loss, 3) for loss in history["val_loss"]])
 # %% [markdown]
 # ## What to remember
 #
-# - Too small wastes the budget, too large learns nothing, and the cliff stood close to the best rate.
+# - Too small a rate wastes the budget, too large a one learns nothing: look for the cliff before you come
+#   close to it.
 # - A rate is good or bad for an optimizer and a budget, not by itself; expect network and data to
 #   matter too.
 # - One run proves little near the cliff: count seeds.

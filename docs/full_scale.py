@@ -363,7 +363,7 @@ def sgd_catches_up(runs):
         with_verdict(runs.where(budget="FEW_STEPS"), "higher", SGDS) == SGDS,
         all((over_constant(runs.where(budget="FEW_STEPS"), c) > 0).all() for c in SGDS),
         all(with_verdict(runs.where(budget=b), "tie", SGDS) == SGDS for b in ("SHORT", "FULL")),
-        0 < higher_sgd(runs, "MIDDLE") < len(SGDS),
+        higher_sgd(runs, "MIDDLE") == 3,
     )
 
 
@@ -777,9 +777,8 @@ for epochs in (1, 8):  # <- the lengths
 # %% [markdown]
 # ## What to remember
 #
-# - In a long training linear, step or cosine decay, halving at a plateau and an average of the weights lower
-#   the validation loss by about a tenth; the test images cannot tell them from a constant rate. In one of
-#   60 steps decay takes away steps you need.
+# - In a long training let the rate decay, halve it at a plateau, or average the weights, and judge the gain on
+#   images that chose nothing. In a very short one keep the rate up.
 # - With Adam, do not carry a rate from a short training into a long one: begin at a tenth of it, and try
 #   a rate on either side.
 # - A search that walks with one seed can stop short: try the whole grid, and other seeds.

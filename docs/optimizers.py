@@ -634,6 +634,6 @@ for optimizer in (
 # %% [markdown]
 # ## What to remember
 #
-# - An adaptive optimizer does not spare you the search for its rate; it moves the range to search.
+# - Search for the rate of an adaptive optimizer, too, in a range of its own.
 # - Adam's rate is the length of a step, SGD's is a factor of the gradient: never carry one over.
 # - Tune SGD as long as Adam before you say which is better; the budget may decide it.

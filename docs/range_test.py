@@ -505,5 +505,5 @@ print(result.confirm(model, steps=80, **given))
 # ## What to remember
 #
 # - The lowest point of a sweep may be far too high: start well left of it.
-# - Length, batch size and smoothing move the answer: keep the sweep as your training will be.
+# - Keep length, batch size and smoothing of the sweep as your training will be, and name them with the answer.
 # - Expect a factor, not a number: several seeds, and a real training at the suggestion, decide.

@@ -10,17 +10,17 @@
 # you train at it, and at others.
 
 # %% tags=["hide-input"]
-from math import log
-
 import numpy as np
 
 from lrguide import plots
+from lrguide.guide.contenders import FINE
 from lrguide.guide.experiments import sweep, train
+from lrguide.guide.measures import capped, moving_average
+from lrguide.guide.measures import regrets as regrets_by_rate
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
 from lrguide.guide.tuning import range_test
 
-CHANCE = log(10)  # the loss of guessing among ten digits
 RULES = ["lowest point", "minimum/10", "valley", "steepest"]
 
 
@@ -43,16 +43,9 @@ def suggested(problem):
     return {rule: rate and float(f"{rate:.2g}") for rule, rate in rates.items()}
 
 
-def capped(runs):
-    """Validation losses at the end; whatever is worse than guessing counts as guessing."""
-    losses = runs.final()
-    return np.where(np.isfinite(losses), np.minimum(losses, CHANCE), CHANCE)
-
-
 def best_of(runs, problem):
     """The rate of the grid with the lowest mean loss."""
-    groups = of(runs, problem).by("rate")
-    return min(FINE, key=lambda rate: capped(groups[rate]).mean())
+    return Runs(run for run in of(runs, problem) if run.settings["rate"] in FINE).best()
 
 
 def aims(runs, rule):
@@ -88,8 +81,6 @@ def aims_in_words(runs):
 
 
 # %% tags=["output-first"]
-FINE = [1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.005, 0.01, 0.02]
-FINE += [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
 NETWORKS = [("article_cnn", 50), ("normalised_cnn", 50)]
 NETWORKS += [("dense", 50), ("dense", 250)]
 PROBLEMS = [
@@ -155,155 +146,141 @@ at_suggestion = measured(
 
 
 # %% tags=["hide-input"]
-def regret(runs, problem, rule):
-    """What the rule's rate costs on a problem; NaN where it has no answer."""
-    groups = of(runs, problem).by("rate")
-    means = {rate: capped(group).mean() for rate, group in groups.items()}
-    return means.get(suggestions[title(problem)][rule], np.nan) - min(means.values())
+def regrets(runs):
+    """What each rule's rate costs, problem by problem; NaN where it has no answer."""
+    costs = {title(problem): regrets_by_rate(of(runs, problem)) for problem in PROBLEMS}
+    return {
+        rule: np.array([cost.get(suggestions[name][rule], np.nan) for name, cost in costs.items()])
+        for rule in RULES
+    }
 
 
-def regrets(runs, rule):
-    return np.array([regret(runs, problem, rule) for problem in PROBLEMS])
-
-
-def spread(runs, problem):
-    """How far the seeds lie apart at the best rate, from the lowest to the highest."""
-    group = of(runs, problem)
-    return np.ptp(capped(group.where(rate=group.best())))
+def spreads(runs):
+    """How far the seeds lie apart at the best rate of each problem, from the lowest to the highest."""
+    groups = [of(runs, problem) for problem in PROBLEMS]
+    return np.array([np.ptp(capped(group.where(rate=group.best()))) for group in groups])
 
 
 def in_short(value, digits=".3f"):
     return "no answer" if np.isnan(value) else f"{value:{digits}}"
 
 
+def judged_by_training(runs):
+    """A row for each problem, then the median and the worst of all."""
+    costs = regrets(runs)
+    rows = [(title(problem), number) for number, problem in enumerate(PROBLEMS)]
+    return [
+        {
+            "network, batch, optimizer": name,
+            **{rule: in_short(costs[rule][number]) for rule in RULES},
+            "seeds apart": f"{spreads(runs)[number]:.3f}",
+        }
+        for name, number in rows
+    ] + [
+        {
+            "network, batch, optimizer": what,
+            **{rule: in_short(of_all(costs[rule])) for rule in RULES},
+            "seeds apart": "",
+        }
+        for what, of_all in (("*median*", np.nanmedian), ("*worst*", np.nanmax))
+    ]
+
+
 everything = Runs(grid + at_suggestion)
 table(
     everything,
-    lambda runs: (
-        [
-            {
-                "network, batch, optimizer": title(problem),
-                **{rule: in_short(regret(runs, problem, rule)) for rule in RULES},
-                "seeds apart": f"{spread(runs, problem):.3f}",
-            }
-            for problem in PROBLEMS
-        ]
-        + [
-            {
-                "network, batch, optimizer": what,
-                **{rule: in_short(of_all(regrets(runs, rule))) for rule in RULES},
-                "seeds apart": "",
-            }
-            for what, of_all in (("*median*", np.nanmedian), ("*worst*", np.nanmax))
-        ]
-    ),
+    judged_by_training,
     caption="Regret of each rule; how far seeds lie apart at the best rate",
 )
 
 
-def too_low(runs, rule):
-    """By which factor the best rate lies above the rule's answer, where it has one."""
-    factors = 1 / aims(runs, rule)
-    return factors[np.isfinite(factors)]
+@claim(everything)
+def minimum_tenth_is_recommended_for_what_it_avoids(everything):
+    costs = regrets(everything)
+    worst = {rule: np.nanmax(costs[rule]) for rule in RULES}
+    median = {rule: np.nanmedian(costs[rule]) for rule in RULES}
+    within = (costs["minimum/10"] < spreads(everything)).sum()
+    sentence = f"""
+        **lrguide keeps recommending minimum/10, for what it avoids**: its regret is smallest where it
+        does worst, {worst["minimum/10"]:.2f}, against {worst["lowest point"]:.2f} for the lowest
+        point itself, {worst["steepest"]:.2f} for steepest (which is a little better at the median)
+        and {worst["valley"]:.2f} for valley. That is no proof of precision. Only on {within} of
+        {len(PROBLEMS)} problems is its regret smaller than what lies between seeds at the best rate
+        anyway, and on the small network with BatchNorm no rule comes close with Adam.
+        """
+    return (
+        sentence,
+        min(RULES, key=lambda rule: worst[rule]) == "minimum/10",
+        median["steepest"] < median["minimum/10"],
+        median["steepest"] > median["minimum/10"] - 0.05,
+        within < len(PROBLEMS) / 2,
+        np.nanmin([costs[rule][2] for rule in RULES]) > 0.5,
+    )
 
 
-def thrice(runs):
-    """The regret at three times minimum/10, at the nearest rate of the grid, beside its own."""
-    both = []
+@claim(everything)
+def it_errs_on_one_side(everything):
+    factors = 1 / aims(everything, "minimum/10")
+    factors = factors[np.isfinite(factors)]
+    own, thrice = [], []
     for problem in PROBLEMS:
         if rate := suggestions[title(problem)]["minimum/10"]:
-            groups = of(runs, problem).by("rate")
-            near = min(FINE, key=lambda r: abs(np.log(r / (3 * rate))))
-            least = min(capped(group).mean() for group in groups.values())
-            both.append((capped(groups[near]).mean() - least, regret(runs, problem, "minimum/10")))
-    return np.array(both)
-
-
-def within(runs, rule):
-    """On how many problems the regret is smaller than the spread of the seeds at the best rate."""
-    spreads = np.array([spread(runs, problem) for problem in PROBLEMS])
-    return int((regrets(runs, rule) < spreads).sum())
-
-
-@claim(everything)
-def lrguide_keeps_recommending_minimum_for_what(runs):
-    sentence = f"""
-        **lrguide keeps recommending minimum/10, for what it avoids**: its regret is smallest where
-        it does worst, {np.nanmax(regrets(runs, "minimum/10")):.2f}, against
-        {np.nanmax(regrets(runs, "lowest point")):.2f} for the lowest point itself,
-        {np.nanmax(regrets(runs, "steepest")):.2f} for steepest (which is a little better at the
-        median) and {np.nanmax(regrets(runs, "valley")):.2f} for valley. That is no proof of
-        precision. Only on {within(runs, "minimum/10")} of {len(PROBLEMS)} problems is its regret
-        smaller than what lies between seeds at the best rate anyway, and on the small network with
-        BatchNorm no rule comes close with Adam.
-        """
-    return (
-        sentence,
-        all((too_low(runs, rule) > 1).all() for rule in ("minimum/10", "valley")),
-        min(RULES, key=lambda rule: np.nanmax(regrets(runs, rule))) == "minimum/10",
-        np.nanmedian(regrets(runs, "steepest")) < np.nanmedian(regrets(runs, "minimum/10")),
-        np.nanmax(regrets(runs, "steepest")) > np.nanmax(regrets(runs, "minimum/10")),
-        np.nanmin([regret(runs, PROBLEMS[2], rule) for rule in RULES]) > 0.5,
-    )
-
-
-@claim(everything)
-def it_errs_on_one_side(runs):
+            costs = regrets_by_rate(of(everything, problem))
+            near = min(FINE, key=lambda other: abs(np.log(other / (3 * rate))))
+            own.append(costs[rate])
+            thrice.append(costs[near])
+    smaller = (np.array(thrice) < own).sum()
     sentence = f"""
         **It errs on one side**: the best rate lies above it each time, by a factor of
-        {too_low(runs, "minimum/10").min():.1f} to {too_low(runs, "minimum/10").max():.0f}. At three
-        times its rate, to the nearest of the grid, the regret is smaller on
-        {int((thrice(runs)[:, 0] < thrice(runs)[:, 1]).sum())} of the {len(thrice(runs))} problems
-        on which it has an answer, {np.median(thrice(runs)[:, 0]):.3f} instead of
-        {np.median(thrice(runs)[:, 1]):.3f} at the median. That was looked at afterwards, so take it
-        as a reason to try that rate as well, not as a better rule.
+        {factors.min():.1f} to {factors.max():.0f}. At three times its rate, to the nearest of the
+        grid, the regret is smaller on {smaller} of the {len(own)} problems on which it has an answer,
+        {np.median(thrice):.3f} instead of {np.median(own):.3f} at the median. That was looked at
+        afterwards, so take it as a reason to try that rate as well, not as a better rule.
         """
     return (
         sentence,
-        (too_low(runs, "minimum/10") > 1.5).all(),
-        (thrice(runs)[:, 0] < thrice(runs)[:, 1]).sum() >= len(thrice(runs)) - 1,
-        np.median(thrice(runs)[:, 0]) < np.median(thrice(runs)[:, 1]) / 2,
+        factors.min() > 1.5,
+        smaller >= len(own) - 1,
+        np.median(thrice) < np.median(own) / 2,
     )
 
 
 @claim(everything)
-def the_lowest_point_is_right_more(runs):
+def the_lowest_point_is_right_more_often(everything):
+    costs, apart = regrets(everything), spreads(everything)
+    within = {rule: (costs[rule] < apart).sum() for rule in RULES}
     sentence = f"""
-        The lowest point is right more often, on {within(runs, "lowest point")} of {len(PROBLEMS)}
-        by that measure, and a disaster once: with Adam on the article's network it costs
-        {regret(runs, PROBLEMS[0], "lowest point"):.2f}.
+        The lowest point is right more often, on {within["lowest point"]} of {len(PROBLEMS)} by that
+        measure, and a disaster once: with Adam on the article's network it costs
+        {costs["lowest point"][0]:.2f}.
         """
     return (
         sentence,
-        regret(runs, PROBLEMS[0], "lowest point") > 0.5,
-        within(runs, "lowest point") > within(runs, "minimum/10"),
+        costs["lowest point"][0] > 0.5,
+        within["lowest point"] > within["minimum/10"],
     )
-
-
-def without_answer(runs, rule):
-    """The problems on which a rule has no answer, each with its reason."""
-    found = {title(problem): range_test(of(runs, problem)).suggest()[rule] for problem in PROBLEMS}
-    return {name: each.reason for name, each in found.items() if each.rate is None}
 
 
 @claim(sweeps)
-def the_missing_answers_minimum_has_none(runs):
+def where_a_rule_has_no_answer(sweeps):
+    missing = {rule: {} for rule in RULES[1:]}
+    for problem in PROBLEMS:
+        found = range_test(of(sweeps, problem)).suggest()
+        for rule, problems in missing.items():
+            if found[rule].rate is None:
+                problems[title(problem)] = found[rule].reason
+    reasons = [reason for problems in missing.values() for reason in problems.values()]
     sentence = f"""
-        The missing answers: minimum/10 has none on
-        {" and ".join(without_answer(runs, "minimum/10"))}, and steepest none on
-        {" and ".join(without_answer(runs, "steepest"))}, because their seeds lie more than ten
+        The missing answers: minimum/10 has none on {" and ".join(missing["minimum/10"])}, and
+        steepest none on {" and ".join(missing["steepest"])}, because their seeds lie more than ten
         times apart.
         """
     return (
         sentence,
-        [*without_answer(runs, "minimum/10")] == ["BatchNorm, 50, Adam"],
-        [*without_answer(runs, "steepest")] == ["article's, 50, Adam"],
-        not without_answer(runs, "valley"),
-        all(
-            "too far apart" in reason
-            for rule in RULES[1:]
-            for reason in without_answer(runs, rule).values()
-        ),
+        [*missing["minimum/10"]] == ["BatchNorm, 50, Adam"],
+        [*missing["steepest"]] == ["article's, 50, Adam"],
+        not missing["valley"],
+        all("too far apart" in reason for reason in reasons),
     )
 
 
@@ -324,13 +301,6 @@ def the_missing_answers_minimum_has_none(runs):
 # %% tags=["hide-input"]
 OPTIMIZERS = ["Adam", "SGD momentum"]
 both = sweeps.where(network="article_cnn")
-
-
-def exponential(losses, memory=0.98):
-    """Exponential moving average, each step's weights summing to 1 (debiased)."""
-    index = np.arange(len(losses))
-    weights = np.tril(memory ** (index[:, None] - index))
-    return weights @ losses / weights.sum(axis=1)
 
 
 def longest_fall(losses):
@@ -354,7 +324,7 @@ def slide(losses):
 
 def elsewhere(rates, losses):
     """The answers of other packages' rules for one sweep."""
-    smooth = exponential(losses)
+    smooth = moving_average(losses)
     cut = slice(len(rates) // 10, len(rates) - 5)
     fast, fast_rates = smooth[cut], rates[cut]
     torch = np.array(losses)
@@ -385,12 +355,6 @@ def all_rules(runs, optimizer):
     }
 
 
-def factor(runs, optimizer):
-    """The largest suggestion divided by the smallest."""
-    rates = list(all_rules(runs, optimizer).values())
-    return np.nanmax(rates) / np.nanmin(rates)
-
-
 table(
     both,
     lambda runs: [
@@ -403,27 +367,34 @@ ARTICLE = grid.where(network="article_cnn")
 BEST = {optimizer: runs.best() for optimizer, runs in ARTICLE.by("optimizer").items()}
 
 
-def closest(runs, optimizer):
-    """The rule whose answer is nearest to the best rate of the grid, by factors."""
-    rates = {rule: r for rule, r in all_rules(runs, optimizer).items() if np.isfinite(r)}
-    return min(rates, key=lambda rule: abs(np.log(rates[rule] / BEST[optimizer])))
-
-
-@claim(both)
-def from_the_same_sweeps_the_rules(runs):
+@claim(both, ARTICLE)
+def the_rules_differ_by_hundreds(both, trained):
+    answers = {optimizer: all_rules(both, optimizer) for optimizer in OPTIMIZERS}
+    best = {optimizer: runs.best() for optimizer, runs in trained.by("optimizer").items()}
+    rates = {optimizer: list(answers[optimizer].values()) for optimizer in OPTIMIZERS}
+    factor = {o: np.nanmax(rates[o]) / np.nanmin(rates[o]) for o in OPTIMIZERS}
+    closest = {
+        o: min(
+            (rule for rule, rate in answers[o].items() if np.isfinite(rate)),
+            key=lambda rule: abs(np.log(answers[o][rule] / best[o])),
+        )
+        for o in OPTIMIZERS
+    }
     sentence = f"""
-        **From the same sweeps the rules' answers differ by a factor of {factor(runs, "Adam"):,.0f}
-        with Adam and {factor(runs, "SGD momentum"):,.0f} with SGD and momentum.** The far ends are
-        rules that look for the steepest slope over the rate itself, not over its logarithm: there
-        noise at the smallest rates is divided by almost nothing. Closest to the best rate of the
-        grid is {closest(runs, "Adam")} with Adam and {closest(runs, "SGD momentum")} with SGD and
-        momentum; two cases make no rule.
+        **From the same sweeps the rules' answers differ by a factor of {factor["Adam"]:,.0f} with
+        Adam and {factor["SGD momentum"]:,.0f} with SGD and momentum.** The far ends are rules that
+        look for the steepest slope over the rate itself, not over its logarithm: there noise at the
+        smallest rates is divided by almost nothing. Closest to the best rate of the grid is
+        {closest["Adam"]} with Adam and {closest["SGD momentum"]} with SGD and momentum; two cases
+        make no rule.
         """
     return (
         sentence,
-        all(factor(runs, o) > 100 for o in OPTIMIZERS),
-        all_rules(runs, "Adam")["Lightning"] < BEST["Adam"] / 100,
-        closest(runs, "Adam") != closest(runs, "SGD momentum"),
+        factor["Adam"] > 100,
+        factor["SGD momentum"] > 100,
+        answers["Adam"]["Lightning"] < best["Adam"] / 100,
+        closest["Adam"] == "fastai slide",
+        closest["SGD momentum"] == "fastai minimum",
     )
 
 
@@ -458,5 +429,5 @@ print(result.confirm(model, rates=rates, steps=80, **given))
 # ## What to remember
 #
 # - A rule names a place to start from: a training there, and at other rates, tells what it is worth.
-# - `minimum/10` errs on the low side: try three times its rate beside it.
+# - Beside the rate of `minimum/10` try three times that rate.
 # - Tools differ in their rules and their smoothing: know which rule gave you a rate.

@@ -15,6 +15,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -30,6 +31,10 @@ from lrguide.guide.settings import BUDGETS
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(path.name for path in DOCS.glob("*.py"))
+
+# A number to which more contenders than these contribute, such as a correlation of their ranks,
+# need not show it when one of them moves: that all of them together do is seen by shuffled runs.
+FEW = 12
 
 
 def cells(page: str) -> list[tuple[str, str]]:
@@ -198,6 +203,9 @@ class Material:
                 yield self.moved(f"{steps:+d} steps: {key}", name, sweep_losses=turned)
             flat = np.broadcast_to(rows[:, :1], rows.shape)
             yield self.moved(f"flat: {key}", name, sweep_losses=flat)
+            rates = self.values(name, "sweep_rates")
+            narrow = rates[:, :1] * (rates / rates[:, :1]) ** 0.1
+            yield self.moved(f"over a tenth of the range: {key}", name, sweep_rates=narrow)
             return
         spread = self.spread(name, key)
         for times in (10, -10):
@@ -308,43 +316,52 @@ class Judged:
 
 def judged(claim: Claim) -> Judged:
     """Spoil a claim's runs, one way after the other."""
-    single, material = singled(claim), Material(claim.runs)
-    sentence, holds = single(*claim.runs)
-    checks = getattr(single.told, "checks", [f"check {n + 1}" for n in range(len(holds))])
+    split, material = singled(claim), Material(claim.runs)
+    sentence, holds = split(*claim.runs)
+    checks = getattr(split.told, "checks", [f"check {n + 1}" for n in range(len(holds))])
     fails: dict[str, list[str]] = {check: [] for check in checks}
 
-    def tried(spoilt: Spoilt) -> tuple[bool, bool]:
-        """Whether the sentence differs, and whether a check fails."""
+    def tried(spoilt: Spoilt) -> tuple[set[int], bool]:
+        """At which words the sentence differs, and whether a check fails."""
         try:
-            told, outcome = single(*spoilt.runs)
+            told, outcome = split(*spoilt.runs)
         except (TypeError, ValueError) as error:
             raise AssertionError(
-                f"{single.told.__name__} cannot tell of {spoilt.what}: {error!r}"
+                f"{split.told.__name__} cannot tell of {spoilt.what}: {error!r}"
             ) from error
         except LookupError:  # told on the page as a sentence that can no longer be checked
-            return True, True
+            return {0}, True
         for check, good in zip(checks, outcome, strict=True):
             if not good:
                 fails[check].append(spoilt.what)
-        return told != sentence, not all(outcome)
+        pairs = enumerate(zip_longest(str(told).split(), str(sentence).split()))
+        return {word for word, (one, other) in pairs if one != other}, not all(outcome)
 
     for spoilt in material.rough():
         tried(spoilt)
-    unnoticed = []
+    moving: dict[tuple[int, str], set[str]] = {}  # which contenders move which word
+    unnoticed: dict[tuple[str, str], set[tuple[int, str]]] = {}
     for name, key in read_by(claim):
-        quoted = noticed = False
+        quoted, noticed = set(), False
         for spoilt in material.moves(name, key):
-            differs, fail = tried(spoilt)
-            quoted, noticed = quoted or differs, noticed or fail
+            differing, fail = tried(spoilt)
+            quoted, noticed = quoted | {(word, key) for word in differing}, noticed or fail
             if noticed and all(fails.values()):
                 break
+        for word in quoted:
+            moving.setdefault(word, set()).add(name)
         if quoted and not noticed:
-            unnoticed.append(f"{key} of {name}")
+            unnoticed[name, key] = quoted
+    single = [
+        f"{key} of {name}"
+        for (name, key), words in unnoticed.items()
+        if any(len(moving[word]) <= FEW for word in words)
+    ]
     if not all(fails.values()):
         for spoilt in material.shifted():
             tried(spoilt)
     code = claim.told.__code__
-    return Judged(code.co_name, code.co_firstlineno, str(sentence), fails, unnoticed)
+    return Judged(code.co_name, code.co_firstlineno, str(sentence), fails, single)
 
 
 def runs_of_the_page(function: FunctionType, names: dict[str, Any]) -> set[str]:

@@ -57,10 +57,10 @@ def capped(runs: Runs) -> Floats:
     return np.where(np.isfinite(losses), np.minimum(losses, CHANCE), CHANCE)
 
 
-def regret(runs: Runs, rate: float) -> float:
-    """What a rate costs: its mean loss minus the lowest mean of all rates, losses capped."""
-    means = {other: capped(group).mean() for other, group in runs.by("rate").items()}
-    return float(means[rate] - min(means.values()))
+def regrets(runs: Runs) -> dict[float, float]:
+    """What each rate costs: its mean loss minus the lowest mean of all rates, losses capped."""
+    means = {rate: float(capped(group).mean()) for rate, group in runs.by("rate").items()}
+    return {rate: mean - min(means.values()) for rate, mean in means.items()}
 
 
 def rises(runs: Runs) -> NDArray[np.int_]:
