@@ -213,7 +213,8 @@ class Results:
         try:
             printed, _ = run.process.communicate(timeout=HUNG_AFTER)
         except subprocess.TimeoutExpired:
-            run.give_up()
-            raise OSError(f"it was stopped after {HUNG_AFTER} seconds") from None
+            print(f"{run.page.name} is stopped after {HUNG_AFTER} seconds", file=sys.stderr)
+            os.killpg(run.process.pid, signal.SIGKILL)
+            printed, _ = run.process.communicate()
         run.ended = run.process.returncode
         return None if run.ended else Ran.from_json(printed)

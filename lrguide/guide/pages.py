@@ -189,15 +189,29 @@ def show(shown: Shown) -> None:
 
 
 def cells(page: Path) -> list[Cell]:
-    """The cells of a script page, without empty ones.
-
-    Each begins with `# %%`; what stands above the first of these is a header, code, or both.
+    """The cells of a script page.
 
     Raises:
         OSError, UnicodeDecodeError: if the page is no text in UTF-8.
         ValueError: if a cell has tags that mean nothing.
     """
-    lines = page.read_text(encoding="utf-8").split("\n")
+    return cells_of(page.read_text(encoding="utf-8"))
+
+
+def cells_of(text: str) -> list[Cell]:
+    """The cells of a script page with this text, without empty ones.
+
+    Each begins with `# %%`; what stands above the first of these is a header, code, or both.
+
+    Raises:
+        ValueError: if a cell has tags that mean nothing.
+
+    Example:
+        >>> [cell] = cells_of('# %% tags=["snippet"]\\n1 + 1\\n')
+        >>> cell
+        Cell(kind='code', tags=('snippet',), text='1 + 1', line=2)
+    """
+    lines = text.split("\n")
     begin, found = 0, []
     if lines[0] == RULE and RULE in lines[1:]:
         begin = lines.index(RULE, 1) + 1
@@ -286,6 +300,5 @@ def _end() -> None:
     """Report what a plain script has shown that does not hold, and end it with status 1."""
     if _failed:
         sys.stdout.flush()
-        script = Path(getattr(sys.modules["__main__"], "__file__", "<stdin>"))
-        print(*untrue(script, _failed), sep="\n", file=sys.stderr, flush=True)
+        print(*untrue(Path(sys.argv[0]), _failed), sep="\n", file=sys.stderr, flush=True)
         os._exit(1)  # what is raised here would not change the status
