@@ -9,7 +9,6 @@ import dis
 import inspect
 import os
 import random
-import re
 import sys
 import textwrap
 import warnings
@@ -24,7 +23,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from lrguide.guide import report
+from lrguide.guide import pages
 from lrguide.guide.contenders import PLAIN
 from lrguide.guide.records import Run, Runs
 from lrguide.guide.report import Claim
@@ -38,30 +37,19 @@ PAGES = sorted(path.name for path in DOCS.glob("*.py"))
 FEW = 12
 
 
-def cells(page: str) -> list[tuple[str, str]]:
-    """The header and the text of each cell of a script page."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    parts = re.split(r"^# %%(.*)$", text, flags=re.MULTILINE)
-    return list(zip(parts[1::2], parts[2::2], strict=True))
-
-
 @cache
-def executed(page: str) -> tuple[dict[str, Any], tuple[Claim, ...], tuple[str, ...]]:
-    """A page's names, its claims and its sentences that do not hold, from stored runs alone.
-
-    All of it but its live snippet, which trains, and the drawing of figures: both are run where
-    the site is built.
-    """
-    code = (DOCS / page).read_text(encoding="utf-8")
-    for header, text in cells(page):
-        if '"snippet"' in header:
-            compile(text, page, "exec")  # plain Python, as all the rest must be
-            code = code.replace(text, "\n" * text.count("\n"))
-    report.claims.clear()
-    names: dict[str, Any] = {"__name__": "__main__"}
+def executed(page: str) -> pages.Ran:
+    """A page that was run from stored runs alone, without its live snippets."""
     with patch.dict(os.environ, LRGUIDE_MAX_SECONDS="0"):
-        exec(compile(code, str(DOCS / page), "exec"), names)
-    return names, tuple(report.claims), tuple(map(str, report.take_untrue()))
+        ran = pages.run(DOCS / page)
+    if ran.error:
+        raise ran.error
+    return ran
+
+
+def claims_of(page: str) -> list[Claim]:
+    """All claims of a page, and its tables with checks."""
+    return [shown.claim for shown in executed(page).shown if shown.claim]
 
 
 @dataclass(frozen=True)
@@ -384,13 +372,11 @@ def runs_of_the_page(function: FunctionType, names: dict[str, Any]) -> set[str]:
     return found
 
 
-def main(pages: list[str]) -> int:
+def main(names: list[str]) -> int:
     """Print each check with what it fails on; 1 if one cannot fail."""
     count, wrong = 0, 0
-    for page in pages or PAGES:
-        with open(os.devnull, "w") as nowhere, patch("sys.stdout", nowhere):
-            _, claims, _ = executed(page)
-        for claim in claims:
+    for page in names or PAGES:
+        for claim in claims_of(page):
             one = judged(claim)
             print(f"{page}:{one.line} {one.name}")
             for check, spoils in one.fails.items():

@@ -48,10 +48,19 @@ PAGES = {
 #
 # <div class="lr-explorer" data-schedules="{DECAYS}" {RUN} markdown>
 
-# %% alt="The static figure" tags=["hide-input"]
-import matplotlib.pyplot as plt
+# %% tags=["hide-input"]
+from lrguide import plots
+from lrguide.guide.records import Runs
+from lrguide.guide.report import figure
 
-plt.plot([1, 2, 4]);
+
+def drawn(runs):
+    picture, axes = plots.subplots()
+    axes.plot([1, 2, 4])
+    return picture
+
+
+figure(Runs(), drawn, alt=lambda runs: "The static figure")
 
 # %% [markdown]
 # </div>

@@ -159,7 +159,7 @@ def test_a_page_that_fails_is_told_in_one_sentence_its_runs_and_the_other_pages_
         "docs/a_claim.py, line 10: The runs do not bear out this sentence: Seeds are large.",
         "b_error.py stopped at line 10",
         "c_settings.py stopped at line 9",
-        "d_syntax.py stopped",
+        "d_syntax.py stopped at line 9",
     ]
     assert "seed must be a whole number" in complained[3]
     assert "d_syntax.py, line 9" in complained[4]

@@ -3,13 +3,14 @@
 import sys
 from pathlib import Path
 
-import jupytext
 import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "site"))
 from page_notebook import to_notebook  # noqa: E402
+
+from lrguide.guide.pages import cells_of  # noqa: E402
 
 PAGE = """\
 # ---
@@ -19,7 +20,7 @@ PAGE = """\
 # %% [markdown]
 # # A page
 
-# %% tags=["hide-input"] alt="a line"
+# %% tags=["hide-input"]
 folded = 1
 
 # %% tags=["snippet"]
@@ -28,7 +29,7 @@ shown = folded
 
 
 def notebook_of(script: str, **options: object) -> nbformat.NotebookNode:
-    return to_notebook(jupytext.reads(script, "py:percent"), "lrguide==0.1.0", **options)  # type: ignore[arg-type]
+    return to_notebook(cells_of(script), "lrguide==0.1.0", **options)  # type: ignore[arg-type]
 
 
 def test_it_holds_the_prose_and_the_code_without_header_and_tags() -> None:
@@ -89,6 +90,5 @@ def test_a_cell_of_which_nothing_is_left_is_left_out() -> None:
 def test_its_first_cell_fetches_what_it_needs_or_says_where_that_is(
     install: str, records: list[str], folder: str, said: str, unsaid: str
 ) -> None:
-    script = jupytext.reads(PAGE, "py:percent")
-    first = to_notebook(script, install, records, folder).cells[0].source
+    first = to_notebook(cells_of(PAGE), install, records, folder).cells[0].source
     assert said in first and unsaid not in first

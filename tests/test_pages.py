@@ -1,28 +1,32 @@
 """Each page of the guide runs, and each of its claims can fail."""
 
 import re
-import runpy
+import sys
 
 import pytest
 
+from lrguide.guide.pages import cells, untrue
 from lrguide.guide.records import Run, Runs
 from lrguide.guide.report import Claim
-from tests.claims import DOCS, PAGES, cells, executed, judged, runs_of_the_page
+from tests.claims import DOCS, PAGES, claims_of, executed, judged, runs_of_the_page
+
+sys.path.insert(0, str(DOCS / "site"))
+from readme_picture import PICTURE, picture
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_claims_something_and_its_runs_bear_it_out(page: str) -> None:
-    _, claims, untrue = executed(page)
-    assert claims, "a script page makes at least one claim"
-    assert not untrue
+    assert claims_of(page), "a script page makes at least one claim"
+    assert not untrue(DOCS / page, executed(page).shown)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_check_fails_on_spoilt_runs_and_each_number_that_is_moved_is_noticed(
     page: str,
 ) -> None:
-    _, claims, _ = executed(page)
-    found = {f"line {one.line}": one for one in map(judged, claims) if one.idle or one.unnoticed}
+    found = {
+        f"line {one.line}": one for one in map(judged, claims_of(page)) if one.idle or one.unnoticed
+    }
     idle = {line: one.idle for line, one in found.items() if one.idle}
     unnoticed = {line: one.unnoticed for line, one in found.items() if one.unnoticed}
     assert not idle, f"these checks hold whatever was measured: {idle}"
@@ -31,8 +35,8 @@ def test_each_check_fails_on_spoilt_runs_and_each_number_that_is_moved_is_notice
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_claim_takes_all_runs_that_it_speaks_of(page: str) -> None:
-    names, claims, _ = executed(page)
-    taken = {claim.told.__name__: runs_of_the_page(claim.told, names) for claim in claims}
+    names = executed(page).names
+    taken = {claim.told.__name__: runs_of_the_page(claim.told, names) for claim in claims_of(page)}
     assert not {name: runs for name, runs in taken.items() if runs}
 
 
@@ -113,18 +117,18 @@ def test_runs_that_a_claim_takes_from_the_page_are_found_in_what_it_calls() -> N
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_has_a_title_and_a_description_of_search_result_length(page: str) -> None:
-    head = (DOCS / page).read_text(encoding="utf-8").split("# %%")[0]
-    description = re.search(r"^# description: (.*)$", head, flags=re.MULTILINE)
-    assert re.search(r"^# title: \S", head, flags=re.MULTILINE)
+    header, *_ = cells(DOCS / page)
+    description = re.search(r"^description: (.*)$", header.text, flags=re.MULTILINE)
+    assert re.search(r"^title: \S", header.text, flags=re.MULTILINE)
     assert description and 50 <= len(description[1]) <= 170
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_has_a_live_snippet_that_needs_only_keras_lrguide_and_data(page: str) -> None:
-    snippets = [text for header, text in cells(page) if '"snippet"' in header]
+    snippets = [cell.text for cell in cells(DOCS / page) if "snippet" in cell.tags]
     assert snippets, 'one cell is tagged "snippet"'
     for snippet in snippets:
-        assert len(snippet.strip().splitlines()) <= 20
+        assert len(snippet.splitlines()) <= 20
         imported = set(re.findall(r"^(?:import|from) (\w+)", snippet, flags=re.MULTILINE))
         assert imported <= {"keras", "lrguide", "sklearn"}
 
@@ -132,15 +136,14 @@ def test_page_has_a_live_snippet_that_needs_only_keras_lrguide_and_data(page: st
 @pytest.mark.parametrize("page", PAGES)
 def test_prose_holds_no_typed_measurement(page: str) -> None:
     """Decimals in prose are settings or the article's figures, so they stand in backticks."""
-    for header, text in cells(page):
-        if "[markdown]" in header:
-            prose = re.sub(r"`[^`]*`|\]\(http[^)]*\)", "", text)
+    for cell in cells(DOCS / page):
+        if cell.kind == "markdown":
+            prose = re.sub(r"`[^`]*`|\]\(http[^)]*\)", "", cell.text)
             assert not re.findall(r"\d+\.\d+|\d ?%", prose)
 
 
 def test_the_readme_shows_the_front_pages_figure() -> None:
-    names, *_ = executed("index.py")
-    drawing = runpy.run_path(str(DOCS / "site" / "readme_picture.py"), run_name="drawing")
-    assert drawing["PICTURE"].read_text(encoding="utf-8") == drawing["picture"](names), (
+    drawn = picture(executed("index.py").names)
+    assert PICTURE.read_text(encoding="utf-8") == drawn, (
         "python docs/site/readme_picture.py draws it anew"
     )

@@ -1,6 +1,5 @@
 """Claims, tables and figures: what they show, and what they refuse."""
 
-import base64
 import inspect
 import struct
 import subprocess
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from lrguide import plots
 from lrguide.guide import report
+from lrguide.guide.pages import Shown
 from lrguide.guide.records import Run, Runs
 
 MADE = {
@@ -40,8 +40,16 @@ def draw(runs: Runs) -> Figure:
 
 
 @pytest.fixture
-def outputs(monkeypatch: pytest.MonkeyPatch):
-    """What is published in a notebook."""
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Shown]:
+    """What is handed over to whoever runs the page."""
+    taken: list[Shown] = []
+    monkeypatch.setattr(report, "show", taken.append)
+    return taken
+
+
+@pytest.fixture
+def outputs():
+    """What is displayed in a notebook."""
     shell = InteractiveShell.instance()
     with capture_output() as captured:
         yield captured
@@ -74,29 +82,37 @@ def test_a_claim_is_one_line_of_markdown(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == "- the mean is 0.20\n"
 
 
-def test_a_claim_is_published_as_markdown_with_what_made_its_runs(outputs) -> None:
+def test_a_claim_is_markdown_with_what_made_its_runs(shown: list[Shown]) -> None:
     report.claim(RUNS)(small)
-    (output,) = outputs.outputs
-    assert output.data["text/markdown"] == "- the mean is 0.20"
-    assert output.metadata["lrguide"]["made"] == {
-        "dates": ["2026-11-24"],
-        "processors": ["a processor"],
-        "versions": {
-            "tensorflow": ["2.21.0"],
-            "keras": ["3.15.1"],
-            "numpy": ["2.4.6"],
-            "python": ["3.11.7"],
-        },
+    [claim] = shown
+    assert claim.text == claim.plain == "- the mean is 0.20"
+    assert claim.claim == report.Claim((RUNS,), small)
+    assert claim.made == {
+        "date": ["2026-11-24"],
+        "processor": ["a processor"],
+        "tensorflow": ["2.21.0"],
+        "keras": ["3.15.1"],
+        "numpy": ["2.4.6"],
+        "python": ["3.11.7"],
         "records": ["train_TINY.json"],
     }
 
 
-def test_a_claim_takes_several_runs_and_the_page_keeps_its_function(outputs) -> None:
+def test_a_notebook_displays_a_claim_as_markdown_and_a_figure_as_html(outputs) -> None:
+    report.claim(RUNS)(small)
+    report.figure(RUNS, draw, lambda r: "Three losses.")
+    claim, figure = outputs.outputs
+    assert claim.data == {"text/markdown": "- the mean is 0.20", "text/plain": "- the mean is 0.20"}
+    assert figure.data["text/html"].startswith('<figure class="lr-figure"><svg ')
+    assert figure.data["text/plain"] == "Figure: Three losses."
+
+
+def test_a_claim_takes_several_runs_and_the_page_keeps_its_function(shown) -> None:
     @report.claim(RUNS.where(seed=0), RUNS.where(seed=2))
     def apart(first, last):
         return f"{mean(last) - mean(first):.1f} apart", mean(first) < mean(last)
 
-    assert outputs.outputs[0].data["text/markdown"] == "0.2 apart"
+    assert shown[0].text == "0.2 apart"
     assert apart(RUNS, RUNS)[0] == "0.0 apart"
 
 
@@ -111,29 +127,29 @@ def test_each_check_of_a_claim_is_known_by_its_source() -> None:
     assert report.Claim((RUNS,), large)(RUNS) == ("the mean is 0.20", [True, False])
 
 
-def test_a_claim_that_does_not_hold_is_a_marked_warning_in_a_notebook(outputs) -> None:
+def test_a_claim_that_does_not_hold_is_a_marked_warning(shown) -> None:
     report.claim(RUNS)(large)
-    (output,) = outputs.outputs
+    [output] = shown
     failure = "The runs do not bear out this sentence: the mean is 0.20"
-    assert output.data["text/markdown"] == f'!!! warning "No longer true"\n\n    {failure}'
-    assert output.metadata["lrguide"]["failed"] == failure
+    assert output.text == f'!!! warning "No longer true"\n\n    {failure}'
+    assert output.failed == failure
 
 
-def test_a_claim_about_runs_that_were_taken_out_says_which_sentence_and_which_runs(outputs) -> None:
+def test_a_claim_about_runs_that_were_taken_out_says_which_sentence_and_which_runs(shown) -> None:
     report.claim(RUNS)(of_seven)
-    assert outputs.outputs[0].metadata["lrguide"]["failed"] == (
+    assert shown[0].failed == (
         "No run has seed 7; these runs have seed 0, 1, 2. So this sentence cannot be checked: "
         "**Seed `7`** reaches …, the others … at best."
     )
 
 
-def test_a_sentence_that_is_not_one_text_in_its_source_is_told_by_its_line_alone(outputs) -> None:
+def test_a_sentence_that_is_not_one_text_in_its_source_is_told_by_its_line_alone(shown) -> None:
     report.claim(RUNS.where(seed=0))(lambda runs: (str(runs.where(seed=7)), True))
-    failed = outputs.outputs[0].metadata["lrguide"]["failed"]
+    failed = shown[0].failed
     assert failed == "No run has seed 7; these runs have seed 0. So a sentence cannot be checked."
 
 
-def test_a_claim_that_does_not_hold_tells_the_line_on_which_it_stands(outputs) -> None:
+def test_a_claim_that_does_not_hold_tells_the_line_on_which_it_stands(shown) -> None:
     line = inspect.currentframe().f_lineno
 
     @report.claim(RUNS)
@@ -141,23 +157,7 @@ def test_a_claim_that_does_not_hold_tells_the_line_on_which_it_stands(outputs) -
         return "the mean is large", mean(runs) > 1
 
     report.table(RUNS, lambda runs: ([{"seed": "0"}], False), caption="odd seeds")
-    marks = [output.metadata["lrguide"] for output in outputs.outputs]
-    assert [each["line"] - line for each in marks] == [2, 6]
-
-
-def test_a_plain_script_goes_on_after_a_claim_that_does_not_hold_which_can_be_taken(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    report.claim(RUNS)(large)
-    report.claim(RUNS)(small)
-    first, second = capsys.readouterr().out.splitlines()
-    assert (first, second) == (
-        "The runs do not bear out this sentence: the mean is 0.20",
-        "- the mean is 0.20",
-    )
-    [untrue] = report.take_untrue()
-    assert str(untrue) == f"tests/test_report.py, line {large.__code__.co_firstlineno}: {first}"
-    assert report.take_untrue() == []
+    assert [each.line - line for each in shown] == [2, 6]
 
 
 PAGE = """
@@ -188,9 +188,9 @@ def test_a_plain_script_reports_all_sentences_that_do_not_hold_and_ends_with_1(
     ]
 
 
-def test_a_figure_is_published_as_svg_with_its_text_alternative(outputs) -> None:
+def test_a_figure_is_published_as_svg_with_its_text_alternative(shown) -> None:
     report.figure(RUNS, draw, lambda r: f'mean <{mean(r):.1f}> & "range"')
-    html = outputs.outputs[0].data["text/html"]
+    html = shown[0].text
     assert html.startswith('<figure class="lr-figure"><svg ')
     assert 'aria-label="mean &lt;0.2&gt; &amp; &quot;range&quot;"' in html
     assert "\n" not in html
@@ -203,25 +203,16 @@ def tall(runs: Runs) -> Figure:
 
 
 @pytest.mark.parametrize("drawing", [draw, tall])
-def test_the_first_figure_of_a_page_is_a_png_for_links_to_it_too_where_the_site_is_built(
-    outputs, monkeypatch: pytest.MonkeyPatch, drawing
-) -> None:
-    for page in ("", "page.py", "page.py"):  # a reader's notebook, and two builds
-        monkeypatch.setattr(report, "figures", [])
-        monkeypatch.setenv("LRGUIDE_PAGE", page)
-        for _ in range(2):
-            report.figure(RUNS, drawing, lambda r: f"a mean of {mean(r):.1f}")
-    data = [output.data for output in outputs.outputs]
-    pictures = [each.get("image/png") for each in data]
-    assert [picture is not None for picture in pictures] == [False, False, True, False, True, False]
-    assert struct.unpack(">II", base64.b64decode(pictures[2])[16:24]) == (1200, 630)
-    assert pictures[2] == pictures[4]
-    assert len({each["text/html"] for each in data}) == 1
+def test_a_figure_can_be_drawn_as_a_png_for_links_to_its_page(shown, drawing) -> None:
+    report.figure(RUNS, drawing, lambda r: f"a mean of {mean(r):.1f}")
+    card = shown[0].card()
+    assert struct.unpack(">II", card[16:24]) == (1200, 630)
+    assert card == shown[0].card()
 
 
-def test_a_figure_takes_its_numbers_along(outputs) -> None:
+def test_a_figure_takes_its_numbers_along(shown) -> None:
     report.figure(RUNS, draw, lambda r: "Three losses.")
-    assert outputs.outputs[0].metadata["lrguide"]["numbers"] == {
+    assert shown[0].numbers == {
         "words": "Three losses.",
         "tables": [
             {
@@ -298,12 +289,12 @@ def checked(runs: Runs):
     return [{"seed": "0", "mean": f"{mean(runs):.1f}"}], mean(runs) < 1
 
 
-def test_a_table_may_carry_checks_as_a_claim_does(outputs) -> None:
+def test_a_table_may_carry_checks_as_a_claim_does(shown) -> None:
     report.table(RUNS, checked, caption="means")
     report.table(RUNS, lambda runs: (checked(runs)[0], mean(runs) > 1), caption="means")
-    right, wrong = outputs.outputs
+    right, wrong = shown
     table = "*means*\n\n| seed | mean |\n| --- | ---: |\n| 0 | 0.2 |"
-    assert right.data["text/markdown"] == table
-    assert wrong.metadata["lrguide"]["failed"].endswith("what this table is to show: means")
-    assert wrong.data["text/markdown"].endswith(table)
-    assert report.claims[-2:] == [report.Claim((RUNS,), checked), report.claims[-1]]
+    assert right.text == table
+    assert wrong.failed.endswith("what this table is to show: means")
+    assert wrong.text.endswith(table)
+    assert right.claim == report.Claim((RUNS,), checked)

@@ -21,10 +21,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 import addresses
-import jupytext
 import nbformat
 import yaml
-from figure_numbers import link_numbers
 from jinja2 import Environment, Template
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -32,13 +30,15 @@ from mkdocs.livereload import LiveReloadServer
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
-from page_foot import foot_of, made_of, stored
+from page_foot import foot_of, made_of, stored_records
 from page_markdown import to_markdown, without_blank_lines
 from page_notebook import to_notebook
-from page_notes import running, stopped, unreadable, untrue
-from page_results import Results, Run, stop_of
+from page_notes import doubted, running, stopped, unreadable
+from page_results import Results, Running
 from runs_csv import table_of
 from watchdog.events import FileModifiedEvent
+
+from lrguide.guide.pages import Ran, cells
 
 log = logging.getLogger("mkdocs.pages")
 logging.getLogger("mkdocs.plugins.mkdocs_jupyter").setLevel(logging.WARNING)
@@ -46,9 +46,8 @@ HEADER = re.compile(r"---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
 # What the theme takes for granted of a page's header.
 IN_HEADER = dict.fromkeys(("title", "description", "template"), str) | {"hide": list, "tags": list}
 serving = False
-notebooks: dict[str, dict[str, Any]] = {}  # of the build under way: each script page as it ran
+ran: dict[str, Ran] = {}  # of the build under way: each script page as it ran
 cards: dict[str, str] = {}  # and the public address of each page's picture
-figures: dict[str, list[dict[str, Any]]] = {}  # whose numbers a page shows, by the page's file
 templates: list[Template] = []  # of the build under way
 
 
@@ -103,7 +102,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
     """Start the runs of all pages that need one, so that they go side by side; end all others."""
     results = results_of(_root(config))
-    results.keep({Path(file.abs_src_path or "") for file in files if _is_script(file)})
+    results.only({Path(file.abs_src_path or "") for file in files if _is_script(file)})
     for file in files.documentation_pages():
         if _is_script(file):
             path = Path(str(file.abs_src_path))
@@ -112,7 +111,7 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
                 run = results.of(path)
             except Exception:  # it cannot be read: told where the page is made, below
                 continue
-            if isinstance(run, Run) and run is not before:
+            if isinstance(run, Running) and run is not before:
                 log.info(f"Running {file.src_uri}: its code or what it imports is new")
 
 
@@ -140,8 +139,7 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
     if page.file.abs_src_path is None:
         return None
     path = Path(page.file.abs_src_path)
-    notebooks.pop(page.file.src_uri, None)
-    figures.pop(page.file.src_uri, None)
+    ran.pop(page.file.src_uri, None)
     try:
         text = _executed(page, config) if _is_script(page.file) else page.file.content_string
         _check_header(text)
@@ -149,8 +147,7 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
         raise
     except Exception as error:
         text = unreadable(error, path, _root(config), serving)
-        notebooks.pop(page.file.src_uri, None)
-        figures.pop(page.file.src_uri, None)
+        ran.pop(page.file.src_uri, None)
         page.file.content_string = text  # no script any more, so nothing looks at it as at one
     return text
 
@@ -172,24 +169,23 @@ def _check_header(text: str) -> None:
 
 
 def _executed(page: Page, config: MkDocsConfig) -> str:
-    path = Path(str(page.file.abs_src_path))
-    result = results_of(_root(config)).of(path)
-    if isinstance(result, Run) and not serving:
-        result.done.wait()
+    path, root = Path(str(page.file.abs_src_path)), _root(config)
+    found = results_of(root).of(path)
+    if isinstance(found, Running) and not serving:
+        found.done.wait()
     note = foot = ""
-    executed = result.notebook if isinstance(result, Run) else result
-    if isinstance(result, Run) and not result.done.is_set():
-        note = running(result)
-    elif executed is None or stop_of(executed):
-        note = stopped(executed, path, _root(config), serving)
-    notebook = jupytext.read(path)  # prose is always the file's; only results are kept
-    if executed is not None:
-        notebooks[page.file.src_uri] = executed
-        _copy_outputs(executed, notebook)
-        figures[page.file.src_uri] = link_numbers(notebook, _numbers_of(page))
-        note += untrue(notebook, path, _root(config), serving)
-        foot = foot_of(executed, page, config)
-    markdown, meta = to_markdown(notebook)
+    result = found.ran if isinstance(found, Running) else found
+    if isinstance(found, Running) and not found.done.is_set():
+        note, result = running(found), None
+    elif isinstance(found, Running) and found.failed:
+        note = stopped(found, path, root, serving)
+    parts = cells(path)  # prose is always the file's; only results are kept
+    if result is not None:
+        result = result.moved([cell.line for cell in parts if cell.kind == "code"])
+        ran[page.file.src_uri] = result
+        note += doubted(result, path, root, serving)
+        foot = foot_of(result, page, config)
+    markdown, meta = to_markdown(parts, result.outputs if result else [], _numbers_of(page))
     header = f"---\n{yaml.safe_dump(meta)}---\n\n" if meta else ""
     return "\n\n".join([header + note, markdown, foot])
 
@@ -216,8 +212,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if not _is_script(page.file):
         return
     path, root, site = Path(str(page.file.abs_src_path)), _root(config), addresses.of_site(config)
-    executed = notebooks.get(page.file.src_uri)
-    made = made_of(executed) if executed else {}
+    result = ran.get(page.file.src_uri)
+    made = made_of(result) if result else {}
 
     def address(link: str) -> str:
         target, _, anchor = link.partition("#")
@@ -228,16 +224,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return urljoin(site, file.url) + (f"#{anchor}" if anchor else "")
 
     notebook = to_notebook(
-        jupytext.read(path),
+        cells(path),
         addresses.for_pip(config, root),
-        stored(made, config),
+        stored_records(made, config),
         site and f"{site}records/",
         address,
     )
     text = nbformat.writes(notebook, version=4) + "\n"
     files.append(File.generated(config, addresses.beside(page, "ipynb"), content=text))
-    picture = _picture(executed) if executed and site else None
-    if picture:
+    if site and result and result.card:
+        picture = base64.b64decode(result.card)
         files.append(File.generated(config, addresses.beside(page, "png"), content=picture))
         cards[page.file.src_uri] = site + addresses.beside(page, "png")
 
@@ -249,7 +245,8 @@ def on_page_context(context: Any, page: Page, config: MkDocsConfig, nav: Navigat
     """
     front = nav.homepage.file.src_uri if nav.homepage else ""
     page.meta["card"] = cards.get(page.file.src_uri) or cards.get(front, "")
-    if shown := figures.get(page.file.src_uri):
+    result = ran.get(page.file.src_uri)
+    if shown := [each.numbers for each in result.shown if each.numbers] if result else []:
         folder = Path(page.file.abs_dest_path).parent
         html = templates[0].render({**context, "page": None, "of": page, "figures": shown})
         folder.mkdir(parents=True, exist_ok=True)
@@ -293,20 +290,3 @@ def _numbers_of(page: Page) -> str:
 def _is_script(file: File) -> bool:
     """Whether this is a page to be run; one that could not be read has lost its path by now."""
     return file.src_uri.endswith(".py") and file.abs_src_path is not None
-
-
-def _copy_outputs(executed: dict[str, Any], notebook: nbformat.NotebookNode) -> None:
-    """The key covers the code, so the code cells of both are the same."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    ran = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
-    for cell, other in zip(code, ran, strict=True):
-        cell.outputs = [nbformat.from_dict(output) for output in other["outputs"]]
-
-
-def _picture(notebook: dict[str, Any]) -> bytes | None:
-    """The PNG that `figure` made of the page's first figure."""
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                return base64.b64decode(output["data"]["image/png"])
-    return None

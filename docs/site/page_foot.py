@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from html import escape
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import addresses
@@ -13,17 +12,19 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
+from lrguide.guide.pages import Ran
+
 LIBRARIES = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy", "python": "Python"}
 
 
-def foot_of(notebook: dict[str, Any], page: Page, config: MkDocsConfig) -> str:
+def foot_of(ran: Ran, page: Page, config: MkDocsConfig) -> str:
     """When, where and with what the page's numbers were measured, and what to take away."""
-    made = made_of(notebook)
+    made = made_of(ran)
     lines = []
-    if made.get("dates"):
-        where = f" on {_and(made['processors'])}" if made.get("processors") else ""
+    if made.get("date"):
+        where = f" on {_and(made['processor'])}" if made.get("processor") else ""
         libraries = [f"{LIBRARIES[name]} {_and(made[name])}" for name in LIBRARIES if name in made]
-        what = escape(f"{_days(made['dates'])}{where}, with {', '.join(libraries)}")
+        what = escape(f"{_days(made['date'])}{where}, with {', '.join(libraries)}")
         lines.append(f"Measured {what}.")
     stem = Path(page.file.src_uri).stem
     colab = addresses.in_colab(config, addresses.beside(page, "ipynb"))
@@ -34,7 +35,7 @@ def foot_of(notebook: dict[str, Any], page: Page, config: MkDocsConfig) -> str:
     )
     records = get_relative_url("records/", page.url)
     links = []
-    for name in stored(made, config):
+    for name in stored_records(made, config):
         report = addresses.for_reports(config, f"{stem}.py, a number of {name}")
         links.append(
             f'<a href="{records}{quote(name)}">{escape(name)}</a>'
@@ -51,18 +52,16 @@ def foot_of(notebook: dict[str, Any], page: Page, config: MkDocsConfig) -> str:
     return f'<div class="lr-foot" data-search-exclude>{paragraphs}</div>'
 
 
-def made_of(notebook: dict[str, Any]) -> dict[str, set[str]]:
+def made_of(ran: Ran) -> dict[str, set[str]]:
     """What produced the page's runs, and which records hold them."""
     made: dict[str, set[str]] = {}
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            given = output.get("metadata", {}).get("lrguide", {}).get("made", {})
-            for name, values in {**given, **given.get("versions", {})}.items():
-                made.setdefault(name, set()).update(values)
+    for shown in ran.shown:
+        for name, values in shown.made.items():
+            made.setdefault(name, set()).update(values)
     return made
 
 
-def stored(made: dict[str, set[str]], config: MkDocsConfig) -> list[str]:
+def stored_records(made: dict[str, set[str]], config: MkDocsConfig) -> list[str]:
     """The records among the files that hold a page's runs; others lie in a cache."""
     folder = Path(config.docs_dir, "records")
     return [name for name in sorted(made.get("records", [])) if (folder / name).exists()]

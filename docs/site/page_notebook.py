@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 
 import nbformat
 
+from lrguide.guide.pages import Cell
+
 EXPLORER = re.compile(r'<div class="lr-explorer".*?</div>\n*', re.DOTALL)
 TAB = re.compile(r'^=== "(.+)"\n((?:\n|    .*(?:\n|\Z))*)', re.MULTILINE)
 FOOTNOTE = re.compile(r"\[\^(\w+)\]:?")
@@ -28,7 +30,7 @@ for name in {names}:
 
 
 def to_notebook(
-    page: nbformat.NotebookNode,
+    cells: Sequence[Cell],
     install: str,
     records: Sequence[str] = (),
     folder: str = "",
@@ -37,28 +39,27 @@ def to_notebook(
     """The page's cells in Jupyter's own terms, after one that fetches what they need.
 
     Args:
-        page: the script, as jupytext reads it.
+        cells: the page's.
         install: what pip must install, such as `lrguide==0.1.0`.
         records: names of the records that hold the page's runs.
         folder: public address of the folder of records; empty if it has none.
         address: public address of what a link inside the guide leads to; empty if it has none, and
             then the link's words alone are left.
     """
-    cells = [nbformat.v4.new_code_cell(_needs(install, records, folder))]
-    for cell in page.cells:
-        if cell.cell_type == "code":
-            hidden = "hide-input" in cell.metadata.get("tags", [])
-            folded = {"jupyter": {"source_hidden": True}} if hidden else {}
-            cells.append(nbformat.v4.new_code_cell(cell.source, metadata=folded))
-        elif cell.cell_type == "markdown" and (text := _prose(cell.source, address)):
-            cells.append(nbformat.v4.new_markdown_cell(text))
-    for number, cell in enumerate(cells):
-        cell.id = f"cell-{number}"  # random by default
+    made = [nbformat.v4.new_code_cell(_needs(install, records, folder))]
+    for cell in cells:
+        if cell.kind == "code":
+            hidden = {"jupyter": {"source_hidden": True}} if "hide-input" in cell.tags else {}
+            made.append(nbformat.v4.new_code_cell(cell.text, metadata=hidden))
+        elif cell.kind == "markdown" and (text := _prose(cell.text, address)):
+            made.append(nbformat.v4.new_markdown_cell(text))
+    for number, each in enumerate(made):
+        each.id = f"cell-{number}"  # random by default
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made: nbformat.NotebookNode = nbformat.v4.new_notebook(
-        cells=cells, metadata={"kernelspec": kernel}
+    notebook: nbformat.NotebookNode = nbformat.v4.new_notebook(
+        cells=made, metadata={"kernelspec": kernel}
     )
-    return made
+    return notebook
 
 
 def _needs(install: str, records: Sequence[str], folder: str) -> str:
@@ -81,10 +82,10 @@ def _needs(install: str, records: Sequence[str], folder: str) -> str:
 def _prose(text: str, address: Callable[[str], str]) -> str:
     """Markdown that Jupyter knows: no tabs, footnotes, explorers, nor links inside the guide."""
 
-    def link(match: re.Match[str]) -> str:
+    def public_link(match: re.Match[str]) -> str:
         public = address(match[2])
         return f"[{match[1]}]({public})" if public else match[1]
 
     text = EXPLORER.sub("", text)
     text = TAB.sub(lambda tab: f"**{tab[1]}**\n{textwrap.dedent(tab[2])}", text)
-    return LINK.sub(link, FOOTNOTE.sub(r"<sup>\1</sup>", text)).strip()
+    return LINK.sub(public_link, FOOTNOTE.sub(r"<sup>\1</sup>", text)).strip()

@@ -11,18 +11,18 @@ import re
 import time
 from html import escape
 from pathlib import Path
-from typing import Any
 
-import nbformat
 import yaml
 from mkdocs.exceptions import PluginError
 from page_markdown import clean_text, fence
-from page_results import Run, stop_of
+from page_results import Running
+
+from lrguide.guide.pages import Ran, Stop, untrue
 
 log = logging.getLogger("mkdocs.pages")
 
 
-def running(run: Run) -> str:
+def running(run: Running) -> str:
     """Of a page whose results are not there yet."""
     began = time.strftime("%H:%M:%S", time.localtime(run.started))
     return (
@@ -33,16 +33,16 @@ def running(run: Run) -> str:
     )
 
 
-def stopped(notebook: dict[str, Any] | None, path: Path, root: Path, serving: bool) -> str:
+def stopped(run: Running, path: Path, root: Path, serving: bool) -> str:
     """A page without all its results: the end of a build, a note to a reader who may mend it."""
-    stop = stop_of(notebook) if notebook else None
-    text = f"{path.name} could not be run: the terminal says why"
-    if notebook is not None:
-        text = _explain(notebook, path, root)
+    stop = run.ran.stop if run.ran else None
+    text = f"{path.name} could not be run: its process ended with status {run.ended}"
+    if stop:
+        text = _explain(stop, path, root)
     if not serving:
         raise PluginError(text)
-    if stop and stop[1]["ename"] == "NotMeasured":
-        words = " ".join(stop[1]["evalue"].split())
+    if stop and stop.error == "NotMeasured":
+        words = " ".join(stop.words.split())
         words = words.replace("`make measure`", f"`make measure PAGE={path.stem}`")
         return _note("info", "Not measured yet", words)
     log.error(text)
@@ -79,24 +79,14 @@ def _note(kind: str, title: str, words: str) -> str:
     )
 
 
-def untrue(notebook: nbformat.NotebookNode, path: Path, root: Path, serving: bool) -> str:
+def doubted(ran: Ran, path: Path, root: Path, serving: bool) -> str:
     """Claims that their runs do not bear out: the end of a build, a note with links to a reader."""
-    failed: dict[int, str] = {}
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            marks = output.get("metadata", {}).get("lrguide", {})
-            if "failed" in marks:
-                line = _first_line(cell.source, path) + marks["line"] - 1
-                failed[line] = marks["failed"]
-                text = "".join(output.data["text/markdown"])
-                output.data["text/markdown"] = f'<div id="line-{line}"></div>\n\n{text}'
+    failed = {each.line: each.failed for each in ran.shown if each.failed}
     if not failed:
         return ""
-    name = os.path.relpath(path, root)
     if not serving:
-        raise PluginError(
-            "\n".join(f"{name}, line {line}: {words}" for line, words in failed.items())
-        )
+        raise PluginError("\n".join(untrue(path, ran.shown)))
+    name = os.path.relpath(path, root)
     unknown = sum("cannot be checked" in words for words in failed.values())
     wrong = len(failed) - unknown
     said = []
@@ -114,41 +104,21 @@ def untrue(notebook: nbformat.NotebookNode, path: Path, root: Path, serving: boo
     return f'!!! warning "On this page {", ".join(said)}"\n\n    {why} at {links} of `{name}`.\n\n'
 
 
-def _first_line(source: str, page: Path) -> int:
-    """The line of the page at which the code cell with this source begins."""
-    above, found, _ = page.read_text(encoding="utf-8").partition(source)
-    return above.count("\n") + 1 if found else 1
-
-
-def _explain(notebook: dict[str, Any], page: Path, root: Path) -> str:
+def _explain(stop: Stop, page: Path, root: Path) -> str:
     """The dozen lines that matter: page, cell, line, error, and where it was raised."""
-    stop = stop_of(notebook)
-    assert stop is not None
-    cell, error = stop
-    code_cells = [other for other in notebook["cells"] if other["cell_type"] == "code"]
-    trace = clean_text("\n".join(error["traceback"]))
-    source = "".join(cell["source"])
-    inside = re.search(r"Cell In\[\d+\], line (\d+)", trace)
-    at = int(inside[1]) if inside else 1
-    first = _first_line(source, page)
-    lines = source.splitlines()
-    name = os.path.relpath(page, root)
-    shown = [
-        f"{'>' if number == at else ' '} {first + number - 1:4d} | {lines[number - 1]}"
-        for number in range(max(1, at - 2), min(len(lines), at + 1) + 1)
-    ]
-    frames = re.findall(r"^File (\S+?):(\d+), in ([^\n]+)", trace, re.MULTILINE)
-    where = [
-        f"  raised in {os.path.relpath(file, root) if file.startswith(str(root)) else file}, "
-        f"line {line}: {call}"
-        for file, line, call in frames[-1:]
-    ]
-    message = clean_text(f"{error['ename']}: {error['evalue']}").splitlines()[:6]
+    lines = page.read_text(encoding="utf-8").split("\n")
+    around = range(max(1, stop.line - 2), min(len(lines), stop.line + 1) + 1)
+    shown = [f"{'>' if n == stop.line else ' '} {n:4d} | {lines[n - 1]}" for n in around]
+    where = []
+    if stop.raised:
+        file, line, call = stop.raised
+        file = os.path.relpath(file, root) if file.startswith(str(root)) else file
+        where = [f"  raised in {file}, line {line}: {call}"]
     return "\n".join(
         [
-            f"{name}, line {first + at - 1} (code cell {code_cells.index(cell) + 1}) stopped:",
+            f"{os.path.relpath(page, root)}, line {stop.line} (code cell {stop.cell + 1}) stopped:",
             *shown,
-            *message,
+            *clean_text(f"{stop.error}: {stop.words}").splitlines()[:6],
             *where,
         ]
     )

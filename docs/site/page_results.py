@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,28 +15,30 @@ from collections.abc import Callable, Container
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from page_key import HERE, key_of
+from page_key import HERE, page_key
+
+from lrguide.guide.pages import Ran, cells
 
 SHARED = (
     6  # seconds: a build costs more than one, so pages that end soon after one another share it
 )
-AT_ONCE = 2  # starting a kernel and importing TensorFlow leaves half of two cores idle
+HUNG_AFTER = 3600  # seconds for a page; one that needs more is measured beforehand
+AT_ONCE = 2  # starting a process and importing TensorFlow leaves half of two cores idle
 LONGEST = "120"  # seconds of training that a page may start by itself; the environment may differ
 KEPT = 300  # entries: about 45 MB
 BUSY = "another measurement is running"  # how a page says that it met one: see guide/records.py
 
 
 class Store:
-    """One file per key: a digest of the rest on the first line, then the executed notebook."""
+    """One file per key: a digest of the rest on the first line, then the page that was run."""
 
     def __init__(self, folder: Path) -> None:
         """Keep the entries in `folder`."""
         self.folder = folder
 
-    def load(self, key: str) -> dict[str, Any] | None:
-        """The notebook kept under this key; None if there is none, or if its file is damaged."""
+    def load(self, key: str) -> Ran | None:
+        """The page kept under this key; None if there is none, or if its file is damaged."""
         path = self._path(key)
         try:
             digest, _, body = path.read_bytes().partition(b"\n")
@@ -47,13 +49,12 @@ class Store:
             return None
         with contextlib.suppress(OSError):  # a read-only disk still serves what it holds
             path.touch()
-        notebook: dict[str, Any] = json.loads(body)
-        return notebook
+        return Ran.from_json(body)
 
-    def save(self, key: str, notebook: dict[str, Any]) -> None:
-        """Keep a notebook; a process killed at any moment leaves either no entry or a whole one."""
+    def save(self, key: str, ran: Ran) -> None:
+        """Keep a page; a process killed at any moment leaves either no entry or a whole one."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        body = json.dumps(notebook).encode()
+        body = ran.to_json().encode()
         unfinished = self.folder / f"{key}.{os.getpid()}.unfinished"
         unfinished.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
         os.replace(unfinished, self._path(key))
@@ -71,7 +72,7 @@ class Store:
 
 
 @dataclass(eq=False)
-class Run:
+class Running:
     """One run of one page: under way, finished, or given up because the page changed meanwhile."""
 
     page: Path
@@ -80,18 +81,19 @@ class Run:
     done: threading.Event = field(default_factory=threading.Event)
     process: subprocess.Popen[str] | None = None
     given_up: bool = False
-    notebook: dict[str, Any] | None = None
+    ran: Ran | None = None
+    ended: int = 0  # the status of its process
 
     @property
     def failed(self) -> bool:
         """Whether the page stopped with an error."""
-        return self.done.is_set() and (self.notebook is None or stop_of(self.notebook) is not None)
+        return self.done.is_set() and (self.ran is None or self.ran.stop is not None)
 
     def give_up(self) -> None:
         """Stop the run at once."""
         self.given_up = True
         if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
+            os.killpg(self.process.pid, signal.SIGTERM)
 
 
 class Results:
@@ -102,28 +104,28 @@ class Results:
         self.root = root
         self.folder = root / ".cache" / "pages"
         self.store = Store(self.folder)
-        self.runs: dict[Path, Run] = {}
+        self.runs: dict[Path, Running] = {}
         self.build_again: Future[Callable[[], None]] = Future()  # the server's, when it is there
         self._slots = threading.Semaphore(AT_ONCE)
         self._builds = 0  # that finished pages have asked for
 
-    def of(self, page: Path) -> dict[str, Any] | Run:
-        """The page's executed notebook if it is known, else the run that is making it."""
-        key = key_of(page, self.root)
+    def of(self, page: Path) -> Ran | Running:
+        """The page's results if they are known, else the run that is making them."""
+        key = page_key(cells(page), self.root)
         run = self.runs.get(page)
         if run and run.key == key and not (run.failed and page.stat().st_mtime > run.started):
-            return run.notebook if run.notebook and run.done.is_set() and not run.failed else run
+            return run.ran if run.ran and run.done.is_set() and not run.failed else run
         if run:
             run.give_up()
             del self.runs[page]
         kept = self.store.load(key)
         if kept is not None:
             return kept
-        run = self.runs[page] = Run(page, key)
+        run = self.runs[page] = Running(page, key)
         threading.Thread(target=self._make, args=[run], daemon=True).start()
         return run
 
-    def keep(self, pages: Container[Path]) -> None:
+    def only(self, pages: Container[Path]) -> None:
         """Give up the runs of all other pages: these were deleted or renamed."""
         for page in [page for page in self.runs if page not in pages]:
             self.runs.pop(page).give_up()
@@ -139,19 +141,19 @@ class Results:
                 except subprocess.TimeoutExpired:
                     run.process.kill()
 
-    def _make(self, run: Run) -> None:
+    def _make(self, run: Running) -> None:
         try:
             while not run.given_up:
                 with self._slots:
                     if not run.given_up:
-                        run.notebook = self._execute(run)
-                stop = stop_of(run.notebook) if run.notebook else None
-                if not (stop and stop[1]["evalue"].startswith(BUSY)):
+                        run.ran = self._execute(run)
+                stop = run.ran and run.ran.stop
+                if not (stop and stop.words.startswith(BUSY)):
                     break
-                self._wait(run, stop[1]["evalue"])
+                self._wait(run, stop.words)
             # What was edited meanwhile may have run as it is now: that is no answer to the old key.
-            if run.notebook and not stop and run.key == key_of(run.page, self.root):
-                self.store.save(run.key, run.notebook)
+            if run.ran and not stop and run.key == page_key(cells(run.page), self.root):
+                self.store.save(run.key, run.ran)
         except (OSError, ValueError) as error:
             # A full or read-only disk, a page that cannot be read any more: it is shown, not kept.
             print(f"the results of {run.page.name} are not kept: {error}", file=sys.stderr)
@@ -168,7 +170,7 @@ class Results:
                 self._builds += 1
                 build_again()
 
-    def _wait(self, run: Run, why: str) -> None:
+    def _wait(self, run: Running, why: str) -> None:
         """Wait until the measurement that this run met has ended, be it a page's or a command's."""
         print(f"{run.page.name} waits: {why}", file=sys.stderr)
         with open(self.root / ".cache" / "lrguide" / "lock", encoding="utf-8") as lock:
@@ -178,18 +180,15 @@ class Results:
                     fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
                     return
 
-    def _execute(self, run: Run) -> dict[str, Any] | None:
+    def _execute(self, run: Running) -> Ran | None:
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = {
             "LRGUIDE_MAX_SECONDS": LONGEST,
             **os.environ,
             "LRGUIDE_PAGE": run.page.name,
-            "IPYTHONDIR": str(self.root / ".cache" / "ipython"),
-            "JUPYTER_PREFER_ENV_PATH": "1",
-            "MATPLOTLIBRC": str(HERE / "matplotlibrc"),
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "MPLBACKEND": "agg",
             "PYTHONHASHSEED": "0",
-            "PYTHONUTF8": "1",  # the notebook comes through a pipe, whatever the terminal can show
+            "PYTHONUTF8": "1",  # the answer comes through a pipe, whatever the terminal can show
             "PYTHONIOENCODING": "utf-8",
             # As in measured runs: what a page trains must not depend on how many cores are free.
             "TF_NUM_INTRAOP_THREADS": "1",
@@ -203,24 +202,19 @@ class Results:
             [sys.executable, str(HERE / "page_run.py"), str(run.page), str(os.getpid())],
             cwd=self.root,
             env=environment,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
             start_new_session=True,  # Ctrl-C reaches MkDocs alone, which then ends this run
         )
         if run.given_up:  # between the look at this and the start
-            run.process.terminate()
-        printed, _ = run.process.communicate()
-        if run.process.returncode != 0:
-            return None
-        notebook: dict[str, Any] = json.loads(printed)
-        return notebook
-
-
-def stop_of(notebook: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """The cell at which the page stopped and its error, or None if the page ran to its end."""
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            if output["output_type"] == "error":
-                return cell, output
-    return None
+            run.give_up()
+        try:
+            printed, _ = run.process.communicate(timeout=HUNG_AFTER)
+        except subprocess.TimeoutExpired:
+            print(f"{run.page.name} is stopped after {HUNG_AFTER} seconds", file=sys.stderr)
+            os.killpg(run.process.pid, signal.SIGKILL)
+            printed, _ = run.process.communicate()
+        run.ended = run.process.returncode
+        return None if run.ended else Ran.from_json(printed)

@@ -3,13 +3,13 @@
 A picture outside a page cannot take the page's colours, so it gets its own.
 """
 
-import runpy
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 
 from lrguide import plots
+from lrguide.guide.pages import run
 
 PICTURE = Path(__file__).with_name("readme.svg")
 
@@ -27,4 +27,4 @@ def picture(front_page: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     page = Path(__file__).parents[1] / "index.py"
-    PICTURE.write_text(picture(runpy.run_path(str(page))), encoding="utf-8")
+    PICTURE.write_text(picture(run(page).names), encoding="utf-8")

@@ -8,21 +8,17 @@ Each run is kept in the cache as it ends, and written to the records when the pa
 answered; start the command again to go on. `DRY=1` lists what would run and trains nothing.
 """
 
-import contextlib
 import os
 import re
-import runpy
 import sys
-import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib as mpl
 
-from lrguide.guide import records
+from lrguide.guide import pages, records
 from lrguide.guide.processes import Experiment, cluster
 from lrguide.guide.records import NotMeasured, Run
-from lrguide.guide.report import take_untrue
 
 
 class PageStopped(Exception):
@@ -35,36 +31,27 @@ def measure(page: Path) -> int:
     Raises:
         PageStopped: if the page fails, or sentences of it do not hold; what it has asked for by
             then is stored.
+        OSError: if there is no room, or another measurement is running.
     """
     records.asked.clear()
-    stopped = None
-    try:
-        with (
-            open(os.devnull, "w", encoding="utf-8") as nowhere,
-            contextlib.redirect_stdout(nowhere),
-        ):
-            runpy.run_path(str(page), run_name="__main__")
-    except (OSError, KeyboardInterrupt):
-        raise  # no room, another measurement, a reader who stops it: not the page's doing
-    except Exception as error:
-        stopped = error
+    ran = pages.run(page)
+    if isinstance(ran.error, OSError):
+        raise ran.error
     new = 0
     for function, wanted in list(records.asked):
-        new += keep(function, records.measured(function, wanted))
-    wrong = [str(each) for each in take_untrue()]
-    if stopped is not None:
-        frames = reversed(traceback.extract_tb(stopped.__traceback__))
-        at = next((f" at line {f.lineno}" for f in frames if f.filename == str(page)), "")
+        new += add_to_records(function, records.measured(function, wanted))
+    wrong = pages.untrue(page, ran.shown)
+    if ran.stop:
         wrong.append(
-            f"{page.name} stopped{at} ({type(stopped).__name__}: {stopped}); "
+            f"{page.name} stopped at line {ran.stop.line} ({ran.stop.error}: {ran.stop.words}); "
             "the runs it had asked for are in the records"
         )
     if wrong:
-        raise PageStopped("\n".join(wrong)) from stopped
+        raise PageStopped("\n".join(wrong)) from ran.error
     return new
 
 
-def keep(function: Experiment, runs: Iterable[Run], folder: Path | None = None) -> int:
+def add_to_records(function: Experiment, runs: Iterable[Run], folder: Path | None = None) -> int:
     """Add runs to the records, in the files that they belong to; return how many were new."""
     folder = folder or records.RECORDS
     files: dict[Path, list[Run]] = {}
@@ -89,28 +76,23 @@ def missing(page: Path) -> list[str]:
     question that the records cannot answer.
     """
     records.asked.clear()
-    try:
-        with (
-            open(os.devnull, "w", encoding="utf-8") as nowhere,
-            contextlib.redirect_stdout(nowhere),
-        ):
-            runpy.run_path(str(page), run_name="__main__")
-    except NotMeasured as stopped:
-        function, _ = records.asked[-1]
-        seconds: dict[str, list[float]] = {}
-        for settings, expected in zip(stopped.missing, stopped.seconds, strict=True):
-            seconds.setdefault(settings["budget"], []).append(expected)
-        lines = [
-            f"{function.__name__} {budget}: {len(each)} runs, {sum(each) / 60:.0f} CPU-minutes"
-            for budget, each in seconds.items()
-        ]
-        return [*lines, "pending: what the page asks for after these"]
-    finally:
-        take_untrue()  # a sentence that does not hold has its runs all the same
-    return []
+    stopped = pages.run(page).error
+    if stopped is None:
+        return []
+    if not isinstance(stopped, NotMeasured):
+        raise stopped
+    function, _ = records.asked[-1]
+    seconds: dict[str, list[float]] = {}
+    for settings, expected in zip(stopped.missing, stopped.seconds, strict=True):
+        seconds.setdefault(settings["budget"], []).append(expected)
+    lines = [
+        f"{function.__name__} {budget}: {len(each)} runs, {sum(each) / 60:.0f} CPU-minutes"
+        for budget, each in seconds.items()
+    ]
+    return [*lines, "pending: what the page asks for after these"]
 
 
-def pages() -> dict[str, Path]:
+def in_reading_order() -> dict[str, Path]:
     """The pages by name, in reading order as far as the site's navigation names them."""
     found = {page.stem: page for page in sorted((records.ROOT / "docs").glob("*.py"))}
     site = records.ROOT / "mkdocs.yml"
@@ -124,7 +106,7 @@ def main() -> int:
     if os.environ.get("JOBS"):
         os.environ["LRGUIDE_JOBS"] = os.environ["JOBS"]
     os.environ.pop("LRGUIDE_MAX_SECONDS", None)  # this command is the answer to that limit
-    name, chosen = os.environ.get("PAGE"), pages()
+    name, chosen = os.environ.get("PAGE"), in_reading_order()
     if name and name not in chosen:
         print(f"PAGE must be one of {', '.join(chosen)}, received {name!r}", file=sys.stderr)
         return 2

@@ -1,15 +1,11 @@
 """What a page shows: claims, tables and figures made from measured runs.
 
-In a notebook (so in the site's build) they are published as Markdown and SVG; in a plain
-`python docs/page.py` they are printed.
+Where they appear is decided in `lrguide.guide.pages`.
 """
 
 import ast
-import atexit
-import base64
 import io
 import linecache
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +18,7 @@ from matplotlib.image import imsave
 
 from lrguide import plots
 from lrguide.guide.numbers import tables
+from lrguide.guide.pages import Shown, show
 from lrguide.guide.records import Runs
 
 
@@ -58,35 +55,12 @@ class Claim:
         return "", []
 
 
-@dataclass(frozen=True)
-class Untrue:
-    """A sentence that does not hold, and the line of the page on which it stands."""
-
-    page: str
-    line: int
-    words: str
-
-    def __str__(self) -> str:
-        """As it is told when the page has ended."""
-        return f"{self.page}, line {self.line}: {self.words}"
-
-
-# What this process has claimed: the tests spoil the runs and see that each check can fail.
-claims: list[Claim] = []
-
-# What a plain script has claimed that does not hold.
-_untrue: list[Untrue] = []
-
-# The text alternatives of the figures that this process has shown.
-figures: list[str] = []
-
-
 def claim(*runs: Runs) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Show the sentence that the decorated function makes of the runs, if all its checks hold.
 
     The function takes these runs, and no others, and returns the sentence, one Markdown paragraph,
     and its checks, each by itself. A sentence that does not hold is shown as a warning, and the
-    rest of the page follows. It ends a build of the site, and a plain script when that is over.
+    rest of the page follows. Whoever runs the page reports it in the end, and fails.
 
     Args:
         *runs: all runs that the sentence speaks of.
@@ -106,17 +80,16 @@ def claim(*runs: Runs) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         The loss ends at 0.50.
     """
 
-    def show(told: Callable[..., Any]) -> Callable[..., Any]:
-        _show(Claim(runs, told), told.__code__.co_firstlineno)
+    def tell(told: Callable[..., Any]) -> Callable[..., Any]:
+        _tell(Claim(runs, told), told.__code__.co_firstlineno)
         return told
 
-    return show
+    return tell
 
 
-def _show(made: Claim, line: int, caption: str = "") -> None:
-    """Publish what a claim tells, or why it cannot be told."""
-    everything = Runs(run for runs in made.runs for run in runs)
-    claims.append(made)
+def _tell(made: Claim, line: int, caption: str = "") -> None:
+    """Show what a claim tells, or why it cannot be told."""
+    origin = _made(Runs(run for runs in made.runs for run in runs))
     try:
         told, checks = made(*made.runs)
     except LookupError as error:  # it speaks of a contender that was taken out
@@ -134,7 +107,7 @@ def _show(made: Claim, line: int, caption: str = "") -> None:
         sentence = isinstance(told, str)
         text = told if sentence else _markdown(told, caption)
         if all(checks):
-            _publish({"text/markdown": text}, text, everything)
+            show(Shown(text, text, origin, line=line, claim=made))
             return
         title, text = "No longer true", "" if sentence else f"\n\n{text}"
         failure = (
@@ -142,26 +115,8 @@ def _show(made: Claim, line: int, caption: str = "") -> None:
             if sentence
             else f"The runs do not bear out what this table is to show: {caption}"
         )
-    if not _in_notebook():
-        _untrue.append(Untrue(os.path.relpath(made.told.__code__.co_filename), line, failure))
     warning = f'!!! warning "{title}"\n\n    {failure}{text}'
-    _publish({"text/markdown": warning}, failure + text, everything, failed=failure, line=line)
-
-
-def take_untrue() -> list[Untrue]:
-    """The sentences of a plain script that do not hold: the caller has to report them."""
-    taken = _untrue.copy()
-    _untrue.clear()
-    return taken
-
-
-@atexit.register
-def _end() -> None:
-    """Report what nobody has taken, all of it, and end the process with status 1."""
-    if untrue := take_untrue():
-        sys.stdout.flush()
-        print(*untrue, sep="\n", file=sys.stderr, flush=True)
-        os._exit(1)  # what is raised here would not change the status
+    show(Shown(warning, failure + text, origin, failed=failure, line=line, claim=made))
 
 
 def table(runs: Runs, rows: Callable[[Runs], Any], caption: str) -> None:
@@ -172,10 +127,10 @@ def table(runs: Runs, rows: Callable[[Runs], Any], caption: str) -> None:
     """
     made = rows(runs)
     if isinstance(made, tuple):
-        _show(Claim((runs,), rows), sys._getframe(1).f_lineno, caption)
+        _tell(Claim((runs,), rows), sys._getframe(1).f_lineno, caption)
     else:
         text = _markdown(made, caption)
-        _publish({"text/markdown": text}, text, runs)
+        show(Shown(text, text, _made(runs)))
 
 
 def _markdown(lines: Sequence[dict[str, str]], caption: str) -> str:
@@ -201,32 +156,28 @@ def _markdown(lines: Sequence[dict[str, str]], caption: str) -> str:
 def figure(runs: Runs, draw: Callable[[Runs], Figure], alt: Callable[[Runs], str]) -> None:
     """Show a figure with the text alternative `alt`, which states what the figure shows.
 
-    Its numbers go along as tables, for the page that the site has beside this one; in the site's
-    build the page's first figure also goes along as a picture.
+    Its numbers go along as tables, for the page that the site has beside this one.
 
     Raises:
         ValueError: if the figure shows no number, or `alt` is empty.
     """
-    words, forms = alt(runs), {}
+    words = alt(runs)
     with mpl.rc_context(plots.STYLE):
         drawn = draw(runs)
-        forms["text/html"] = f'<figure class="lr-figure">{plots.svg(drawn, words)}</figure>'
+        html = f'<figure class="lr-figure">{plots.svg(drawn, words)}</figure>'
         numbers = {"words": words, "tables": [asdict(table) for table in tables(drawn)]}
-        if not figures and os.environ.get("LRGUIDE_PAGE"):
-            # Drawn anew: each layout of one figure makes more room for what lies outside its axes.
-            forms["image/png"] = base64.b64encode(_card(draw(runs))).decode()
-    figures.append(words)
-    _publish(forms, f"Figure: {words}", runs, numbers=numbers)
+
+    def card() -> bytes:
+        # Drawn anew: each layout of one figure makes more room for what lies outside its axes.
+        with mpl.rc_context(plots.STYLE):
+            return _card(draw(runs))
+
+    show(Shown(html, f"Figure: {words}", _made(runs), numbers, card=card))
 
 
 def _aligned(cells: Sequence[str]) -> str:
     """A column's alignment in Markdown: numbers end at one line, prose begins at one."""
     return "---" if max(map(len, cells)) > 40 else "---:"
-
-
-def _in_notebook() -> bool:
-    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
-    return get_ipython() is not None
 
 
 def _card(drawn: Figure) -> bytes:
@@ -243,28 +194,11 @@ def _card(drawn: Figure) -> bytes:
     return file.getvalue()
 
 
-def _publish(forms: dict[str, str], plain: str, runs: Runs, **marks: Any) -> None:
-    if not _in_notebook():
-        print(plain)
-        return
-    from IPython.display import display
-
-    display(
-        {**forms, "text/plain": plain},
-        raw=True,
-        metadata={"lrguide": {"made": _made(runs), **marks}},
-    )
-
-
-def _made(runs: Runs) -> dict[str, Any]:
+def _made(runs: Runs) -> dict[str, list[str]]:
     """When, on what and with which versions the runs were made, and which files hold them."""
-
-    def distinct(name: str) -> list[str]:
-        return sorted({str(run.made[name]) for run in runs})
-
-    return {
-        "dates": distinct("date"),
-        "processors": distinct("processor"),
-        "versions": {name: distinct(name) for name in ("tensorflow", "keras", "numpy", "python")},
-        "records": sorted({f"{run.function}_{run.settings['budget']}.json" for run in runs}),
-    }
+    made: dict[str, set[str]] = {}
+    for run in runs:
+        for name in ("date", "processor", "tensorflow", "keras", "numpy", "python"):
+            made.setdefault(name, set()).add(str(run.made.get(name, "unknown")))
+        made.setdefault("records", set()).add(f"{run.function}_{run.settings.get('budget')}.json")
+    return {name: sorted(values) for name, values in made.items()}
