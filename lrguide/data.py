@@ -9,12 +9,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .arguments import count
 
 __all__ = ["Digits", "mnist_full", "mnist_subset"]
 
@@ -115,15 +116,12 @@ class Digits:
             TypeError: if a number is no whole number.
             ValueError: if a part is asked for more images than it has, or for fewer than 1.
         """
-        wanted = {"train": training, "validation": validation, "test": test}
+        wanted = {"train": ("training", training), "validation": ("validation", validation)}
+        wanted["test"] = ("test", test)
         chosen: dict[str, NDArray[np.float32]] = {}
-        for part, size in wanted.items():
+        for part, (name, size) in wanted.items():
             available = len(getattr(self, f"x_{part}"))
-            wrong = f"{part} images must number 1 to {available} in this data, received "
-            if not isinstance(size, Integral) or isinstance(size, bool):
-                raise TypeError(wrong + repr(size))
-            if not 1 <= size <= available:
-                raise ValueError(wrong + str(size))
+            count(name, size, most=available, because=": this data has no more images")
             chosen[f"x_{part}"] = getattr(self, f"x_{part}")[:size]
             chosen[f"y_{part}"] = getattr(self, f"y_{part}")[:size]
         return Digits(**chosen)
