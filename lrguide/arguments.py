@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 __all__: list[str] = []
 
+Floats = NDArray[np.float64]
+
 MOST_PARTS = 10_000  # of a sequence that is given: one without end is refused, too
 SMALLEST, LARGEST = (float(getattr(np.finfo(np.float32), name)) for name in ("tiny", "max"))
 
@@ -120,7 +122,7 @@ def listed(name: str, value: Any, of: str) -> list[Any]:
     return members
 
 
-def numbers(name: str, given: Any) -> NDArray[np.float64]:
+def numbers(name: str, given: Any) -> Floats:
     """An array of numbers, or what can be made one, as a copy."""
     try:
         array = np.asarray(given)
@@ -131,7 +133,7 @@ def numbers(name: str, given: Any) -> NDArray[np.float64]:
     return array.astype(np.float64)
 
 
-def positive_row(name: str, given: Any) -> NDArray[np.float64]:
+def positive_row(name: str, given: Any) -> Floats:
     """One axis of finite numbers above 0, which have a place on a logarithmic axis."""
     array = numbers(name, given)
     if array.ndim != 1 or not array.size:

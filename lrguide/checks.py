@@ -109,7 +109,7 @@ def check(
         end: the rate stays at 0 from step 480 (epoch 10) on, for 50 % of the run. Give ...
     """
     refuse_unless_schedule(schedule)
-    length = count("steps_per_epoch", steps_per_epoch) * count("epochs", epochs, most=LAST_STEP)
+    length = count("steps_per_epoch", steps_per_epoch) * count("epochs", epochs)
     if model is not None:
         optimizer = _optimizer_of(model, optimizer)
     inner = None if optimizer is None else single(optimizer)

@@ -142,7 +142,7 @@ def mnist_subset() -> Digits:
         >>> mnist_subset().x_train.shape
         (12000, 28, 28, 1)
     """
-    return _digits(_checked(_read(SUBSET), SUBSET_ARRAYS, str(SUBSET)))
+    return _as_digits(_checked_arrays(_read(SUBSET), SUBSET_ARRAYS, str(SUBSET)))
 
 
 @cache
@@ -175,8 +175,8 @@ def mnist_full() -> Digits:
         arrays, source = _read(Path(named)), named
     else:
         arrays, source = _download(), "the file that keras.datasets.mnist downloaded"
-    full = _checked(arrays, FULL_ARRAYS, source)
-    return _digits(
+    full = _checked_arrays(arrays, FULL_ARRAYS, source)
+    return _as_digits(
         {
             "x_train": full["x_train"][:48000],
             "y_train": full["y_train"][:48000],
@@ -219,7 +219,7 @@ def _download() -> dict[str, NDArray[Any]]:
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
 
 
-def _checked(
+def _checked_arrays(
     arrays: Mapping[str, NDArray[Any]],
     expected: Mapping[str, tuple[tuple[int, ...], str]],
     source: str,
@@ -244,7 +244,7 @@ def _checked(
     return {name: arrays[name] for name in expected}
 
 
-def _digits(arrays: Mapping[str, NDArray[np.uint8]]) -> Digits:
+def _as_digits(arrays: Mapping[str, NDArray[np.uint8]]) -> Digits:
     one_hot = np.eye(10, dtype=np.float32)
     return Digits(
         **{

@@ -91,7 +91,7 @@ def _check_parts(names: tuple[str, str, str], x: Any, y: Any, sample_weight: Any
         _check_lengths(names, x, y, sample_weight)
         _check_sample_weight(names[2], y, sample_weight)
         return
-    if _batches(x) == 0:
+    if _batch_count(x) == 0:
         raise ValueError(f"{names[0]} must hold at least one sample, received none")
     for name, part in zip(names[1:], (y, sample_weight), strict=True):
         if part is not None:
@@ -156,7 +156,7 @@ def _check_validation_data(given: Any) -> None:
     if isinstance(given, types.GeneratorType):
         raise ValueError("validation_data must be readable more than once, received a generator")
     if _is_dataset(given):
-        if _batches(given) == math.inf:
+        if _batch_count(given) == math.inf:
             raise ValueError("validation_data must come to an end, received an endless dataset")
         _check_parts(("validation_data",) * 3, given, None, None)
         return
@@ -308,7 +308,7 @@ def _element_spec(x: Any) -> Any:
     return x.element_spec if isinstance(x, tf.data.Dataset) else None
 
 
-def _batches(x: Any) -> float | None:
+def _batch_count(x: Any) -> float | None:
     """How many batches a dataset has, where it knows."""
     if isinstance(x, keras.utils.PyDataset):
         return math.inf if x.num_batches is None else int(x.num_batches)

@@ -284,7 +284,7 @@ def _slots(owner: type) -> list[str]:
     return [name for name in found if name not in ("__dict__", "__weakref__")]
 
 
-def _kind(thing: Any) -> _Kind | None:
+def _kind_of(thing: Any) -> _Kind | None:
     """Which kind a thing is; None where it cannot change or is not looked into."""
     owner = type(thing)
     kind = next(kind for kind in _kinds() if issubclass(owner, kind.classes))
@@ -313,21 +313,21 @@ def contents(
     def meet(things: Iterable[Any]) -> None:
         for thing in map(_unwrapped, things):
             new = type(thing) not in _PLAIN and id(thing) not in numbers
-            if new and _kind(thing) is not None:
+            if new and _kind_of(thing) is not None:
                 numbers[id(thing)] = len(met)
                 met.append(thing)
 
     meet(roots)
     for thing in met:
-        kind = _kind(thing)
+        kind = _kind_of(thing)
         assert kind is not None
         content = kind.copy(thing)
         if not kind.values:
-            meet(_parts(content))
+            meet(_members(content))
         yield thing, kind, content
 
 
-def _parts(content: Any) -> list[Any]:
+def _members(content: Any) -> list[Any]:
     return [*content, *content.values()] if isinstance(content, dict) else list(content)
 
 
@@ -355,7 +355,7 @@ def _described(content: Any, numbers: Mapping[int, int]) -> str:
 
 
 def _same(a: Any, b: Any) -> bool:
-    parts = _parts(a), _parts(b)
+    parts = _members(a), _members(b)
     return len(parts[0]) == len(parts[1]) and all(map(operator.is_, *parts))
 
 

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .arguments import choice, count, listed, number, numbers, positive_row, told
+from .arguments import Floats, choice, count, listed, number, numbers, positive_row, told
 from .confirmation import Confirmation, compare
 from .fit_arguments import checked_seeds
-from .rules import RULES, Floats, Suggestions, suggestions, tenth
+from .rules import RULES, Suggestions, suggestions, tenth
 from .traceless import Trained, train_along
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .arguments import Floats
 
 __all__ = ["Suggestion"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

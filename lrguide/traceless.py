@@ -17,8 +17,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
+from .arguments import Floats
 from .fit_arguments import (
     can_shuffle,
     check_backend,
@@ -34,8 +34,6 @@ from .internals import forget_initial_epoch, moved, rate_or_schedule
 from .model_state import ModelState, own_randomness
 
 __all__: list[str] = []
-
-Floats = npt.NDArray[np.float64]
 
 Trained = tuple[list[float], str]
 """The loss of each step, and why there are fewer than asked for (or "")."""
@@ -238,7 +236,7 @@ class _Trainer:
                 passed = batches
                 raise
             batches += 1
-            parts.append(_loss(logs, "train_step"))
+            parts.append(_loss_in(logs, "train_step"))
             self._check_rate(step, plan[step])
             if math.isfinite(parts[-1]) and len(parts) < each and self._updates() == updates:
                 return logs
@@ -312,7 +310,7 @@ class _Trainer:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(self.validation_data)
         options = dict(batch_size=self.data["batch_size"], verbose=0, return_dict=True)
         logs = self.model.evaluate(x, y, sample_weight=weight, **options)
-        return _loss(logs, "test_step")
+        return _loss_in(logs, "test_step")
 
     def _begin(self, iterator: Any, seed: int) -> None:
         """Bring the model to its first state, seeded, now that the data's shapes are known."""
@@ -330,7 +328,7 @@ class _Trainer:
             variable.assign([int(numbers.integers(2**31)), 0])
 
 
-def _loss(logs: Any, step: str) -> float:
+def _loss_in(logs: Any, step: str) -> float:
     if not isinstance(logs, Mapping) or "loss" not in logs:
         seen = [*logs] if isinstance(logs, Mapping) else logs
         raise ValueError(f"{step} must return a dict with 'loss', received {seen!r}")

@@ -205,7 +205,7 @@ LENGTH_NAMES = ("timescale", "boundaries", "step_size")
         (
             lambda: constant(10**400),
             ValueError,
-            f"learning_rate must be a finite number above 0, received {10**400}"[:69] + "...",
+            "learning_rate must be a finite number above 0, received " + f"{10**400}"[:60] + "...",
         ),
         (
             lambda: constant(10**5000),

@@ -7,6 +7,7 @@ import json
 import types
 from array import array
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -38,14 +39,13 @@ from test_traceless import (
     uncompiled,
 )
 
-from lrguide import traceless
+from lrguide import rules, traceless
 from lrguide.confirmation import compare
 from lrguide.data import mnist_subset
 from lrguide.fit_arguments import checked_seeds
 from lrguide.model import article_cnn
 from lrguide.model_state import state_digest
 from lrguide.range_test import RangeTestResult, lr_range_test
-from lrguide.rules import RULES
 
 # What is swept: rates and losses against plain NumPy.
 
@@ -95,21 +95,62 @@ def result_of(*rows: Any, **more: Any) -> RangeTestResult:
     return RangeTestResult(RATES[: len(rows[0])], np.array(rows), tuple(range(len(rows))), **more)
 
 
-@pytest.mark.parametrize(
-    ("rule", "curve", "answer", "factor"),
-    [
-        ("minimum/10", sloping, 1e-2, 1.1),
-        ("valley", falling_from_the_first_step, 10**-3.5, 1.3),  # the middle of the fall
-        ("steepest", falling, 1e-3, 1.1),
-        ("cyclical minimum", sloping, 10**-3.7, 1.3),  # a tenth of the three decades
-        ("cyclical maximum", sloping, 10**-1.3, 1.7),  # smoothing rounds the corner
-    ],
-)
-def test_a_rule_finds_the_known_answer(rule, curve, answer, factor):
-    suggestion = result_of(curve()).suggest()[rule]
-    assert answer / factor < suggestion.rate < answer * factor
-    scaled = result_of(1000 * curve()).suggest()[rule]
+# The words of a rule's text, as the rate that they name on a curve of which all is known.
+SHARES = {"a tenth": 0.1, "a third": 1 / 3, "half": 0.5, "nine tenths": 0.9}
+LOWEST, FALLS = "of the rate where the smoothed loss is lowest", "of the loss's whole fall ha"
+MEANT: dict[str, Callable[[float], float]] = {
+    LOWEST: lambda share: share * 1e-1,  # of `sloping`
+    FALLS: lambda share: 10 ** (-4 + 3 * share),  # it falls over three decades
+    "falls fastest": lambda share: 1e-3,  # of `falling`
+    "about the middle of the longest fall": lambda share: 10**-3.5,  # of one from 1e-6 to 1e-1
+}
+# For each rule the curve that it is tried on, and how far smoothing may move its answer.
+CASES = {
+    "minimum/10": (sloping, 1.1),
+    "valley": (falling_from_the_first_step, 1.3),
+    "steepest": (falling, 1.1),
+    "cyclical minimum": (sloping, 1.3),
+    "cyclical maximum": (sloping, 1.7),  # smoothing rounds the corner
+}
+
+
+def rate_in_words(text: str) -> float:
+    [share] = [part for words, part in SHARES.items() if words in text] or [1.0]
+    [meant] = [rate for words, rate in MEANT.items() if words in text]
+    return meant(share)
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.name)
+def test_a_rule_finds_the_rate_that_its_text_names(rule):
+    curve, factor = CASES[rule.name]
+    suggestion = result_of(curve()).suggest()[rule.name]
+    assert 1 / factor < suggestion.rate / rate_in_words(rule.text) < factor
+    assert rule.text in suggestion.reason
+    scaled = result_of(1000 * curve()).suggest()[rule.name]
     assert scaled.rate == pytest.approx(suggestion.rate)
+
+
+def test_each_rule_has_a_case_here_and_an_entry_on_its_page():
+    assert [*CASES] == [rule.name for rule in rules.RULES]
+    page = Path(__file__).parents[1].joinpath("docs", "range_test.py").read_text(encoding="utf-8")
+    assert [rule.name for rule in rules.RULES if rule.name not in page] == []
+    documented = RangeTestResult.suggest.__doc__
+    assert [rule.name for rule in rules.RULES if f"`{rule.name}`" not in documented] == []
+
+
+@pytest.mark.parametrize(
+    ("share", "named"),
+    [("a third", "minimum/2"), ("half", "minimum/3"), ("a tenth", "minimum/2")],
+)
+def test_a_rule_that_does_other_than_its_text_says_is_caught(share, named, monkeypatch):
+    divisor = int(named[-1])
+    wrong = rules.Rule(named, f"{share} {LOWEST}", lambda fall: fall.rates[-1] / divisor)
+    monkeypatch.setattr(rules, "RULES", (wrong,))
+    with pytest.raises(AssertionError):
+        test_each_rule_has_a_case_here_and_an_entry_on_its_page()
+    monkeypatch.setitem(CASES, named, (sloping, 1.1))
+    with pytest.raises(AssertionError):
+        test_a_rule_finds_the_rate_that_its_text_names(wrong)
 
 
 def test_noise_does_not_move_the_minimum_much():
@@ -149,10 +190,11 @@ LOWEST_FIRST = np.minimum(3.0, 1 + np.arange(len(RATES)) / 5)
     ids=["flat", "noise", "falling", "lowest first", "short", "never finite", "half", "far apart"],
 )
 def test_not_enough_evidence_is_an_answer(rows, reason):
-    suggestion = result_of(*rows).suggest()["minimum/10"]
-    assert (suggestion.rate, suggestion.low, suggestion.high) == (None, None, None)
-    assert suggestion.reason.startswith("not enough evidence: ")
-    assert reason in suggestion.reason
+    found = result_of(*rows).suggest()
+    for suggestion in found.values():
+        assert (suggestion.rate, suggestion.low, suggestion.high) == (None, None, None)
+        assert suggestion.reason.startswith("not enough evidence: ")
+    assert reason in found["minimum/10"].reason
 
 
 NOISY = np.random.default_rng(3).normal(scale=0.1, size=(3, len(RATES)))
@@ -169,7 +211,7 @@ def test_level_and_scale_of_the_loss_do_not_change_a_suggestion(curve, scale, of
     rows = CURVES[curve] + (NOISY if noisy else 0 * NOISY)
     plain = result_of(*rows).suggest()
     moved = result_of(*(scale * (rows + offset))).suggest()
-    for rule in (rule.name for rule in RULES):
+    for rule in (rule.name for rule in rules.RULES):
         for one, other in zip(plain[rule].by_seed, moved[rule].by_seed, strict=True):
             assert (one is None) == (other is None)
             # Rounding may choose the neighbour where a smoothed curve is level.
@@ -895,7 +937,7 @@ def test_a_result_that_makes_no_sense_is_refused(row):
     assert found.startswith(row[2]) and "received" in found
 
 
-NAMES = " or ".join(repr(rule.name) for rule in RULES)
+NAMES = " or ".join(repr(rule.name) for rule in rules.RULES)
 PLOT: list[Row] = [
     (dict(rules=["slide"]), ValueError, f"rules must be {NAMES}, received 'slide'"),
     (dict(rules=[["valley"]]), ValueError, f"rules must be {NAMES}, received ['valley"),
@@ -1045,7 +1087,7 @@ def exponential() -> None:
 
 
 def steepest_of_the_fall() -> None:
-    test_a_rule_finds_the_known_answer("steepest", falling, 1e-3, 1.1)
+    assert 1e-3 / 1.1 < result_of(falling()).suggest()["steepest"].rate < 1e-3 * 1.1
 
 
 FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
