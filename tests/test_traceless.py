@@ -25,9 +25,9 @@ from keras.src.backend.common import global_state
 from refusals import sentence, without_a_row
 from tensorflow.python.eager import context
 
-from lrguide import range_test, traceless
+from lrguide import confirmation, fit_arguments, model_state, range_test, rules, traceless
+from lrguide.model_state import state_digest
 from lrguide.range_test import lr_range_test
-from lrguide.traceless import state_digest
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(40, 6)).astype("float32")
@@ -738,7 +738,7 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
         changes(),
     ),
     "TensorFlow's random state not restored": (
-        "    _GlobalState(internals.tensorflow_seed, internals.set_tensorflow_seed),\n",
+        "    _GlobalState(tensorflow_seed, set_tensorflow_seed),\n",
         "",
         changes(),
     ),
@@ -753,7 +753,7 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
         interrupted,
     ),
     "the order of the data not seeded": (
-        "internals.seed_tensorflow(int(np.random.default_rng(seed).integers(2**31)), seed)",
+        "seed_tensorflow(int(np.random.default_rng(seed).integers(2**31)), seed)",
         "pass",
         lambda: test_the_same_seeds_give_the_same_losses_bit_by_bit(),
     ),
@@ -777,11 +777,13 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
 
 def plant(old: str, new: str, tests: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Change a line of the sources, and give what is made of them to a module of tests."""
-    modules = (traceless, range_test)  # the second imports the first
+    # In an order in which each imports those before it alone.
+    modules = (fit_arguments, model_state, traceless, rules, confirmation, range_test)
     sources = [Path(module.__file__).read_text(encoding="utf-8") for module in modules]
     assert sum(source.count(old) for source in sources) == 1
     for module, source in zip(modules, sources, strict=True):
         faulty = types.ModuleType(module.__name__)
+        faulty.__package__ = module.__package__
         monkeypatch.setitem(sys.modules, faulty.__name__, faulty)
         exec(compile(source.replace(old, new), "faulty", "exec"), faulty.__dict__)
         for name in module.__all__:
