@@ -202,9 +202,14 @@ class _Trainer:
         self.first = self._updates()
         self.generators = [t.state for t in things if isinstance(t, keras.random.SeedGenerator)]
 
-    def prepare(self, rate: Any) -> None:
+    def prepare(self, rate: Any) -> Any:
+        """Set this batch's rate; return what has become of that of the batch before."""
+        import tensorflow as tf
+
+        left = tf.identity(self.rate.value)
         self.rate.assign(rate)
         self.model.reset_metrics()
+        return left
 
     def train(self, plan: Floats, seed: int) -> Trained:
         """Train one update per rate of the plan."""
@@ -215,17 +220,21 @@ class _Trainer:
         medians: list[float] = []  # of 5 neighbouring losses
         parts: list[float] = []  # losses of the batches that make one update
         updates = 0  # of the optimizer, before this batch
+        planned = 0, 0.0  # the latest step and its rate
         batches = passed = 0  # seen in all, and at the end of the latest pass over the data
         why = ""
 
         def train_function(iterator: Any) -> Any:
-            nonlocal batches, passed, why, updates
+            nonlocal batches, passed, planned, why, updates
             if batches == 0:
                 self._begin(iterator, seed)
                 updates = self._updates()
             step = len(losses)
             # Compiled, it is several times faster; but the first batch may create metrics.
-            (self.prepare_compiled if batches else self.prepare)(np.float32(plan[step]))
+            left = (self.prepare_compiled if batches else self.prepare)(np.float32(plan[step]))
+            if batches:
+                self._check_rate(*planned, float(left))
+            planned = step, plan[step]
             try:
                 logs = self.function(iterator)
             except (StopIteration, tf.errors.OutOfRangeError):
@@ -238,7 +247,9 @@ class _Trainer:
                 raise
             batches += 1
             parts.append(_loss_in(logs, "train_step"))
-            self._check_rate(step, plan[step])
+            if self.state.eager or batches == 1 or step + 1 == len(plan):
+                # What `prepare` sees of it is quicker, but comes late and knows one variable only.
+                self._check_rate(*planned, _number(self.holder.learning_rate))
             if math.isfinite(parts[-1]) and len(parts) < each and self._updates() == updates:
                 return logs
             updates = self._updates() if each > 1 else updates
@@ -278,9 +289,8 @@ class _Trainer:
     def _updates(self) -> int:
         return int(_number(self.holder.iterations))
 
-    def _check_rate(self, step: int, planned: float) -> None:
+    def _check_rate(self, step: int, planned: float, seen: float) -> None:
         """A curve over rates that were not used would look like any other."""
-        seen = _number(self.holder.learning_rate)
         exact = self.rate.dtype in ("float32", "float64")
         if not math.isclose(seen, planned, rel_tol=1e-6 if exact else 0.01, abs_tol=1e-37):
             raise ValueError(
