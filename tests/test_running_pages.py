@@ -81,7 +81,7 @@ def test_a_cell_knows_its_kind_and_the_line_on_which_its_text_begins(
     assert cells_of(text) == found
 
 
-@pytest.mark.parametrize("tags", ["5", '["snipet"]', "[snippet]", '"snippet"', "[[1]]"])
+@pytest.mark.parametrize("tags", ["5", '["hidden"]', "[snippet]", '"snippet"', "[[1]]"])
 def test_tags_that_mean_nothing_are_refused(tags: str) -> None:
     with pytest.raises(
         ValueError, match="must be a list of snippet, hide-input, output-first, rec"
