@@ -11,8 +11,10 @@ export PYTHONUTF8 = 1
 export PYTHONIOENCODING = utf-8
 
 python := .venv/bin/python
+nightly := $(patsubst %,tests/test_%.py,arguments schedules cyclical internals checks checked_optimizers \
+	rate_logger traceless traceless_kinds range_test divergence)
 maintain := .cache/maintain/done
-.PHONY: help set-up port serve test site check bench measure verify
+.PHONY: help set-up port serve test nightly site check bench measure verify
 .PHONY: deploy draft push-draft release dist publish check-site audit constraints clean
 MAKEFLAGS += --no-print-directory
 
@@ -34,6 +36,11 @@ serve: port set-up ## Show the guide at 127.0.0.1 (PORT=8000) and follow your ed
 
 test: set-up ## Run the tests (ARGS="-k schedule" runs some of them)
 	@$(python) -m pytest -n auto --dist loadfile $(ARGS)
+
+nightly: set-up ## Run the package's tests with Keras' nightly build
+	@$(python) -m pip install --quiet --disable-pip-version-check --pre --no-deps --upgrade \
+		--target .cache/nightly keras-nightly
+	@PYTHONPATH=.cache/nightly $(python) -m pytest -n auto --dist loadfile $(nightly)
 
 site: set-up ## Build the site into site/, strictly (OFFLINE=1: to be opened as a folder)
 	@mkdir -p .cache && new=$$(mktemp -d .cache/site-XXXXXX) && trap 'rm -rf "$$new"' EXIT && \

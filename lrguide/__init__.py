@@ -8,57 +8,87 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lrguide import (  # noqa: F401
+        arguments,
         checks,
+        composing,
+        confirmation,
         course,
         cyclical,
         data,
         findings,
+        fit_arguments,
         internals,
+        intervals,
+        lengths,
         model,
+        model_state,
         plots,
         range_test,
         rate_logger,
+        rules,
+        saved_schedule,
+        scheduled_optimizers,
         schedules,
         traceless,
     )
     from lrguide.checks import *  # noqa: F403
+    from lrguide.composing import *  # noqa: F403
+    from lrguide.confirmation import *  # noqa: F403
     from lrguide.course import *  # noqa: F403
     from lrguide.cyclical import *  # noqa: F403
     from lrguide.data import *  # noqa: F403
     from lrguide.findings import *  # noqa: F403
-    from lrguide.model import *  # noqa: F403
+    from lrguide.model_state import *  # noqa: F403
     from lrguide.range_test import *  # noqa: F403
     from lrguide.rate_logger import *  # noqa: F403
+    from lrguide.rules import *  # noqa: F403
+    from lrguide.scheduled_optimizers import *  # noqa: F403
     from lrguide.schedules import *  # noqa: F403
-    from lrguide.traceless import *  # noqa: F403
 
 __version__ = "0.1.0"
 
 # By module; what a figure is made with is called through its module: `plots.schedule`.
 _NAMES = {
+    "arguments": (),
     "checks": ("check",),
+    "composing": (
+        "join",
+        "per_epoch",
+        "warmup",
+    ),
+    "confirmation": ("Confirmation",),
     "course": ("rates_at",),
     "cyclical": (
-        "ScheduledAdam",
-        "ScheduledSGD",
         "exp_range",
         "one_cycle",
         "restarts",
         "triangular",
         "triangular2",
     ),
-    "data": ("Digits", "mnist_full", "mnist_subset"),
+    "data": (
+        "Digits",
+        "mnist_full",
+        "mnist_subset",
+    ),
     "findings": ("Finding",),
+    "fit_arguments": (),
     "internals": (),
-    "model": ("article_cnn",),
+    "intervals": (),
+    "lengths": (),
+    "model": (),
+    "model_state": ("state_digest",),
     "plots": (),
     "range_test": (
-        "Confirmation",
         "RangeTestResult",
-        "Suggestion",
         "lr_range_test",
     ),
     "rate_logger": ("LearningRateLogger",),
+    "rules": ("Suggestion",),
+    "saved_schedule": (),
+    "scheduled_optimizers": (
+        "ScheduledAdam",
+        "ScheduledSGD",
+    ),
     "schedules": (
         "compounding_time",
         "constant",
@@ -66,16 +96,13 @@ _NAMES = {
         "exponential",
         "inverse_sqrt",
         "inverse_time",
-        "join",
         "linear",
-        "per_epoch",
         "piecewise",
         "polynomial",
         "step_decay",
-        "warmup",
         "warmup_stable_decay",
     ),
-    "traceless": ("state_digest",),
+    "traceless": (),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -8,9 +8,6 @@ Keras' own, lrguide's, yours. `rates_at` shows what a schedule does, and the cal
 gradients are accumulated (then several batches make one update) or the loss is scaled (then a batch
 with gradients that are not finite makes none, and is not counted).
 
-This file needs Keras, NumPy and, in the same folder of a project, `course.py`, `findings.py` and
-`internals.py`.
-
 >>> from keras.optimizers.schedules import PiecewiseConstantDecay
 >>> from lrguide.checks import check
 >>> schedule = PiecewiseConstantDecay([50_000, 80_000], [0.01, 0.005, 0.001])
@@ -32,15 +29,14 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
+from .arguments import count, is_number, told
 from .course import (
     LAST_STEP,
     compile_problem,
     in_short,
-    is_number,
     reader,
     refuse_unless_schedule,
     traced,
-    whole,
 )
 from .course import rates_at as rates_at
 from .findings import Finding, Span, at_zero, of_course
@@ -113,7 +109,7 @@ def check(
         end: the rate stays at 0 from step 480 (epoch 10) on, for 50 % of the run. Give ...
     """
     refuse_unless_schedule(schedule)
-    length = whole("steps_per_epoch", steps_per_epoch) * whole("epochs", epochs)
+    length = count("steps_per_epoch", steps_per_epoch) * count("epochs", epochs)
     if model is not None:
         optimizer = _optimizer_of(model, optimizer)
     inner = None if optimizer is None else single(optimizer)
@@ -296,7 +292,7 @@ def momenta_of(optimizer: Any) -> Mapping[str, float]:
 
 def _optimizer_of(model: Any, optimizer: Any) -> Any:
     if not isinstance(model, keras.Model):
-        raise TypeError(f"model must be a Keras model, received {model!r}")
+        raise TypeError(f"model must be a Keras model, received {told(model)}")
     own = getattr(model, "optimizer", None)
     if own is None:
         raise ValueError("model must be compiled with an optimizer, received one that is not")
@@ -308,7 +304,7 @@ def _optimizer_of(model: Any, optimizer: Any) -> Any:
 def single(optimizer: Any) -> Any:
     """The optimizer that holds the rate, inside a loss scale."""
     if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise TypeError(f"optimizer must be a Keras optimizer, received {optimizer!r}")
+        raise TypeError(f"optimizer must be a Keras optimizer, received {told(optimizer)}")
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     if isinstance(inner, keras.optimizers.MultiOptimizer):
         raise TypeError(

@@ -4,8 +4,6 @@
 would come after it: all of them up to 100,000 steps, above that a sample of about as many, in which
 changes are then searched for by halving. So a training of a billion steps takes as long as one of
 100,000.
-
-Needs `internals.py` beside it, if it is copied into a project.
 """
 
 from __future__ import annotations
@@ -13,14 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any, TypeGuard
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import ArrayLike, NDArray
+
+from .arguments import is_number, number, told
 
 __all__ = ["rates_at"]
 
@@ -56,40 +55,17 @@ def rates_at(schedule: LearningRateSchedule | float, steps: ArrayLike) -> NDArra
     refuse_unless_schedule(schedule)
     row = np.asarray(steps)
     if row.size and row.dtype.kind not in "iu":
-        raise TypeError(f"steps must be whole numbers, received {steps!r}")
+        raise TypeError(f"steps must be whole numbers, received {told(steps)}")
     if row.ndim != 1 or (row < 0).any() or (row > np.iinfo(np.int64).max).any():
-        raise ValueError(f"steps must be a row of whole numbers from 0 on, received {steps!r}")
+        raise ValueError(f"steps must be a row of whole numbers from 0 on, received {told(steps)}")
     return reader(schedule)(row.astype(np.int64)) if row.size else np.array([], dtype=np.float64)
 
 
 def refuse_unless_schedule(value: Any) -> None:
     """Raise an error unless this is a Keras schedule, or a number that can be a rate."""
-    wrong = f"schedule must be a Keras schedule or a finite number from 0 on, received {value!r}"
-    if isinstance(value, LearningRateSchedule):
-        return
-    if not is_number(value):
-        raise TypeError(wrong)
-    try:
-        fits = 0.0 <= float(value) < math.inf
-    except OverflowError:  # a whole number of hundreds of digits
-        fits = False
-    if not fits:
-        raise ValueError(wrong)
-
-
-def is_number(value: Any) -> TypeGuard[float]:
-    """Whether this is a number, of Python or NumPy, and neither True nor False."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def whole(name: str, value: Any) -> int:
-    """A whole number above 0, or an error."""
-    wrong = f"{name} must be a whole number above 0, received {value!r}"
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(wrong)
-    if value < 1:
-        raise ValueError(wrong)
-    return int(value)
+    wanted = "a Keras schedule or a finite number from 0 on"
+    if not isinstance(value, LearningRateSchedule):
+        number("schedule", value, wanted, lambda rate: 0.0 <= rate < math.inf)
 
 
 def reader(schedule: Any) -> Reader:

@@ -1,26 +1,23 @@
-"""Cyclical learning rates, restarts, 1cycle, and momentum against the rate, for Keras 3.
+"""Cyclical learning rates, restarts and 1cycle for Keras 3, and the momentum against each.
 
 `triangular`, `triangular2`, `exp_range`, `restarts` and `one_cycle` return Keras schedules: pure
 functions of the step, saved with the model and resumed with it (import this module before loading
 one). All but `restarts` have a method `momentum`, which gives the schedule of a momentum that falls
 while the rate rises. Keras reads
 `optimizer.momentum` once, when it compiles the training step, so changing it during `fit` does
-nothing; the optimizers `ScheduledSGD` and `ScheduledAdam` compute it from the step inside the
-compiled graph.
+nothing; the optimizers of `scheduled_optimizers.py` compute it from the step inside the compiled
+graph.
 
 **Units.** Steps are updates of the optimizer, counted from 0: `schedule(n)` is the rate used
 *during* step n. A length is given in steps, or as `epochs=` with `steps_per_epoch=`; epoch n,
 counted from 0, starts at step `n * steps_per_epoch`. A step may be an integer, an array of steps
 or a tensor; the answer is a tensor of the same shape. Lengths go up to 2**53 steps.
 
-This file may be copied into a project, with `schedules.py` beside it. It needs Keras alone.
-
 >>> from lrguide import cyclical
 >>> rate = cyclical.one_cycle(0.1, epochs=20, steps_per_epoch=48)
->>> optimizer = cyclical.ScheduledSGD(rate, momentum=rate.momentum(0.85, 0.95))
 >>> [round(float(rate(step)), 4) for step in (0, 287, 959)]
 [0.004, 0.1, 0.0]
->>> round(float(optimizer.momentum), 4)
+>>> round(float(rate.momentum(0.85, 0.95)(0)), 4)
 0.95
 """
 
@@ -31,32 +28,17 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-try:
-    from lrguide import schedules
-    from lrguide.schedules import Saved, end_rate, factor, length, number, shown, whole
-except ModuleNotFoundError:  # copied into your project, with schedules.py beside it
-    import schedules  # type: ignore[import-not-found,no-redef]
-    from schedules import (  # type: ignore[no-redef]
-        Saved,
-        end_rate,
-        factor,
-        length,
-        number,
-        shown,
-        whole,
-    )
-
-FLOAT, MOST_STEPS = schedules.FLOAT, schedules.MOST_STEPS
+from .arguments import choice, end_rate, factor, flag, number, told
+from .lengths import FLOAT, MOST_STEPS, length
+from .saved_schedule import Saved
 
 __all__ = [
-    "ScheduledAdam",
-    "ScheduledSGD",
     "exp_range",
     "one_cycle",
     "restarts",
@@ -110,9 +92,8 @@ def triangular(
         [0.1, 0.5, 0.1, 0.3, 0.1]
     """
     if amplitude is not None and not callable(amplitude):
-        raise TypeError(f"amplitude must be a function of the {by}, received {shown(amplitude)}")
-    if by not in ("cycle", "step"):
-        raise ValueError(f"by must be 'cycle' or 'step', received {shown(by)}")
+        raise TypeError(f"amplitude must be a function of the {by}, received {told(amplitude)}")
+    choice("by", by, "cycle", "step")
     base = number("base_learning_rate", base_learning_rate)
     wanted = f"a finite number above base_learning_rate, {base}"
     top = number("max_learning_rate", max_learning_rate, wanted, lambda t: base < t < math.inf)
@@ -258,9 +239,8 @@ def one_cycle(
     total = length("total_steps", total_steps, epochs, steps_per_epoch)
     initial = top / _divisor("div_factor", div_factor)
     final = initial / _divisor("final_div_factor", final_div_factor)
-    if anneal not in ("cosine", "linear"):
-        raise ValueError(f"anneal must be 'cosine' or 'linear', received {shown(anneal)}")
-    three = _flag("three_phase", three_phase)
+    choice("anneal", anneal, "cosine", "linear")
+    three = flag("three_phase", three_phase)
     rate = OneCycle(initial, top, final, total, part, anneal, three)
     ends = [0.0, *rate.phase_ends()]
     if any(first >= second for first, second in itertools.pairwise(ends)):
@@ -363,7 +343,7 @@ class Cyclical(Saved):
             >>> [round(float(momentum(step)), 4) for step in range(5)]
             [0.9, 0.85, 0.8, 0.85, 0.9]
         """
-        low, high = _momenta(lowest, highest)
+        low, high = _bounds(lowest, highest)
         return dataclasses.replace(self, base=high, top=low)
 
 
@@ -457,210 +437,14 @@ class OneCycle(Saved):
             >>> [round(float(momentum(step)), 4) for step in (0, 1, 2, 9, 10)]
             [0.95, 0.9, 0.85, 0.95, 0.95]
         """
-        low, high = _momenta(lowest, highest)
+        low, high = _bounds(lowest, highest)
         return dataclasses.replace(self, initial=high, top=low, final=high)
 
 
-@keras.saving.register_keras_serializable(package="lrguide")
-class ScheduledSGD(keras.optimizers.SGD):
-    """SGD of which the momentum, too, may follow a schedule, inside the compiled graph.
-
-    With rate r, momentum m and gradient g of the step, `rate_on="gradient"` is Keras' rule,
-    `v = m * v - r * g; w = w + v`, in which the velocity remembers past rates; `rate_on="velocity"`
-    is PyTorch's, `v = m * v + g; w = w - r * v`. The two are the same at a constant rate, and
-    differ under a schedule. `optimizer.momentum` reads the momentum of the next step.
-
-    Args:
-        learning_rate: A rate or a schedule.
-        momentum: A number from 0 to below 1, or any Keras schedule, called with the same step as
-            that of the learning rate.
-        nesterov: Whether to look one step of the velocity ahead.
-        rate_on: "gradient" or "velocity".
-        **kwargs: As for `keras.optimizers.SGD`.
-
-    Raises:
-        TypeError: If the momentum is neither a number nor a schedule, or another argument is not
-            of the type that Keras names.
-        ValueError: If a value is out of range, NaN or infinite.
-        AttributeError: If the momentum is set after training began, which would change nothing.
-
-    Example:
-        >>> from lrguide.cyclical import ScheduledSGD, triangular
-        >>> rate = triangular(0.01, 0.1, step_size=100)
-        >>> optimizer = ScheduledSGD(rate, momentum=rate.momentum(0.85, 0.95))
-        >>> round(float(optimizer.momentum), 4)
-        0.95
-    """
-
-    def __init__(
-        self,
-        learning_rate: float | LearningRateSchedule = 0.01,
-        momentum: float | LearningRateSchedule = 0.9,
-        nesterov: bool = False,
-        rate_on: Literal["gradient", "velocity"] = "gradient",
-        **kwargs: Any,
-    ) -> None:
-        """Make the optimizer; the class says what each argument means."""
-        if rate_on not in ("gradient", "velocity"):
-            raise ValueError(f"rate_on must be 'gradient' or 'velocity', received {shown(rate_on)}")
-        momentum = _momentum("momentum", momentum)
-        nesterov = _flag("nesterov", nesterov)
-        super().__init__(_learning_rate(learning_rate), nesterov=nesterov, **_options(kwargs))
-        self.rate_on = rate_on
-        self.momentum = momentum
-
-    @property
-    def momentum(self) -> Any:
-        """The momentum of the next step."""
-        return _at(self._momentum, self._iterations)
-
-    @momentum.setter
-    def momentum(self, value: float | LearningRateSchedule) -> None:
-        _refuse_if_built(self, "momentum")
-        self._momentum = _momentum("momentum", value)
-
-    def build(self, variables: list[keras.Variable]) -> None:
-        """Create the velocities."""
-        if not self.built:
-            keras.optimizers.Optimizer.build(self, variables)
-            self.momentums = self.add_optimizer_variables(variables, "momentum")
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Change one variable by its gradient."""
-        rate = ops.cast(learning_rate, variable.dtype)
-        momentum = ops.cast(self.momentum, variable.dtype)
-        gradient = ops.cast(gradient, variable.dtype)
-        velocity = self.momentums[self._get_variable_index(variable)]
-        push = -rate * gradient if self.rate_on == "gradient" else gradient
-        self.assign(velocity, momentum * velocity + push)
-        move = momentum * velocity + push if self.nesterov else velocity
-        self.assign_add(variable, move if self.rate_on == "gradient" else -rate * move)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs to make the same optimizer."""
-        momentum = keras.saving.serialize_keras_object(self._momentum)
-        return {**super().get_config(), "momentum": momentum, "rate_on": self.rate_on}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """Make the optimizer that `get_config` described."""
-        momentum = keras.saving.deserialize_keras_object(config["momentum"], custom_objects)
-        return super().from_config({**config, "momentum": momentum}, custom_objects)  # type: ignore[no-any-return]
-
-
-@keras.saving.register_keras_serializable(package="lrguide")
-class ScheduledAdam(keras.optimizers.Adam):
-    """Adam of which `beta_1`, its momentum, may follow a schedule, inside the compiled graph.
-
-    The bias correction uses the `beta_1` of the step, as PyTorch's does. `optimizer.beta_1` reads
-    the one of the next step.
-
-    Args:
-        learning_rate: A rate or a schedule.
-        beta_1: A number from 0 to below 1, or any Keras schedule, called with the same step as that
-            of the learning rate.
-        **kwargs: As for `keras.optimizers.Adam`.
-
-    Raises:
-        TypeError: If `beta_1` is neither a number nor a schedule, or another argument is not of
-            the type that Keras names.
-        ValueError: If a value is out of range, NaN or infinite.
-        AttributeError: If `beta_1` is set after training began, which would change nothing.
-
-    Example:
-        >>> from lrguide.cyclical import ScheduledAdam, one_cycle
-        >>> rate = one_cycle(0.01, 500)
-        >>> optimizer = ScheduledAdam(rate, beta_1=rate.momentum(0.85, 0.95))
-        >>> round(float(optimizer.beta_1), 4)
-        0.95
-    """
-
-    def __init__(
-        self,
-        learning_rate: float | LearningRateSchedule = 0.001,
-        beta_1: float | LearningRateSchedule = 0.9,
-        **kwargs: Any,
-    ) -> None:
-        """Make the optimizer; the class says what each argument means."""
-        beta_1 = _momentum("beta_1", beta_1)
-        super().__init__(_learning_rate(learning_rate), beta_1=beta_1, **_options(kwargs))
-
-    @property
-    def beta_1(self) -> Any:
-        """The `beta_1` of the next step."""
-        return _at(self._beta_1, self._iterations)
-
-    @beta_1.setter
-    def beta_1(self, value: float | LearningRateSchedule) -> None:
-        _refuse_if_built(self, "beta_1")
-        self._beta_1 = _momentum("beta_1", value)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs to make the same optimizer."""
-        beta_1 = keras.saving.serialize_keras_object(self._beta_1)
-        return {**super().get_config(), "beta_1": beta_1}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """Make the optimizer that `get_config` described."""
-        beta_1 = keras.saving.deserialize_keras_object(config["beta_1"], custom_objects)
-        return super().from_config({**config, "beta_1": beta_1}, custom_objects)  # type: ignore[no-any-return]
-
-
-def _at(momentum: float | LearningRateSchedule, step: Any) -> Any:
-    # `_iterations`, not `iterations`: the step that Keras gives the rate, batches and not updates
-    # under gradient accumulation.
-    return momentum(step) if isinstance(momentum, LearningRateSchedule) else momentum
-
-
-def _refuse_if_built(optimizer: keras.optimizers.Optimizer, name: str) -> None:
-    if optimizer.built:
-        raise AttributeError(f"{name} is compiled into the training step; give a schedule instead")
-
-
-def _momentum(name: str, value: Any) -> float | LearningRateSchedule:
-    if isinstance(value, LearningRateSchedule):
-        return value
-    wanted = "a Keras schedule or a number from 0 to below 1"
-    return number(name, value, wanted, lambda momentum: 0.0 <= momentum < 1.0)
-
-
-def _momenta(lowest: Any, highest: Any) -> tuple[float, float]:
+def _bounds(lowest: Any, highest: Any) -> tuple[float, float]:
     high = number("highest", highest, "a number from 0 to below 1", lambda m: 0.0 <= m < 1.0)
     wanted = f"a number from 0 to highest, {high}"
     return number("lowest", lowest, wanted, lambda m: 0.0 <= m <= high), high
-
-
-def _learning_rate(value: Any) -> Any:
-    if isinstance(value, LearningRateSchedule) or callable(value):
-        return value
-    wanted = "a Keras schedule or a finite number from 0"
-    return number("learning_rate", value, wanted, lambda rate: 0.0 <= rate < math.inf)
-
-
-def _options(given: dict[str, Any]) -> dict[str, Any]:
-    """Check what Keras' optimizers take as it comes: NaN, infinite, negative, True for 1."""
-    part = ("a number from 0 to below 1", lambda value: 0.0 <= value < 1.0)
-    not_negative = ("a finite number from 0", lambda value: 0.0 <= value < math.inf)
-    positive = ("a finite number above 0", lambda value: 0.0 < value < math.inf)
-    numbers = {"beta_2": part, "ema_momentum": part, "epsilon": not_negative}
-    numbers |= {"weight_decay": not_negative, "loss_scale_factor": positive}
-    numbers |= dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"), positive)
-    checked = dict(given)
-    for name, value in given.items():
-        if name in ("amsgrad", "use_ema"):
-            _flag(name, value)
-        elif name in numbers and value is not None:
-            checked[name] = number(name, value, *numbers[name])
-        elif name in ("ema_overwrite_frequency", "gradient_accumulation_steps") and value:
-            checked[name] = whole(name, value)
-    return checked
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, received {shown(value)}")
-    return value
 
 
 def _divisor(name: str, value: Any) -> float:
@@ -674,7 +458,7 @@ def _halves(step_size: Any, epochs: Any, steps_per_epoch: Any) -> tuple[int, int
         return half, half
     if len(given) != 2:
         name = "step_size" if epochs is None else "epochs"
-        raise ValueError(f"{name} as a pair must be the way up and down, received {shown(given)}")
+        raise ValueError(f"{name} as a pair must be the way up and down, received {told(given)}")
     up, down = (
         length("step_size", half, None, steps_per_epoch)
         if epochs is None

@@ -9,12 +9,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .arguments import count
 
 __all__ = ["Digits", "mnist_full", "mnist_subset"]
 
@@ -115,15 +116,12 @@ class Digits:
             TypeError: if a number is no whole number.
             ValueError: if a part is asked for more images than it has, or for fewer than 1.
         """
-        wanted = {"train": training, "validation": validation, "test": test}
+        wanted = {"train": ("training", training), "validation": ("validation", validation)}
+        wanted["test"] = ("test", test)
         chosen: dict[str, NDArray[np.float32]] = {}
-        for part, size in wanted.items():
+        for part, (name, size) in wanted.items():
             available = len(getattr(self, f"x_{part}"))
-            wrong = f"{part} images must number 1 to {available} in this data, received "
-            if not isinstance(size, Integral) or isinstance(size, bool):
-                raise TypeError(wrong + repr(size))
-            if not 1 <= size <= available:
-                raise ValueError(wrong + str(size))
+            count(name, size, most=available, because=": this data has no more images")
             chosen[f"x_{part}"] = getattr(self, f"x_{part}")[:size]
             chosen[f"y_{part}"] = getattr(self, f"y_{part}")[:size]
         return Digits(**chosen)
@@ -144,7 +142,7 @@ def mnist_subset() -> Digits:
         >>> mnist_subset().x_train.shape
         (12000, 28, 28, 1)
     """
-    return _digits(_checked(_read(SUBSET), SUBSET_ARRAYS, str(SUBSET)))
+    return _as_digits(_checked_arrays(_read(SUBSET), SUBSET_ARRAYS, str(SUBSET)))
 
 
 @cache
@@ -177,8 +175,8 @@ def mnist_full() -> Digits:
         arrays, source = _read(Path(named)), named
     else:
         arrays, source = _download(), "the file that keras.datasets.mnist downloaded"
-    full = _checked(arrays, FULL_ARRAYS, source)
-    return _digits(
+    full = _checked_arrays(arrays, FULL_ARRAYS, source)
+    return _as_digits(
         {
             "x_train": full["x_train"][:48000],
             "y_train": full["y_train"][:48000],
@@ -221,7 +219,7 @@ def _download() -> dict[str, NDArray[Any]]:
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
 
 
-def _checked(
+def _checked_arrays(
     arrays: Mapping[str, NDArray[Any]],
     expected: Mapping[str, tuple[tuple[int, ...], str]],
     source: str,
@@ -246,7 +244,7 @@ def _checked(
     return {name: arrays[name] for name in expected}
 
 
-def _digits(arrays: Mapping[str, NDArray[np.uint8]]) -> Digits:
+def _as_digits(arrays: Mapping[str, NDArray[np.uint8]]) -> Digits:
     one_hot = np.eye(10, dtype=np.float32)
     return Digits(
         **{

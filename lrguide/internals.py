@@ -3,6 +3,11 @@
 Each function reaches for a name that is not public, checks that it is there and does what it is
 used for, and otherwise says in one sentence which version has moved it: a sweep that went on
 without its seed or its rate would look like any other. The rest of the package uses public names.
+
+>>> import keras
+>>> from lrguide import internals
+>>> internals.step_count(keras.optimizers.SGD(0.1)).name
+'iteration'
 """
 
 from __future__ import annotations
@@ -15,6 +20,8 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
+
+__all__: list[str] = []
 
 
 def moved(package: str, name: str) -> NotImplementedError:

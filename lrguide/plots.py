@@ -5,11 +5,9 @@ A figure is drawn with matplotlib's own calls; `subplots` sets the style, `svg` 
 
 import hashlib
 import io
-import math
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
-from numbers import Integral
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -20,6 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
+
+from .arguments import choice, count, number, numbers, positive_row, string, told
 
 # Of the Okabe-Ito palette the four colours with a contrast of 3:1 on white and on dark grey, and
 # black, which `svg` turns into the colour of the page's text.
@@ -72,8 +72,8 @@ def subplots(
         >>> figure, axes = plots.subplots()
         >>> lines = axes.plot([0, 1], [0.1, 0.01])
     """
-    rows, columns = _count("rows", rows), _count("columns", columns)
-    height = _positive("height", height)
+    rows, columns = count("rows", rows), count("columns", columns)
+    height = number("height", height)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.4, height))
         return figure, figure.subplots(rows, columns, **options)
@@ -112,7 +112,7 @@ def loss_by_epoch(
                 f"{training.shape} and {validation.shape}"
             )
         _losses(label, "seeds and epochs", validation)
-    chance, top = _positive("chance", chance), _positive("top", top)
+    chance, top = number("chance", chance), number("top", top)
     figure, panels = subplots(1, 2, height=3.4, sharex=True, sharey=True)
     for axes, title, part in zip(panels, ("training", "validation"), (0, 1), strict=True):
         ends = []
@@ -166,7 +166,7 @@ def loss_by_rate(
     """
     drawn = _pairs("curves", curves)
     for label, (rates, losses) in drawn.items():
-        _row(f"rates of {label!r}", rates)
+        positive_row(f"rates of {label!r}", rates)
         _losses(label, "rates and seeds", losses)
         if len(rates) != len(losses):
             raise ValueError(
@@ -174,9 +174,9 @@ def loss_by_rate(
                 f"{len(losses)}"
             )
     chance, top, ylabel = (
-        _positive("chance", chance),
-        _positive("top", top),
-        _text("ylabel", ylabel),
+        number("chance", chance),
+        number("top", top),
+        string("ylabel", ylabel),
     )
     figure, axes = subplots(height=3.4)
     for (label, (x, rows)), (colour, line) in zip(drawn.items(), LINES, strict=False):
@@ -280,14 +280,13 @@ def ranges(
         ... )
     """
     rows = {
-        label: _row(f"losses of {label!r}", _array(f"losses of {label!r}", seeds))
+        label: positive_row(f"losses of {label!r}", seeds)
         for label, seeds in _labelled("losses", losses, most=None).items()
     }
     _check_colours(colours, len(rows))
-    if not isinstance(beside, str) or beside not in rows:
-        raise ValueError(f"beside must be one of {[*rows]}, received {_kind(beside)}")
-    places = _row("ticks", _array("ticks", ticks))
-    xlabel = _text("xlabel", xlabel)
+    choice("beside", beside, *rows)
+    places = positive_row("ticks", ticks)
+    xlabel = string("xlabel", xlabel)
     figure, axes = subplots(height=0.75 + 0.24 * len(rows))
     behind = rows[beside]
     axes.axvspan(behind.min(), behind.max(), color="#000000", alpha=0.1, linewidth=0, label=beside)
@@ -337,13 +336,12 @@ def schedule(
         ... )
         >>> picture = plots.svg(figure, alt="A constant rate of 0.05; a cosine from 0.1 to 0.")
     """
-    from lrguide.checks import rates_at  # Keras takes seconds to import, and most figures need none
+    from .course import rates_at  # Keras takes seconds to import, and most figures need none
 
     drawn = _labelled("schedules", schedules)
-    if not isinstance(scale, str) or scale not in ("linear", "log"):
-        raise ValueError(f"scale must be 'linear' or 'log', received {_kind(scale)}")
-    steps_per_epoch = _count("steps_per_epoch", steps_per_epoch)
-    epochs = _count("epochs", epochs)
+    choice("scale", scale, "linear", "log")
+    steps_per_epoch = count("steps_per_epoch", steps_per_epoch)
+    epochs = count("epochs", epochs)
     if steps_per_epoch * epochs > 10_000_000:
         raise ValueError(
             f"steps_per_epoch and epochs must make 10,000,000 steps at most, received "
@@ -372,34 +370,6 @@ def schedule(
     return figure
 
 
-def _count(name: str, value: Any) -> int:
-    wrong = f"{name} must be a whole number above 0, received {_kind(value)}"
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(wrong)
-    if value < 1:
-        raise ValueError(wrong)
-    return int(value)
-
-
-def _positive(name: str, value: Any) -> float:
-    wrong = f"{name} must be a finite number above 0, received {_kind(value)}"
-    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
-        raise TypeError(wrong)
-    try:
-        number = float(value)
-    except OverflowError:  # an integer
-        number = math.inf
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(wrong)
-    return number
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be text, received {_kind(value)}")
-    return value
-
-
 def _labelled(name: str, given: Any, most: int | None = len(LINES)) -> dict[str, Any]:
     """A mapping from labels, checked."""
     if not isinstance(given, Mapping):
@@ -407,7 +377,7 @@ def _labelled(name: str, given: Any, most: int | None = len(LINES)) -> dict[str,
     if not given or (most and len(given) > most):
         wanted = f"1 to {most}" if most else "1 or more"
         raise ValueError(f"{name} must number {wanted}, received {len(given)}")
-    return {_text(f"each label of {name}", label): each for label, each in given.items()}
+    return {string(f"each label of {name}", label): each for label, each in given.items()}
 
 
 def _pairs(name: str, given: Any) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
@@ -415,29 +385,10 @@ def _pairs(name: str, given: Any) -> dict[str, tuple[NDArray[np.float64], NDArra
     pairs = {}
     for label, both in _labelled(name, given).items():
         if not isinstance(both, tuple | list) or len(both) != 2:
-            raise TypeError(f"{name} of {label!r} must be two arrays, received {_kind(both)}")
-        first, second = (_array(f"{name} of {label!r}", each) for each in both)
+            raise TypeError(f"{name} of {label!r} must be two arrays, received {told(both)}")
+        first, second = (numbers(f"{name} of {label!r}", each) for each in both)
         pairs[label] = first, second
     return pairs
-
-
-def _array(name: str, given: Any) -> NDArray[np.float64]:
-    try:
-        array = np.asarray(given)
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"{name} must have rows of one length, received {_kind(given)}") from None
-    if array.size and array.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must be numbers, received {_kind(given)}")
-    return array.astype(np.float64)
-
-
-def _row(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
-    """An array of one axis whose numbers have a place on a logarithmic one."""
-    if array.ndim != 1 or not array.size:
-        raise ValueError(f"{name} must be one row of at least one, received shape {array.shape}")
-    for wrong in array[~(np.isfinite(array) & (array > 0))]:
-        raise ValueError(f"{name} must be finite numbers above 0, received {wrong:g}")
-    return array
 
 
 def _losses(label: str, axes: str, array: NDArray[np.float64]) -> None:
@@ -449,20 +400,11 @@ def _losses(label: str, axes: str, array: NDArray[np.float64]) -> None:
 
 def _check_colours(colours: Any, number: int) -> None:
     if isinstance(colours, str) or not isinstance(colours, Sequence):
-        raise TypeError(f"colours must be a sequence of colours, received {_kind(colours)}")
+        raise TypeError(f"colours must be a sequence of colours, received {told(colours)}")
     if wrong := [colour for colour in colours if not is_color_like(colour)]:
         raise ValueError(f"colours must be colours of matplotlib, received {wrong[0]!r}")
     if len(colours) != number:
         raise ValueError(f"colours must number {number}, one a label, received {len(colours)}")
-
-
-def _kind(value: Any) -> str:
-    """A value, or what it is where that is not short."""
-    try:
-        text = " ".join(repr(value).split())
-    except ValueError:  # an integer of more than 4,300 digits
-        return f"a {type(value).__name__}"
-    return text if len(text) <= 60 else f"a {type(value).__name__}"
 
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
@@ -507,8 +449,8 @@ def svg(figure: Figure, alt: str) -> str:
         '<svg'
     """
     if not isinstance(figure, Figure):
-        raise TypeError(f"figure must be a figure of matplotlib, received {_kind(figure)}")
-    if not _text("alt", alt).strip():
+        raise TypeError(f"figure must be a figure of matplotlib, received {told(figure)}")
+    if not string("alt", alt).strip():
         raise ValueError("alt must state in words what the figure shows, received an empty text")
     buffer = io.StringIO()
     with mpl.rc_context(STYLE):

@@ -2,9 +2,6 @@
 
 `LearningRateLogger` is a callback that records it during `fit` and compares it with the schedule.
 Steps are what Keras' optimizers count, from 0: batches, as `checks.py` says.
-
-This file needs Keras, NumPy and, in the same folder of a project, `checks.py`, `course.py`,
-`findings.py` and `internals.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +19,7 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
+from .arguments import told
 from .checks import REASSIGNED, SCHEDULED, may_use, momenta_of, single
 from .course import Reader, reader, refuse_unless_schedule
 from .findings import Finding, Name
@@ -125,7 +123,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         if not isinstance(held, LearningRateSchedule | keras.Variable):
             raise TypeError(
                 "the optimizer's learning rate must be a number or a Keras schedule, "
-                f"received {held!r}"
+                f"received {told(held)}"
             )
         self.steps, self.rates = self.steps[:0], self.rates[:0]
         self.findings = ()

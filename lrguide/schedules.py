@@ -17,7 +17,7 @@ exactly the step it names, however late. Keras' own classes compute in float32: 
 tensor of the same shape: `float(schedule(0))`, `numpy.asarray(schedule(numpy.arange(100)))`. The
 rate depends on the step alone, so a saved, loaded and resumed training goes on where it was.
 
-This file needs Keras and NumPy alone and may be copied into a project as it is.
+`warmup`, `join` and `per_epoch` stand in `composing.py`.
 
 >>> from lrguide import schedules
 >>> rate = schedules.warmup(
@@ -29,14 +29,9 @@ This file needs Keras and NumPy alone and may be copied into a project as it is.
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-import math
-import reprlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any
 
 import keras
 import numpy as np
@@ -50,11 +45,13 @@ from keras.optimizers.schedules import (
     PolynomialDecay,
 )
 
-INTEGER, FLOAT, MOST_STEPS = "int64", "float64", 2**53
-if keras.config.backend() == "jax":  # it has no 64 bits unless it is told to
-    INTEGER, FLOAT, MOST_STEPS = "int32", "float32", 2**31 - 1
+from .arguments import count, end_rate, factor, listed, number
+from .composing import Join, join, per_epoch, warmup
+from .lengths import FLOAT, length, lengths, whole_steps
+from .lengths import boundaries as starts
+from .saved_schedule import Constant, Saved
+
 MOST_EPOCHS = 100_000  # of compounding_time, which looks each epoch's rate up in a table
-MOST_PARTS = 10_000  # each is a piece of the compiled graph
 
 __all__ = [
     "compounding_time",
@@ -63,13 +60,10 @@ __all__ = [
     "exponential",
     "inverse_sqrt",
     "inverse_time",
-    "join",
     "linear",
-    "per_epoch",
     "piecewise",
     "polynomial",
     "step_decay",
-    "warmup",
     "warmup_stable_decay",
 ]
 
@@ -349,7 +343,7 @@ def inverse_sqrt(
     Source: Vaswani et al., *Attention is all you need*, 2017, arXiv:1706.03762, equation 3.
 
     Example:
-        >>> from lrguide.schedules import inverse_sqrt, warmup
+        >>> from lrguide import inverse_sqrt, warmup
         >>> rate = warmup(inverse_sqrt(0.1, 4), 4, start_factor=0.0)
         >>> [round(float(rate(step)), 4) for step in (0, 2, 4, 9, 16)]
         [0.0, 0.05, 0.1, 0.0667, 0.05]
@@ -388,8 +382,8 @@ def compounding_time(
     return CompoundingTime(
         number("initial_learning_rate", initial_learning_rate),
         number("decay_rate", decay_rate),
-        whole("epochs", epochs, MOST_EPOCHS, "each has a rate of its own, kept in a table"),
-        whole("steps_per_epoch", steps_per_epoch),
+        count("epochs", epochs, 1, MOST_EPOCHS, ": each has a rate of its own, kept in a table"),
+        whole_steps("steps_per_epoch", steps_per_epoch),
     )
 
 
@@ -426,89 +420,12 @@ def piecewise(
     """
     rates = [
         number(f"learning_rates[{index}]", rate)
-        for index, rate in enumerate(_sequence("learning_rates", learning_rates))
+        for index, rate in enumerate(listed("learning_rates", learning_rates, "numbers"))
     ]
-    steps = _boundaries(len(rates), boundaries, epochs, steps_per_epoch)
+    steps = starts(len(rates), boundaries, epochs, steps_per_epoch)
     if steps[-1] > 2**31:
         return Join([Constant(rate) for rate in rates], steps)
     return PiecewiseConstantDecay([step - 1 for step in steps], rates)
-
-
-def warmup(
-    schedule: LearningRateSchedule | float,
-    warmup_steps: int | None = None,
-    *,
-    start_factor: float | None = None,
-    epochs: float | None = None,
-    steps_per_epoch: int | None = None,
-) -> LearningRateSchedule:
-    """Rise in a straight line to the first rate of any schedule, then follow that schedule.
-
-    Step n < W uses `schedule(0) * (s + (1 - s) * n / W)`, where W is `warmup_steps` and s is
-    `start_factor`; step n >= W uses `schedule(n - W)`. So step W is the first to use the full
-    rate, and the whole is W steps longer than the schedule. By default s is `1 / (W + 1)`: the rate
-    is `schedule(0) * (n + 1) / (W + 1)`, W + 1 equal rises from nothing, and no step is wasted on a
-    rate of 0. An s of 0 is what Optax' and Transformers' warmups do.
-
-    Args:
-        schedule: Any Keras schedule, or a number for a constant rate.
-        warmup_steps: Steps below the full rate, at least 1.
-        start_factor: Part of the full rate that step 0 uses, from 0 to 1.
-        epochs: The length in epochs, in place of `warmup_steps`.
-        steps_per_epoch: Steps in an epoch; needed with `epochs`.
-
-    Raises:
-        TypeError: If `schedule` is no schedule, or another argument no number.
-        ValueError: If an argument is out of range, or the length is not given exactly once.
-
-    Source: Goyal et al., *Accurate, large minibatch SGD*, 2017, arXiv:1706.02677.
-
-    Example:
-        >>> from lrguide.schedules import linear, warmup
-        >>> rate = warmup(linear(0.1, 4), 4)
-        >>> [round(float(rate(step)), 4) for step in range(9)]
-        [0.02, 0.04, 0.06, 0.08, 0.1, 0.075, 0.05, 0.025, 0.0]
-    """
-    steps = length("warmup_steps", warmup_steps, epochs, steps_per_epoch)
-    if start_factor is None:
-        start_factor = 1.0 / (steps + 1)
-    start = number("start_factor", start_factor, "a number from 0 to 1", lambda s: 0.0 <= s <= 1.0)
-    return Warmup(_schedule("schedule", schedule), steps, start)
-
-
-def join(
-    schedules: Sequence[LearningRateSchedule | float],
-    boundaries: Sequence[int] | None = None,
-    *,
-    epochs: Sequence[float] | None = None,
-    steps_per_epoch: int | None = None,
-) -> LearningRateSchedule:
-    """Follow one schedule after the other, each from its own beginning.
-
-    Steps 0 to `boundaries[0] - 1` use the first schedule; step n from `boundaries[i]` on uses
-    `schedules[i + 1](n - boundaries[i])`. So step `boundaries[i]` is step 0 of the next schedule.
-
-    Args:
-        schedules: At least two Keras schedules, or numbers for constant rates.
-        boundaries: The first step of each schedule but the first: increasing whole numbers.
-        epochs: The first epoch of each schedule but the first, in place of `boundaries`.
-        steps_per_epoch: Steps in an epoch; needed with `epochs`.
-
-    Raises:
-        TypeError: If an argument is not a sequence of schedules or numbers.
-        ValueError: If boundaries are out of order, or do not match the schedules.
-
-    Example:
-        >>> from lrguide.schedules import join, linear
-        >>> rate = join([0.1, linear(0.1, 4)], [3])
-        >>> [round(float(rate(step)), 4) for step in range(8)]
-        [0.1, 0.1, 0.1, 0.1, 0.075, 0.05, 0.025, 0.0]
-    """
-    parts = [
-        _schedule(f"schedules[{index}]", part)
-        for index, part in enumerate(_sequence("schedules", schedules))
-    ]
-    return Join(parts, _boundaries(len(parts), boundaries, epochs, steps_per_epoch))
 
 
 def warmup_stable_decay(
@@ -546,73 +463,13 @@ def warmup_stable_decay(
     """
     rate = number("learning_rate", learning_rate)
     end = end_rate(end_learning_rate, rate)
-    lengths = _lengths("phase_steps", phase_steps, epochs, steps_per_epoch)
-    if len(lengths) != 3:
+    phases = lengths("phase_steps", phase_steps, epochs, steps_per_epoch)
+    if len(phases) != 3:
         raise ValueError(
-            f"three lengths are needed, warmup, stable and decay, received {len(lengths)}"
+            f"three lengths are needed, warmup, stable and decay, received {len(phases)}"
         )
-    up, stable, down = lengths
+    up, stable, down = phases
     return warmup(join([rate, linear(rate, down, end)], [stable]), up)
-
-
-def per_epoch(schedule: LearningRateSchedule, steps_per_epoch: int) -> LearningRateSchedule:
-    """Hold the rate through each epoch: every step of epoch n uses `schedule(n)`.
-
-    The schedule is one whose unit is the epoch: `per_epoch(linear(0.1, 25), 192)` falls over 25
-    epochs in 25 stairs. It does what the callback `LearningRateScheduler` does, as a schedule that
-    is saved with the model and resumes with it.
-
-    Args:
-        schedule: Any Keras schedule, its steps read as epochs.
-        steps_per_epoch: Steps in an epoch, at least 1.
-
-    Raises:
-        TypeError: If `schedule` is no schedule, or `steps_per_epoch` no number.
-        ValueError: If `steps_per_epoch` is not a whole number above 0.
-
-    Example:
-        >>> from lrguide.schedules import linear, per_epoch
-        >>> rate = per_epoch(linear(0.1, 4), 2)
-        >>> [round(float(rate(step)), 4) for step in range(6)]
-        [0.1, 0.1, 0.075, 0.075, 0.05, 0.05]
-    """
-    return PerEpoch(_schedule("schedule", schedule), whole("steps_per_epoch", steps_per_epoch))
-
-
-class Saved(LearningRateSchedule):
-    """A schedule whose dataclass fields are its config; fields may be schedules themselves."""
-
-    def __call__(self, step: Any) -> Any:
-        """Return the rate during `step`."""
-        # A plain integer arrives with 32 bits, which hold no step past 2**31.
-        return ops.cast(self._rate(ops.cast(step, INTEGER)), keras.config.floatx())
-
-    def _rate(self, step: Any) -> Any:
-        raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs to make the same schedule."""
-        return {
-            field.name: keras.saving.serialize_keras_object(getattr(self, field.name))
-            for field in dataclasses.fields(self)
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make the schedule that `get_config` described."""
-        fields = {name: keras.saving.deserialize_keras_object(config[name]) for name in config}
-        return cls(**fields)
-
-
-@keras.saving.register_keras_serializable(package="lrguide")
-@dataclass(frozen=True, eq=False)
-class Constant(Saved):
-    """What `constant` returns."""
-
-    learning_rate: float
-
-    def _rate(self, step: Any) -> Any:
-        return ops.full_like(step, self.learning_rate, dtype=keras.config.floatx())
 
 
 @keras.saving.register_keras_serializable(package="lrguide")
@@ -643,170 +500,3 @@ class CompoundingTime(Saved):
             divisors = np.cumprod(1.0 + self.decay_rate * np.arange(self.epochs))
         epoch = ops.minimum(ops.floor_divide(step, self.steps_per_epoch), self.epochs - 1)
         return ops.take(ops.convert_to_tensor(self.initial_learning_rate / divisors, FLOAT), epoch)
-
-
-@keras.saving.register_keras_serializable(package="lrguide")
-@dataclass(frozen=True, eq=False)
-class Warmup(Saved):
-    """What `warmup` returns."""
-
-    schedule: LearningRateSchedule
-    warmup_steps: int
-    start_factor: float
-
-    def _rate(self, step: Any) -> Any:
-        # In float32 the sum would miss 1 by a rounding error, and so the rates after the warmup.
-        done = ops.cast(ops.minimum(step, self.warmup_steps), FLOAT) / self.warmup_steps
-        factor = self.start_factor + (1.0 - self.start_factor) * done
-        rate = ops.convert_to_tensor(self.schedule(ops.maximum(step - self.warmup_steps, 0)))
-        return rate * ops.cast(factor, rate.dtype)
-
-
-@keras.saving.register_keras_serializable(package="lrguide")
-@dataclass(frozen=True, eq=False)
-class Join(Saved):
-    """What `join` returns."""
-
-    schedules: list[LearningRateSchedule]
-    boundaries: list[int]
-
-    def _rate(self, step: Any) -> Any:
-        rate = self.schedules[0](step)
-        for boundary, schedule in zip(self.boundaries, self.schedules[1:], strict=True):
-            rate = ops.where(step < boundary, rate, schedule(ops.maximum(step - boundary, 0)))
-        return rate
-
-
-@keras.saving.register_keras_serializable(package="lrguide")
-@dataclass(frozen=True, eq=False)
-class PerEpoch(Saved):
-    """What `per_epoch` returns."""
-
-    schedule: LearningRateSchedule
-    steps_per_epoch: int
-
-    def _rate(self, step: Any) -> Any:
-        return self.schedule(ops.floor_divide(step, self.steps_per_epoch))
-
-
-def number(
-    name: str,
-    value: Any,
-    wanted: str = "a finite number above 0",
-    holds: Callable[[float], bool] = lambda given: 0.0 < given < math.inf,
-) -> float:
-    """Check an argument that is a number, and make it a float."""
-    wrong = f"{name} must be {wanted}, received {shown(value)}"
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(wrong)
-    try:
-        # Always a float: Keras computes in the type of the first rate, and integers truncate.
-        given = float(value)
-    except OverflowError:
-        given = math.copysign(math.inf, value // abs(value))
-    if not holds(given):
-        raise ValueError(wrong)
-    if given and not 2.0**-126 <= abs(given) < 2.0**128:
-        raise ValueError(f"{wrong}, which is 0 or infinite in float32")
-    return given
-
-
-def end_rate(value: Any, start: float) -> float:
-    """Check the rate to which another falls."""
-    wanted = f"a number from 0 to the rate it falls from, {start}"
-    return number("end_learning_rate", value, wanted, lambda end: 0.0 <= end <= start)
-
-
-def factor(name: str, value: Any) -> float:
-    """Check a factor that lets a rate fall, or stay."""
-    return number(name, value, "a number above 0, at most 1", lambda by: 0.0 < by <= 1.0)
-
-
-def whole(
-    name: str,
-    value: Any,
-    most: int = MOST_STEPS,
-    because: str = "the steps beyond are no longer told apart",
-) -> int:
-    """Check an argument that counts something."""
-    wrong = f"{name} must be a whole number above 0, received {shown(value)}"
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(wrong)
-    count = int(value)
-    if count < 1:
-        raise ValueError(wrong)
-    if count > most:
-        raise ValueError(f"{name} must be at most {most:,}, received {shown(value)}: {because}")
-    return count
-
-
-def length(name: str, steps: Any, epochs: Any, per_epoch: Any) -> int:
-    """Check a length in steps or in epochs, and give it in steps."""
-    return _to_steps(*_given(name, steps, epochs, per_epoch))
-
-
-def shown(value: Any) -> str:
-    """Write a value that was refused, shortened."""
-    try:
-        return reprlib.repr(value)
-    except ValueError:  # Python writes no whole number of more than 4,300 digits
-        return "a whole number of thousands of digits"
-
-
-def _given(name: str, steps: Any, epochs: Any, per_epoch: Any) -> tuple[str, Any, int | None]:
-    if (steps is None) == (epochs is None) or (epochs is None) != (per_epoch is None):
-        raise ValueError(
-            f"give either {name}, or epochs with steps_per_epoch, received "
-            f"{name}={shown(steps)}, epochs={shown(epochs)}, steps_per_epoch={shown(per_epoch)}"
-        )
-    if epochs is None:
-        return name, steps, None
-    return "epochs", epochs, whole("steps_per_epoch", per_epoch)
-
-
-def _to_steps(name: str, value: Any, per_epoch: int | None) -> int:
-    if per_epoch is None:
-        return whole(name, value)
-    steps = round(number(name, value) * per_epoch)
-    if not 1 <= steps <= MOST_STEPS:
-        raise ValueError(
-            f"{name} must make at least one step, at most {MOST_STEPS:,}, received {shown(value)} "
-            f"with steps_per_epoch={per_epoch}"
-        )
-    return steps
-
-
-def _lengths(name: str, steps: Any, epochs: Any, per_epoch: Any) -> list[int]:
-    name, given, per_epoch = _given(name, steps, epochs, per_epoch)
-    values = enumerate(_sequence(name, given))
-    return [_to_steps(f"{name}[{index}]", value, per_epoch) for index, value in values]
-
-
-def _boundaries(parts: int, steps: Any, epochs: Any, per_epoch: Any) -> list[int]:
-    lengths = _lengths("boundaries", steps, epochs, per_epoch)
-    given = steps if epochs is None else epochs
-    if parts < 2 or len(lengths) != parts - 1:
-        raise ValueError(
-            "boundaries must be one fewer than the parts they divide, two or more, "
-            f"received {len(lengths)} for {parts} parts: {shown(given)}"
-        )
-    if any(first >= second for first, second in itertools.pairwise(lengths)):
-        raise ValueError(f"boundaries must be increasing, received {shown(given)}")
-    return lengths
-
-
-def _sequence(name: str, value: Any) -> list[Any]:
-    if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} must be a sequence, received {shown(value)}")
-    items = list(itertools.islice(value, MOST_PARTS + 1))
-    if len(items) > MOST_PARTS:
-        raise ValueError(f"{name} must hold at most {MOST_PARTS:,} parts, received more")
-    return items
-
-
-def _schedule(name: str, value: Any) -> LearningRateSchedule:
-    if isinstance(value, LearningRateSchedule):
-        return value
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a Keras schedule or a number, received {shown(value)}")
-    return Constant(number(name, value))

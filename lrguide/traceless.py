@@ -1,92 +1,45 @@
 """Train a compiled Keras model along given rates, and leave no trace on it.
 
 What `lrguide.range_test` stands on. `train_along` trains through the model's own `fit`, one batch
-at a time, each time from the same state, and then puts back all that this has changed: variables,
-attributes, compiled functions, the global random states. `state_digest` shows that nothing is left.
-Both take what there is from one walk, `_contents`, so that nothing can be put back and not looked
-at, or looked at and not put back. Needs Keras on TensorFlow.
+at a time, each time from the same state, and then puts back all that this has changed. Needs Keras
+on TensorFlow.
 """
 
 from __future__ import annotations
 
-import argparse
-import collections
-import functools
-import hashlib
 import math
-import operator
-import random
 import signal
-import sys
 import threading
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
-try:
-    from lrguide import internals
-except ModuleNotFoundError:  # copied into your project, with internals.py beside it
-    import internals  # type: ignore[import-not-found,no-redef]
+from .arguments import Floats
+from .fit_arguments import (
+    can_shuffle,
+    check_backend,
+    check_build,
+    check_data,
+    check_fit,
+    check_model,
+    check_steps,
+    check_verbose,
+    rate_holder,
+)
+from .internals import forget_initial_epoch, moved, rate_or_schedule
+from .model_state import ModelState, own_randomness
 
-__all__ = ["state_digest"]
+__all__: list[str] = []
 
-Floats = npt.NDArray[np.float64]
-
-Run = tuple[list[float], str]
+Trained = tuple[list[float], str]
 """The loss of each step, and why there are fewer than asked for (or "")."""
 
 RISE = 3.5
 """How many times their `noise` losses must have risen before that means something."""
-
-
-def state_digest(model: Any) -> str:
-    """SHA-256 over all that training changes in a model: equal digests, equal state.
-
-    Covers what can be reached from the model through attributes, lists, tuples, dicts, sets and
-    deques: its layers, metrics, losses, optimizers, initializers, constraints and regularizers, and
-    helper objects of your own classes; in them every variable, random generator, NumPy array and
-    plain Python value, and which functions have been compiled. Covers the random states of Python,
-    NumPy, TensorFlow and Keras, too.
-
-    Does not cover what is reached only through a function (a global or enclosed name), a class or
-    a module; the insides of other libraries' objects in the standard library, NumPy and TensorFlow
-    (datasets, lookup tables, iterators), of which it sees only whether they are the same objects;
-    helper objects that hold a lock, a thread or an open file; arrays of more than 16 MiB.
-
-    Args:
-        model: A compiled Keras model.
-
-    Returns:
-        64 hexadecimal digits; comparable within one process.
-
-    Raises:
-        TypeError: `model` is no Keras model.
-        ValueError: It is not compiled with an optimizer.
-        NotImplementedError: Keras runs on another backend than TensorFlow.
-
-    Example:
-        >>> import keras
-        >>> from lrguide.traceless import state_digest
-        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-        >>> model.compile("sgd", "mse")
-        >>> before = state_digest(model)
-        >>> model.optimizer.learning_rate = 0.1
-        >>> state_digest(model) == before
-        False
-    """
-    _check_backend()
-    _check_model("model", model)
-    digest, numbers = hashlib.sha256(), dict[int, int]()
-    roots = [model, *(state.copy() for state in _GLOBAL_STATES)]
-    for thing, _, content in _contents(roots, numbers):
-        digest.update(f"{type(thing).__name__} {_described(content, numbers)}\n".encode())
-    return digest.hexdigest()
 
 
 def train_along(
@@ -100,7 +53,7 @@ def train_along(
     every_step: bool,
     stop_factor: float | None,
     verbose: Any,
-) -> list[list[Run]]:
+) -> list[list[Trained]]:
     """Check what a test and its confirmation take, train along every plan of rates with each seed.
 
     Args:
@@ -117,37 +70,38 @@ def train_along(
     Returns:
         The runs by plan and seed.
     """
-    _check_backend()
-    _check_verbose(verbose)
+    check_backend()
+    check_verbose(verbose)
     if build is None:
-        _check_model("model", model)
+        check_model("model", model)
     else:
-        _check_build(build, model)
-    _check_data(data, validation_data)
+        check_build(build, model)
+    check_data(data, validation_data)
     if build is None:
-        _check_fit("model", model, data, validation_data)
-        _check_steps(model, validation_data)
-    data = {**data, "shuffle": data["shuffle"] and _can_shuffle(data["x"])}
+        check_fit("model", model, data, validation_data)
+        check_steps(model, validation_data)
+    data = {**data, "shuffle": data["shuffle"] and can_shuffle(data["x"])}
     steps = sum(map(len, plans)) * len(seeds)
     bar = keras.utils.Progbar(steps, verbose=int(verbose), unit_name="step")
-    runs: list[list[Run]] = [[] for _ in plans]
-    seed_all, put_back_randomness = _own_randomness()
+    runs: list[list[Trained]] = [[] for _ in plans]
+    seed_all, put_back_randomness = own_randomness()
     interrupt = _Interrupt()
     try:
         for group in [seeds] if build is None else [[seed] for seed in seeds]:
             if build is not None:
                 seed_all(group[0])
                 model = build()
-                _check_model("what build returns", model)
-                _check_fit("what build returns", model, data, validation_data)
-                _check_steps(model, validation_data)
-            state = _State(model)
+                check_model("what build returns", model)
+                check_fit("what build returns", model, data, validation_data)
+                check_steps(model, validation_data)
+            state = ModelState(model)
             try:
                 trainer = None
                 for seed in group:
                     for plan, row in zip(plans, runs, strict=True):
-                        if trainer is None or state.eager:
+                        if trainer is not None and state.eager:
                             state.put_back()
+                        if trainer is None or state.eager:
                             trainer = _Trainer(
                                 state, data, validation_data, every_step, stop_factor, bar
                             )
@@ -162,378 +116,6 @@ def train_along(
         put_back_randomness()
         interrupt.end()
     return runs
-
-
-def told(value: Any) -> str:
-    """A value as errors tell it: on one line, and of an array only its type and shape."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if (shape := getattr(value, "shape", None)) is not None:
-        return f"{type(value).__name__} of shape {tuple(shape)}"
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:  # an integer of more than 4,300 digits, or a class with a fault
-        text = f"{type(value).__name__} that cannot be printed"
-    return text if len(text) <= 80 else f"{text[:60]}..."
-
-
-def checked_number(name: str, value: Any, above: float = 0, or_equal: bool = False) -> float:
-    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a number, received {told(value)}")
-    try:
-        number = float(value)
-    except OverflowError:  # an integer
-        number = math.inf
-    if not math.isfinite(number) or number < above or (number == above and not or_equal):
-        wanted = f"of at least {above}" if or_equal else f"above {above}"
-        raise ValueError(f"{name} must be a finite number {wanted}, received {told(value)}")
-    return number
-
-
-def checked_rate(name: str, value: Any) -> float:
-    """A learning rate; beyond the limits of float32 it would be 0 or infinite in Keras."""
-    number, limits = checked_number(name, value), np.finfo(np.float32)
-    low, high = float(limits.tiny), float(limits.max)
-    if not low <= number <= high:
-        raise ValueError(
-            f"{name} must be from {low:.2g} to {high:.2g}, the limits of float32, "
-            f"received {told(value)}"
-        )
-    return number
-
-
-def checked_count(name: str, value: Any, least: int = 1, most: int = 2**63 - 1) -> int:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, received {told(value)}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, received {told(value)}")
-    if value > most:
-        raise ValueError(f"{name} must be at most {most}, received {told(value)}")
-    return int(value)
-
-
-def checked_list(name: str, value: Any, of: str) -> list[Any]:
-    """The members of a sequence or of an array with one axis; text is none."""
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        return list(value.tolist())
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes | bytearray):
-        raise TypeError(f"{name} must be a sequence of {of}, received {told(value)}")
-    return list(value)
-
-
-def checked_seeds(seeds: Any, x: Any) -> tuple[int, ...]:
-    once = isinstance(x, types.GeneratorType)
-    if seeds is None:
-        return (0,) if once else (0, 1, 2)
-    listed = checked_list("seeds", seeds, "integers")
-    checked = tuple(checked_count("every seed", seed, 0) for seed in listed)
-    if not checked or len(set(checked)) < len(checked):
-        raise ValueError(
-            f"seeds must be at least one and all different, received {told([*checked])}"
-        )
-    if max(checked) >= 2**32:
-        raise ValueError(f"every seed must be below 2**32, received {told(max(checked))}")
-    if once and len(checked) > 1:
-        raise ValueError(f"seeds must be one, as x is a generator, received {told([*checked])}")
-    return checked
-
-
-def _check_backend() -> None:
-    if keras.backend.backend() != "tensorflow":
-        raise NotImplementedError(
-            f"the range test needs Keras on TensorFlow, received {keras.backend.backend()!r}"
-        )
-
-
-def _check_model(name: str, model: Any) -> None:
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"{name} must be a Keras model, received {told(model)}")
-    if not model.compiled or model.optimizer is None:
-        raise ValueError(f"{name} must be compiled with an optimizer, received it without")
-    if isinstance(_rate_holder(model.optimizer), keras.optimizers.MultiOptimizer):
-        raise ValueError(f"{name} must have one learning rate, received a MultiOptimizer")
-
-
-def _check_verbose(verbose: Any) -> None:
-    if not isinstance(verbose, int | np.integer | np.bool_) or verbose not in (0, 1):
-        raise ValueError(f"verbose must be 0 or 1, received {told(verbose)}")
-
-
-def _check_build(build: Any, model: Any) -> None:
-    if model is not None:
-        raise ValueError(f"model must be None when build makes the models, received {told(model)}")
-    if not callable(build):
-        raise TypeError(f"build must be a function that returns a model, received {told(build)}")
-
-
-def _check_data(data: Mapping[str, Any], validation_data: Any) -> None:
-    """Whether `fit` would take the data with any model."""
-    if data["x"] is None:
-        raise ValueError("x must hold training data, received None")
-    _check_parts(("x", "y", "sample_weight"), data["x"], data["y"], data["sample_weight"])
-    if validation_data is not None:
-        _check_validation_data(validation_data)
-    if data["batch_size"] is not None:
-        checked_count("batch_size", data["batch_size"])
-    if data["class_weight"] is not None:
-        _check_class_weight(data)
-    if not isinstance(data["shuffle"], bool | np.bool_):
-        raise TypeError(f"shuffle must be True or False, received {told(data['shuffle'])}")
-
-
-def _check_parts(names: tuple[str, str, str], x: Any, y: Any, sample_weight: Any) -> None:
-    """Whether they are arrays of equally many samples, or a dataset that holds all three."""
-    if not _is_dataset(x):
-        for name, part in zip(names, (x, y, sample_weight), strict=True):
-            _check_arrays(name, part, text=name == names[0])
-        _check_lengths(names, x, y, sample_weight)
-        _check_sample_weight(names[2], y, sample_weight)
-        return
-    if _batches(x) == 0:
-        raise ValueError(f"{names[0]} must hold at least one sample, received none")
-    for name, part in zip(names[1:], (y, sample_weight), strict=True):
-        if part is not None:
-            raise ValueError(
-                f"{name} must be None, as {names[0]} is a {type(x).__name__} and holds it itself, "
-                f"received {told(part)}"
-            )
-
-
-def _check_arrays(name: str, part: Any, text: bool) -> None:
-    for leaf in _leaves(part):
-        shape = getattr(leaf, "shape", None)
-        if shape is None or isinstance(leaf, keras.KerasTensor):
-            kinds = "an array, several in a list, tuple or dict" + text * ", or a dataset"
-            raise TypeError(f"{name} must be {kinds}, received {told(part)}")
-        if len(shape) == 0:
-            raise ValueError(f"{name} must have an axis of samples, received {told(leaf)}")
-        # Text is for the inputs alone: there are layers that read it.
-        kind = str(getattr(getattr(leaf, "dtype", None), "name", ""))
-        unknown = ("datetime", "timedelta", "void") + (() if text else ("str", "bytes", "object"))
-        if kind.startswith(unknown):
-            raise TypeError(f"{name} must hold numbers, received {told(leaf)} and dtype {kind}")
-
-
-def _check_lengths(names: tuple[str, str, str], *parts: Any) -> None:
-    held: dict[str, int] = {}
-    for name, part in zip(names, parts, strict=True):
-        lengths = [leaf.shape[0] for leaf in _leaves(part)]
-        if 0 in lengths or (part is not None and not lengths):
-            raise ValueError(f"{name} must hold at least one sample, received none")
-        held |= {f"{length} in {name}": length for length in lengths}
-    if len({*held.values()}) > 1:
-        raise ValueError(f"samples must be equally many, received {' and '.join(held)}")
-
-
-def _check_sample_weight(name: str, y: Any, sample_weight: Any) -> None:
-    several, each = isinstance(y, list | tuple | Mapping), _leaves(sample_weight)
-    single = not isinstance(sample_weight, list | tuple | Mapping)
-    if sample_weight is None:
-        return
-    if isinstance(sample_weight, Mapping) and not several:
-        raise TypeError(f"{name} must be an array, as y is, received a dict")
-    if several and single and any(length != 1 for length in sample_weight.shape[1:]):
-        raise ValueError(f"{name} must be one a sample or as y is, received {told(sample_weight)}")
-    if several and not single:
-        try:
-            keras.tree.assert_same_structure(y, sample_weight)
-        except ValueError:
-            raise ValueError(
-                f"{name} must be one a sample or as y is, received {type(sample_weight).__name__} "
-                f"of {len(each)} for {type(y).__name__} of {len(_leaves(y))}"
-            ) from None
-    for leaf in each:
-        if isinstance(leaf, np.ndarray) or keras.ops.is_tensor(leaf):
-            values = np.asarray(leaf)
-            if not (finite := np.isfinite(values)).all():
-                wrong = told(values[~finite][0])
-                raise ValueError(f"{name} must hold finite numbers, received {wrong} among them")
-
-
-def _check_validation_data(given: Any) -> None:
-    if isinstance(given, types.GeneratorType):
-        raise ValueError("validation_data must be readable more than once, received a generator")
-    if _is_dataset(given):
-        if _batches(given) == math.inf:
-            raise ValueError("validation_data must come to an end, received an endless dataset")
-        _check_parts(("validation_data",) * 3, given, None, None)
-        return
-    if isinstance(given, tuple) and len(given) in (2, 3) and given[0] is None:
-        raise ValueError("x of validation_data must hold data to measure on, received None")
-    if not isinstance(given, tuple) or len(given) not in (2, 3):
-        long = isinstance(given, tuple | list) or getattr(given, "shape", ()) != ()
-        raise (ValueError if long else TypeError)(
-            "validation_data must be (x, y), (x, y, sample_weight) or a dataset, received "
-            + (f"{type(given).__name__} of length {len(given)}" if long else told(given))
-        )
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(given)
-    names = [f"{part} of validation_data" for part in ("x", "y", "sample_weight")]
-    _check_parts((names[0], names[1], names[2]), x, y, sample_weight)
-
-
-def _check_class_weight(data: Mapping[str, Any]) -> None:
-    given, x, y = data["class_weight"], data["x"], data["y"]
-    if not isinstance(given, Mapping):
-        raise TypeError(f"class_weight must be a dict, received {told(given)}")
-    for label, weight in given.items():
-        checked_count("every class of class_weight", label, 0)
-        checked_number(f"class_weight of class {label}", weight, or_equal=True)
-    if data["sample_weight"] is not None:
-        raise ValueError("class_weight must be None beside sample_weight, received both")
-    if isinstance(y, list | tuple | Mapping):
-        raise ValueError(
-            f"class_weight must be None where y is several, received it beside {len(y)} in y"
-        )
-    batches = _is_dataset(x)
-    if y is None and not batches:
-        raise ValueError("class_weight must be None without y, received it alone")
-    spec = _element_spec(x)
-    if batches and spec is None and not isinstance(x, keras.utils.PyDataset):
-        raise ValueError(f"class_weight must be None where x is a {type(x).__name__}, received it")
-    if isinstance(spec, tuple) and len(spec) == 3:
-        raise ValueError("class_weight must be None beside sample_weight, received both in x")
-    if spec is not None and not given:
-        raise ValueError("class_weight must hold a class where x is a dataset, received {}")
-
-
-def _check_fit(name: str, model: Any, data: Mapping[str, Any], validation_data: Any) -> None:
-    """Whether Keras' own training step can train this model on these data."""
-    if type(model).train_step is not keras.Model.train_step:
-        return
-    _check_loss(name, model)
-    built = all(layer.built for layer in model._flatten_layers())
-    if not model.trainable_variables and (built or not model.trainable):
-        raise ValueError(f"{name} must have weights to train, received it without or all frozen")
-    outputs = getattr(model, "outputs", None) or ()
-    if data["class_weight"] is not None and len(outputs) > 1:
-        raise ValueError(
-            f"class_weight must be None where a model has several outputs, received {len(outputs)}"
-        )
-    _check_shapes(("x", "y"), model, data["x"], data["y"])
-    if validation_data is not None and type(model).test_step is keras.Model.test_step:
-        whole = _is_dataset(validation_data)
-        parts = (validation_data, None) if whole else validation_data[:2]
-        _check_shapes(("x of validation_data", "y of validation_data"), model, *parts)
-
-
-def _check_loss(name: str, model: Any) -> None:
-    """A loss can come from `compile`, `compute_loss`, a regulariser, or a layer's `add_loss`."""
-    own = any(
-        not type(layer).__module__.startswith("keras.") or layer.activity_regularizer
-        for layer in model._flatten_layers()
-    )
-    if model.loss is None and not own and not model.losses:
-        raise ValueError(f"{name} must be compiled with a loss, received loss=None")
-
-
-def _check_shapes(names: tuple[str, str], model: Any, x: Any, y: Any) -> None:
-    """Whether inputs and targets are as many and as large as a functional model takes."""
-    if _is_dataset(x):
-        if (spec := _element_spec(x)) is None:
-            return
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(spec)
-    if model.loss is not None and y is None:
-        raise ValueError(
-            f"{names[1]} must hold the targets where x is an array or several, received None"
-        )
-    inputs = getattr(model, "inputs", None)  # of functional models only
-    if not inputs or not type(model).call.__module__.startswith("keras."):
-        return
-    _check_inputs(names[0], inputs, getattr(model, "input", None), x)
-    if model.loss is None or None in keras.tree.flatten(model.loss):
-        return
-    targets, outputs = len(_leaves(y)), len(model.outputs)
-    partial = isinstance(model.loss, Mapping) and len(model.loss) < outputs
-    if targets != outputs and not partial:
-        raise ValueError(
-            f"{names[1]} must hold {_counted(outputs, 'array')}, one an output of the model, "
-            f"received {targets}"
-        )
-
-
-def _check_inputs(name: str, inputs: Sequence[Any], named: Any, x: Any) -> None:
-    """Whether `x` has an array of the right shape for each input."""
-    if isinstance(x, Mapping):
-        wanted = [*named] if isinstance(named, Mapping) else [tensor.name for tensor in inputs]
-        if not {*wanted} <= {*x}:
-            raise ValueError(f"{name} must hold the inputs {wanted}, received {[*x]}")
-        x = [x[key] for key in wanted]
-    given = keras.tree.flatten(x)
-    if len(given) != len(inputs):
-        raise ValueError(
-            f"{name} must hold {_counted(len(inputs), 'array')}, one an input of the model, "
-            f"received {len(given)}"
-        )
-    for leaf, tensor in zip(given, inputs, strict=True):
-        known = leaf is not None and getattr(leaf.shape, "rank", 0) is not None
-        if known and not _fits([*leaf.shape][1:], [*tensor.shape][1:]):
-            raise ValueError(
-                f"{name} must have shape {tuple(tensor.shape)} for the input {tensor.name!r}, "
-                f"received {tuple(leaf.shape)}"
-            )
-
-
-def _fits(shape: list[int | None], wanted: list[int | None]) -> bool:
-    """Whether they agree where both are known; Keras adds or takes away a last axis of 1."""
-    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
-        wanted = wanted[:-1]
-    pairs = zip(shape, wanted, strict=False)
-    return len(shape) == len(wanted) and all(None in pair or len({*pair}) == 1 for pair in pairs)
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def _is_dataset(x: Any) -> bool:
-    """Whether `fit` reads batches from it, of tf.data, Keras, PyTorch or Grain, or a generator."""
-    import tensorflow as tf
-
-    own = (tf.data.Dataset, tf.distribute.DistributedDataset, keras.utils.PyDataset)
-    if isinstance(x, (*own, types.GeneratorType)):
-        return True
-    roots = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
-    return bool(roots & {"torch", "grain"}) and not hasattr(x, "shape")
-
-
-def _element_spec(x: Any) -> Any:
-    """What a dataset of tf.data says of its batches; None of others."""
-    import tensorflow as tf
-
-    return x.element_spec if isinstance(x, tf.data.Dataset) else None
-
-
-def _batches(x: Any) -> float | None:
-    """How many batches a dataset has, where it knows."""
-    if isinstance(x, keras.utils.PyDataset):
-        return math.inf if x.num_batches is None else int(x.num_batches)
-    if _element_spec(x) is None:
-        return None
-    number = int(x.cardinality())
-    return math.inf if number == -1 else None if number < 0 else number
-
-
-def _check_steps(model: Any, validation_data: Any) -> None:
-    """A model without `call` trains by its own `train_step`; Keras' own steps need a `call`."""
-    kind = type(model)
-    needing = ["train_step"] if validation_data is None else ["train_step", "test_step"]
-    for name in needing if kind.call is keras.Model.call else []:
-        if getattr(kind, name) is getattr(keras.Model, name):
-            what = "validation_data need" if name == "test_step" else "a model needs"
-            raise ValueError(f"{what} a call() or a {name}() of its own, received neither")
-
-
-def _can_shuffle(x: Any) -> bool:
-    """Whether `fit` can: it warns where it is told to but cannot."""
-    if isinstance(x, keras.utils.PyDataset):
-        return x.num_batches is not None
-    return all(hasattr(leaf, "shape") for leaf in _leaves(x))
-
-
-def _leaves(data: Any) -> list[Any]:
-    return [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
 
 
 class _Interrupt:
@@ -576,324 +158,6 @@ class _Interrupt:
             signal.raise_signal(signal.SIGINT)
 
 
-def _own_randomness() -> tuple[Callable[[int], None], Callable[[], None]]:
-    """Two functions: one seeds all global random states, the other puts them back."""
-    import tensorflow as tf
-
-    kept = [state.copy() for state in _GLOBAL_STATES]
-    generator = keras.random.SeedGenerator(0, name="range_test_seeds")
-
-    def seed_all(seed: int) -> None:
-        random.seed(seed)
-        np.random.seed(seed)
-        # Not the seed itself: eager random operations of the same seed share their position.
-        internals.seed_tensorflow(int(np.random.default_rng(seed).integers(2**31)), seed)
-        tf.random.get_global_generator().reset_from_seed(seed)
-        generator.state.assign([seed % 2**31, 0])
-        internals.set_keras_generator(generator)
-
-    def put_back() -> None:
-        for state, value in zip(_GLOBAL_STATES, kept, strict=True):
-            state.put_back(value)
-
-    return seed_all, put_back
-
-
-@dataclass(frozen=True)
-class _GlobalState:
-    """A random state of the whole process: how it is read and put back."""
-
-    copy: Callable[[], Any]
-    put_back: Callable[[Any], None]
-
-
-def _keras_generator() -> Any:
-    generator = internals.keras_generator()
-    return generator, None if generator is None else generator.state.value.numpy()
-
-
-def _put_back_keras_generator(kept: tuple[Any, Any]) -> None:
-    generator, value = kept
-    internals.set_keras_generator(generator)
-    if generator is not None:
-        generator.state.assign(value)
-
-
-def _tensorflow_generator() -> Any:
-    import tensorflow as tf
-
-    generator = tf.random.get_global_generator()
-    return generator, generator.state.numpy()
-
-
-def _put_back_tensorflow_generator(kept: tuple[Any, Any]) -> None:
-    import tensorflow as tf
-
-    generator, value = kept
-    tf.random.set_global_generator(generator)
-    generator.state.assign(value)
-
-
-# Read by the digest and put back after a test.
-_GLOBAL_STATES = (
-    _GlobalState(random.getstate, random.setstate),
-    _GlobalState(np.random.get_state, np.random.set_state),
-    _GlobalState(internals.tensorflow_seed, internals.set_tensorflow_seed),
-    _GlobalState(_tensorflow_generator, _put_back_tensorflow_generator),
-    _GlobalState(_keras_generator, _put_back_keras_generator),
-)
-
-
-def _rate_holder(optimizer: Any) -> Any:
-    return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-# The walk from which both the digest and the putting back take what there is.
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """Things of some classes: how what they hold is copied, shallowly, and put back.
-
-    Only in `values` a sweep may go on after another: what else a thing holds changes when functions
-    are compiled, too.
-    """
-
-    classes: tuple[type, ...]
-    copy: Callable[[Any], Any]
-    put_back: Callable[[Any, Any], None] = lambda thing, content: None
-    values: bool = False
-
-
-_PLAIN = (int, float, complex, bool, str, bytes, type(None), type(...), range, slice)
-_LARGEST_ARRAY = 2**24
-# Objects of these packages have a life of their own, or lead to the whole process.
-_CLOSED = {*sys.stdlib_module_names, "tensorflow", "numpy"}
-_ALIVE = {"_thread", "threading", "_io", "_socket", "socket", "_queue", "queue", "subprocess"}
-
-
-@functools.cache
-def _kinds() -> tuple[_Kind, ...]:
-    """What the walk looks into; the first that fits a thing's class counts."""
-    import tensorflow as tf
-
-    objects = (
-        keras.Layer,
-        keras.Optimizer,
-        keras.Metric,
-        keras.Loss,
-        keras.Variable,
-        tf.Module,
-        tf.train.ExponentialMovingAverage,
-        internals.data_structures(),
-        types.SimpleNamespace,
-        argparse.Namespace,
-        collections.UserDict,
-        collections.UserList,
-    )
-    return (
-        _Kind((tf.Variable,), lambda v: [part.numpy() for part in _replicas(v)], _assign, True),
-        _Kind((np.ndarray,), np.copy, lambda array, content: np.copyto(array, content), True),
-        _Kind((np.random.Generator,), lambda g: g.bit_generator.state, _set_bit_generator, True),
-        _Kind((np.random.RandomState,), lambda g: g.get_state(), lambda g, s: g.set_state(s), True),
-        _Kind((random.Random,), lambda g: g.getstate(), lambda g, s: g.setstate(s), True),
-        _Kind((tf.random.Generator,), lambda generator: [generator.state]),
-        _Kind((tf.types.experimental.PolymorphicFunction,), internals.traces, internals.set_traces),
-        _Kind(objects, _attributes, _set_attributes),
-        # The methods of the plain classes: Keras' own lists, dicts and sets note what comes and
-        # goes, and that note is a thing itself.
-        _Kind((list,), list, lambda thing, items: list.__setitem__(thing, slice(None), items)),
-        _Kind((tuple,), list),
-        _Kind((dict,), dict, _set_items),
-        _Kind((set,), _by_id, _set_members),
-        _Kind((frozenset,), _by_id),
-        _Kind((collections.deque,), list, _set_deque),
-        _Kind((types.MethodType,), lambda method: [method.__self__, method.__func__]),
-        _Kind((functools.partial,), lambda part: [part.func, part.args, part.keywords]),
-        _Kind((object,), _attributes, _set_attributes),
-    )
-
-
-def _replicas(variable: Any) -> tuple[Any, ...]:
-    import tensorflow as tf
-
-    if not isinstance(variable, tf.distribute.DistributedValues):
-        return (variable,)
-    found: tuple[Any, ...] = variable.distribute_strategy.experimental_local_results(variable)
-    return found
-
-
-def _assign(variable: Any, values: Sequence[Any]) -> None:
-    for part, value in zip(_replicas(variable), values, strict=True):
-        part.assign(value)
-
-
-def _set_bit_generator(generator: Any, state: Any) -> None:
-    generator.bit_generator.state = state
-
-
-def _set_items(thing: dict[Any, Any], items: dict[Any, Any]) -> None:
-    base = collections.OrderedDict if isinstance(thing, collections.OrderedDict) else dict
-    base.clear(thing)
-    for key, value in items.items():
-        base.__setitem__(thing, key, value)
-
-
-def _set_members(thing: set[Any], items: list[Any]) -> None:
-    set.clear(thing)
-    set.update(thing, items)
-
-
-def _set_deque(thing: collections.deque[Any], items: list[Any]) -> None:
-    thing.clear()
-    thing.extend(items)
-
-
-def _by_id(things: Any) -> list[Any]:
-    return sorted(things, key=id)
-
-
-def _attributes(thing: Any) -> dict[Any, Any]:
-    slots = {name: getattr(thing, name) for name in _slots(type(thing)) if hasattr(thing, name)}
-    return {**getattr(thing, "__dict__", {}), **slots, **internals.compiled_methods(thing)}
-
-
-def _set_attributes(thing: Any, content: dict[Any, Any]) -> None:
-    internals.set_compiled_methods(thing, content)
-    kept = {name: value for name, value in content.items() if isinstance(name, str)}
-    for name in _slots(type(thing)):
-        if name in kept:
-            object.__setattr__(thing, name, kept.pop(name))
-        elif hasattr(thing, name):
-            object.__delattr__(thing, name)
-    if hasattr(thing, "__dict__"):
-        vars(thing).clear()
-        vars(thing).update(kept)
-
-
-def _slots(owner: type) -> list[str]:
-    found = []
-    for base in owner.__mro__:
-        slots = vars(base).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            hidden = name.startswith("__") and not name.endswith("__")
-            found.append(f"_{base.__name__.lstrip('_')}{name}" if hidden else name)
-    return [name for name in found if name not in ("__dict__", "__weakref__")]
-
-
-def _kind(thing: Any) -> _Kind | None:
-    """Which kind a thing is; None where it cannot change or is not looked into."""
-    owner = type(thing)
-    kind = next(kind for kind in _kinds() if issubclass(owner, kind.classes))
-    if kind is _kinds()[-1]:
-        held = getattr(thing, "__dict__", {}).values()
-        alive = any(type(value).__module__.partition(".")[0] in _ALIVE for value in held)
-        closed = owner.__module__.partition(".")[0] in _CLOSED or isinstance(thing, type)
-        return None if alive or closed or issubclass(owner, keras.KerasTensor) else kind
-    if isinstance(thing, np.ndarray):
-        return kind if thing.flags.writeable and thing.nbytes <= _LARGEST_ARRAY else None
-    return kind
-
-
-def _contents(
-    roots: Sequence[Any], numbers: dict[int, int] | None = None
-) -> Iterator[tuple[Any, _Kind, Any]]:
-    """Each thing that can be reached, once: itself, its kind, a copy of what it holds.
-
-    Args:
-        roots: Where the walk begins.
-        numbers: Is filled: by `id`, the place of each thing that has been met.
-    """
-    numbers = {} if numbers is None else numbers
-    met: list[Any] = []  # which also keeps them alive, and so their ids their own
-
-    def meet(things: Iterable[Any]) -> None:
-        for thing in map(_unwrapped, things):
-            new = type(thing) not in _PLAIN and id(thing) not in numbers
-            if new and _kind(thing) is not None:
-                numbers[id(thing)] = len(met)
-                met.append(thing)
-
-    meet(roots)
-    for thing in met:
-        kind = _kind(thing)
-        assert kind is not None
-        content = kind.copy(thing)
-        if not kind.values:
-            meet(_parts(content))
-        yield thing, kind, content
-
-
-def _parts(content: Any) -> list[Any]:
-    return [*content, *content.values()] if isinstance(content, dict) else list(content)
-
-
-def _unwrapped(thing: Any) -> Any:
-    """What TensorFlow has put one of its dicts or tuples around."""
-    if issubclass(type(thing), internals.data_structures()):
-        return getattr(thing, "__wrapped__", thing)
-    return thing
-
-
-def _described(content: Any, numbers: Mapping[int, int]) -> str:
-    """What a thing holds, in words that are equal if and only if it is."""
-    content = _unwrapped(content)
-    if id(content) in numbers:
-        return f"#{numbers[id(content)]}"
-    if isinstance(content, np.ndarray | np.generic):
-        data = repr(content.tolist()).encode() if content.dtype.hasobject else content.tobytes()
-        return f"{content.dtype} {content.shape} {hashlib.sha256(data).hexdigest()}"
-    if isinstance(content, dict):
-        items = (f"{_described(k, numbers)}: {_described(v, numbers)}" for k, v in content.items())
-        return f"{{{', '.join(items)}}}"
-    if isinstance(content, list | tuple):
-        return f"[{', '.join(_described(item, numbers) for item in content)}]"
-    return f"{type(content)} {content!r}" if type(content) in _PLAIN else f"at {id(content)}"
-
-
-def _same(a: Any, b: Any) -> bool:
-    parts = _parts(a), _parts(b)
-    return len(parts[0]) == len(parts[1]) and all(map(operator.is_, *parts))
-
-
-class _State:
-    """What training may change in a model, copied once and put back at will."""
-
-    def __init__(self, model: Any) -> None:
-        import tensorflow as tf
-
-        self.model = model
-        self.contents = list(_contents([model]))
-        self.created: list[tuple[Any, Any]] = []
-        self.checked = False  # which optimizers train
-        # Its steps run as Python: they may change anything each time, and nothing is compiled.
-        self.eager = model.run_eagerly or tf.config.functions_run_eagerly()
-
-    def put_back(self) -> None:
-        """All of it: what was not built is unbuilt again."""
-        self.created.clear()
-        for thing, kind, content in self.contents:
-            if kind.values or not _same(kind.copy(thing), content):
-                kind.put_back(thing, content)
-
-    def put_back_values(self) -> None:
-        """What can be put back under a compiled function, and what this has created."""
-        for thing, kind, content in self.contents:
-            if kind.values:
-                kind.put_back(thing, content)
-        for variable, value in self.created:
-            variable.assign(value)
-
-    def created_by(self, create: Callable[..., Any], **options: Any) -> Any:
-        """Remember a variable's first value; the first step creates what was not built."""
-        import tensorflow as tf
-
-        variable = create(**options)
-        if tf.executing_eagerly():
-            self.created.append((variable, variable.numpy()))
-        return variable
-
-
 class _Trainer:
     """Trains a model along given rates, each time from its first state.
 
@@ -903,7 +167,7 @@ class _Trainer:
 
     def __init__(
         self,
-        state: _State,
+        state: ModelState,
         data: dict[str, Any],
         validation_data: Any,
         every_step: bool,
@@ -916,15 +180,15 @@ class _Trainer:
         self.validation_data, self.every_step = validation_data, every_step
         self.stop_factor = stop_factor
         self.model = model = state.model
-        self.holder = _rate_holder(model.optimizer)
+        self.holder = rate_holder(model.optimizer)
         model.steps_per_execution = 1
-        internals.forget_initial_epoch(model)
+        forget_initial_epoch(model)
         # New functions, because the model's own may hold the schedule, a larger
         # steps_per_execution and the position of TensorFlow's random operations.
         model.train_function = model.test_function = None
         model.make_train_function()
         self.function = model.train_function
-        self.rate = internals.rate_or_schedule(self.holder)
+        self.rate = rate_or_schedule(self.holder)
         if not isinstance(self.rate, keras.Variable):
             with model.distribute_strategy.scope():
                 self.rate = keras.Variable(0.0, trainable=False, name="range_test_rate")
@@ -933,7 +197,7 @@ class _Trainer:
         things = [thing for thing, _, _ in state.contents]
         swept = (model.optimizer, self.holder)
         optimizers = [t for t in things if isinstance(t, keras.Optimizer) and t not in swept]
-        self.others = [(other, int(other.iterations)) for other in optimizers]
+        self.others = [(other, int(_number(other.iterations))) for other in optimizers]
         self.layers = [thing for thing in things if isinstance(thing, keras.Layer)]
         self.first = self._updates()
         self.generators = [t.state for t in things if isinstance(t, keras.random.SeedGenerator)]
@@ -942,7 +206,7 @@ class _Trainer:
         self.rate.assign(rate)
         self.model.reset_metrics()
 
-    def train(self, plan: Floats, seed: int) -> Run:
+    def train(self, plan: Floats, seed: int) -> Trained:
         """Train one update per rate of the plan."""
         import tensorflow as tf
 
@@ -973,7 +237,7 @@ class _Trainer:
                 passed = batches
                 raise
             batches += 1
-            parts.append(_loss(logs, "train_step"))
+            parts.append(_loss_in(logs, "train_step"))
             self._check_rate(step, plan[step])
             if math.isfinite(parts[-1]) and len(parts) < each and self._updates() == updates:
                 return logs
@@ -1008,15 +272,15 @@ class _Trainer:
                 # An epoch has at least one batch; the last one finds that there are no more.
                 model.fit(**self.data, epochs=len(plan) * each + 1, verbose=0)
         if not batches:
-            raise internals.moved("keras", "Model.train_function")
+            raise moved("keras", "Model.train_function")
         return losses, why
 
     def _updates(self) -> int:
-        return int(self.holder.iterations)
+        return int(_number(self.holder.iterations))
 
     def _check_rate(self, step: int, planned: float) -> None:
         """A curve over rates that were not used would look like any other."""
-        seen = float(self.holder.learning_rate)
+        seen = _number(self.holder.learning_rate)
         exact = self.rate.dtype in ("float32", "float64")
         if not math.isclose(seen, planned, rel_tol=1e-6 if exact else 0.01, abs_tol=1e-37):
             raise ValueError(
@@ -1029,7 +293,7 @@ class _Trainer:
         if self.state.checked:
             return
         self.state.checked = True
-        moved = [t for t, before in self.others if int(t.iterations) != before]
+        moved = [t for t, before in self.others if int(_number(t.iterations)) != before]
         names = ", ".join(other.name for other in moved)
         if self._updates() == self.first:
             raise ValueError(
@@ -1047,7 +311,7 @@ class _Trainer:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(self.validation_data)
         options = dict(batch_size=self.data["batch_size"], verbose=0, return_dict=True)
         logs = self.model.evaluate(x, y, sample_weight=weight, **options)
-        return _loss(logs, "test_step")
+        return _loss_in(logs, "test_step")
 
     def _begin(self, iterator: Any, seed: int) -> None:
         """Bring the model to its first state, seeded, now that the data's shapes are known."""
@@ -1065,7 +329,7 @@ class _Trainer:
             variable.assign([int(numbers.integers(2**31)), 0])
 
 
-def _loss(logs: Any, step: str) -> float:
+def _loss_in(logs: Any, step: str) -> float:
     if not isinstance(logs, Mapping) or "loss" not in logs:
         seen = [*logs] if isinstance(logs, Mapping) else logs
         raise ValueError(f"{step} must return a dict with 'loss', received {seen!r}")
@@ -1074,6 +338,12 @@ def _loss(logs: Any, step: str) -> float:
     if math.prod(shape) != 1:
         raise ValueError(f"{step} must return one number as 'loss', received shape {shape}")
     return float(keras.ops.reshape(loss, ()) if shape else loss)
+
+
+def _number(variable: Any) -> float:
+    """Also of one that each replica has a copy of."""
+    value = getattr(variable, "value", variable)
+    return float(value.numpy() if hasattr(value, "numpy") else value)
 
 
 def noise(losses: Sequence[float]) -> float:

@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -312,7 +313,9 @@ def judged(claim: Claim) -> Judged:
     def tried(spoilt: Spoilt) -> tuple[set[int], bool]:
         """At which words the sentence differs, and whether a check fails."""
         try:
-            told, outcome = split(*spoilt.runs)
+            with warnings.catch_warnings():  # numbers as no training gives them are divided by
+                warnings.simplefilter("ignore", RuntimeWarning)
+                told, outcome = split(*spoilt.runs)
         except (TypeError, ValueError) as error:
             raise AssertionError(
                 f"{split.told.__name__} cannot tell of {spoilt.what}: {error!r}"

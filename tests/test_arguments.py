@@ -12,9 +12,12 @@ import keras
 import numpy as np
 import pytest
 
-from lrguide import cyclical, schedules
+from lrguide import composing, cyclical, scheduled_optimizers, schedules
+from lrguide.composing import join, warmup
 from lrguide.cyclical import one_cycle, triangular
-from lrguide.schedules import MOST_STEPS, constant, join, linear, piecewise, warmup
+from lrguide.lengths import MOST_STEPS
+from lrguide.scheduled_optimizers import ScheduledAdam, ScheduledSGD
+from lrguide.schedules import constant, linear, piecewise
 
 HUGE = 10**400
 PAGES_LONG = 10**5000  # Python refuses to write it
@@ -36,7 +39,7 @@ WHOLE = [
     10**30,
     np.uint64(2**63),
 ]
-FLAG = [1, 0, "yes", None, np.True_]
+FLAG = [1, 0, "yes", None]
 EPOCHS = [value for value in POSITIVE if value is not None] + [0.001, 1e30, np.float64(2.0**50)]
 SEQUENCE = [0.1, 5, "10", b"10", {}, True]
 LENGTHS = [*SEQUENCE, *([value] for value in WHOLE), range(10**30)]
@@ -141,8 +144,11 @@ CASES: dict[str, dict[str, tuple[Any, Any]]] = {
     "OneCycle.momentum": MOMENTUM,
 }
 PUBLIC: dict[str, Callable[..., Any]] = {
-    **{name: getattr(schedules, name) for name in schedules.__all__},
-    **{name: getattr(cyclical, name) for name in cyclical.__all__},
+    **{
+        name: getattr(module, name)
+        for module in (composing, cyclical, scheduled_optimizers, schedules)
+        for name in module.__all__
+    },
     "Cyclical.momentum": triangular(0.1, 0.2, 5).momentum,
     "OneCycle.momentum": one_cycle(0.1, 50).momentum,
 }
@@ -199,14 +205,12 @@ LENGTH_NAMES = ("timescale", "boundaries", "step_size")
         (
             lambda: constant(10**400),
             ValueError,
-            "learning_rate must be a finite number above 0, "
-            "received 100000000000000000...0000000000000000000",
+            "learning_rate must be a finite number above 0, received " + f"{10**400}"[:60] + "...",
         ),
         (
             lambda: constant(10**5000),
             ValueError,
-            "learning_rate must be a finite number above 0, "
-            "received a whole number of thousands of digits",
+            "learning_rate must be a finite number above 0, received int that cannot be printed",
         ),
         (
             lambda: constant(1e39),
@@ -298,7 +302,7 @@ LENGTH_NAMES = ("timescale", "boundaries", "step_size")
             "three_phase=False the phases end at steps [0.0, 1.0]",
         ),
         (
-            lambda: cyclical.ScheduledSGD(-1.0),
+            lambda: ScheduledSGD(-1.0),
             ValueError,
             "learning_rate must be a Keras schedule or a finite number from 0, received -1.0",
         ),
@@ -360,9 +364,9 @@ def test_numbers_of_other_kinds_are_taken_for_what_they_are() -> None:
         (np.float64(1), 100, np.float16(0.5)),
     ]:
         assert linear(rate, steps, end).get_config() == expected
-    sgd = cyclical.ScheduledSGD(np.float32(0.5), momentum=np.float32(0.5), clipnorm=1)
+    sgd = ScheduledSGD(np.float32(0.5), momentum=np.float32(0.5), clipnorm=1)
     assert sgd.get_config() == {
-        **cyclical.ScheduledSGD(0.5, momentum=0.5, clipnorm=1.0).get_config(),
+        **ScheduledSGD(0.5, momentum=0.5, clipnorm=1.0).get_config(),
         "name": sgd.name,
     }
 
@@ -377,9 +381,9 @@ def test_the_limits_of_each_argument_are_allowed() -> None:
     triangular(0.1, 0.2, 5).momentum(0.0, 0.0)
     schedules.compounding_time(0.1, 1e-9, epochs=100_000, steps_per_epoch=1)
     cyclical.restarts(0.1, 1, 0.1, t_mul=1.01, m_mul=1)
-    cyclical.ScheduledSGD(0.0, momentum=0, weight_decay=0)
+    ScheduledSGD(0.0, momentum=0, weight_decay=0)
 
 
 def test_what_keras_takes_besides_numbers_is_still_taken() -> None:
-    assert float(cyclical.ScheduledSGD(lambda: 0.25).learning_rate) == 0.25
-    assert float(cyclical.ScheduledAdam(linear(0.5, 10)).learning_rate) == 0.5
+    assert float(ScheduledSGD(lambda: 0.25).learning_rate) == 0.25
+    assert float(ScheduledAdam(linear(0.5, 10)).learning_rate) == 0.5

@@ -10,7 +10,8 @@ from keras.optimizers.schedules import CosineDecay, LearningRateSchedule, Polyno
 
 from lrguide import cyclical, schedules
 from lrguide.checks import check
-from lrguide.internals import held_rate, step_count
+from lrguide.internals import rate_or_schedule, step_count
+from lrguide.scheduled_optimizers import ScheduledAdam, ScheduledSGD
 
 X = np.linspace(-1, 1, 64, dtype=np.float32).reshape(16, 4)
 Y = X[:, :1]
@@ -50,9 +51,9 @@ class OneStepAtATime(Own):
 def test_a_length_in_updates_is_found_when_gradients_are_accumulated() -> None:
     optimizer = keras.optimizers.SGD(CosineDecay(0.1, 250), gradient_accumulation_steps=4)
     run = {"steps_per_epoch": 100, "epochs": 10, "optimizer": optimizer}
-    assert names(held_rate(optimizer), **run) == ["accumulation"]
+    assert names(rate_or_schedule(optimizer), **run) == ["accumulation"]
     optimizer.learning_rate = CosineDecay(0.1, 1000)
-    assert names(held_rate(optimizer), **run) == []
+    assert names(rate_or_schedule(optimizer), **run) == []
 
 
 def test_the_first_update_under_accumulation_is_that_of_the_last_batch() -> None:
@@ -126,7 +127,7 @@ def test_a_schedule_that_goes_on_or_is_meant_to_stay_may_be_resumed(schedule: An
         (lambda rate: keras.optimizers.Adam(rate), {"jit_compile": True}),
         (lambda rate: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(rate)), {}),
         (lambda rate: keras.optimizers.SGD(rate, gradient_accumulation_steps=2), {}),
-        (lambda rate: cyclical.ScheduledSGD(rate), {}),
+        (lambda rate: ScheduledSGD(rate), {}),
     ],
     ids=["sgd", "several steps an execution", "xla", "loss scale", "accumulation", "scheduled"],
 )
@@ -173,5 +174,5 @@ def test_a_momentum_that_is_a_schedule_is_found_where_keras_reads_a_number() -> 
     run = {"steps_per_epoch": 100, "epochs": 10}
     plain = keras.optimizers.Adam(rate, beta_1=rate.momentum(0.85, 0.95))
     assert names(rate, **run, optimizer=plain) == ["momentum"]
-    scheduled = cyclical.ScheduledAdam(rate, beta_1=rate.momentum(0.85, 0.95))
+    scheduled = ScheduledAdam(rate, beta_1=rate.momentum(0.85, 0.95))
     assert names(rate, **run, optimizer=scheduled) == []

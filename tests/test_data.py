@@ -184,22 +184,22 @@ def test_first_takes_the_beginning_of_each_part(sizes):
 
 SIZES = dict(training=1, validation=1, test=1)
 FIRST = [
-    ({name: size}, error, f"{part} images must number 1 to {most} in this data, received {told}")
-    for name, part, most in [
-        ("training", "train", 12000),
-        ("validation", "validation", 3000),
-        ("test", "test", 3000),
-    ]
-    for size, error, told in [
-        (most + 1, ValueError, most + 1),
-        (np.int64(0), ValueError, 0),
-        (-1, ValueError, -1),
-        (1.5, TypeError, 1.5),
-        (np.float32(2), TypeError, "np.float32(2.0)"),
-        ("9", TypeError, "'9'"),
-        (True, TypeError, True),
-        (np.True_, TypeError, "np.True_"),
-        (None, TypeError, None),
+    ({name: size}, error, f"{name} must be {wanted}")
+    for name, most in [("training", 12_000), ("validation", 3_000), ("test", 3_000)]
+    for size, error, wanted in [
+        (
+            most + 1,
+            ValueError,
+            f"at most {most:,}, received {most + 1}: this data has no more images",
+        ),
+        (np.int64(0), ValueError, "a whole number above 0, received 0"),
+        (-1, ValueError, "a whole number above 0, received -1"),
+        (1.5, TypeError, "a whole number above 0, received 1.5"),
+        (np.float32(2), TypeError, "a whole number above 0, received 2.0"),
+        ("9", TypeError, "a whole number above 0, received '9'"),
+        (True, TypeError, "a whole number above 0, received True"),
+        (np.True_, TypeError, "a whole number above 0, received True"),
+        (None, TypeError, "a whole number above 0, received None"),
     ]
 ]
 PARTLY = {f"{axis}_{part}": np.ones(4) for part in PARTS for axis in "xy"}

@@ -360,7 +360,11 @@ class TestItsRates:
             "async () => Object.keys((await import('/assets/schedules.js')).SCHEDULES)"
         )
         assert set(known) == set(OURS)
-        makers = {*lrguide._NAMES["schedules"], *lrguide._NAMES["cyclical"]}
+        makers = {
+            name
+            for module in ("schedules", "composing", "cyclical")
+            for name in lrguide._NAMES[module]
+        }
         combining = {"join", "per_epoch", "piecewise", "warmup", "ScheduledSGD", "ScheduledAdam"}
         assert set(known) == makers - combining
 

@@ -149,16 +149,6 @@ def test_a_span_is_the_first_rate_and_the_last(rates, words):
     assert measures.span(rates) == words
 
 
-@pytest.mark.parametrize("freedom", [*range(1, 41), 99, 1000])
-def test_students_t_is_that_of_scipy(freedom: int) -> None:
-    assert measures.student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-9)
-
-
-def test_students_t_needs_a_degree_of_freedom() -> None:
-    with pytest.raises(ValueError, match="freedom must be at least 1, received 0"):
-        measures.student(0)
-
-
 @pytest.mark.parametrize("values", [[3, 1, 2], [1, 2, 2, 0], [5, 5, 5], [0.2, 0.1, 0.2, 0.2]])
 def test_ranks_of_equal_values_are_their_mean_rank(values):
     assert measures.ranks(values).tolist() == stats.rankdata(values).tolist()

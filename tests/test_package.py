@@ -182,70 +182,114 @@ def test_imports_go_downwards_only() -> None:
     assert run.returncode == 0, run.stdout
 
 
-# What must lie beside a copied file.
-BESIDE = {"range_test": {"traceless"}, "traceless": {"internals"}}
+def modules() -> dict[str, Path]:
+    return {path.stem: path for path in sorted((ROOT / "lrguide").glob("[a-z]*.py"))}
 
 
-def copyable() -> list[Path]:
-    return [
-        ROOT / name for name in tracked("lrguide") if re.fullmatch(r"lrguide/[a-z]\w*\.py", name)
-    ]
+def imported_beside(module: Path) -> set[str]:
+    """The modules of the package that one imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            found |= {str(name) for name in names}
+    return found
 
 
-@pytest.mark.parametrize("module", copyable(), ids=lambda module: module.stem)
-def test_a_module_that_readers_may_copy_needs_keras_and_numpy_at_most(module: Path) -> None:
+def with_what_it_imports(name: str) -> set[str]:
+    found, waiting = set[str](), {name}
+    while waiting:
+        found |= (new := waiting - found)
+        waiting = {each for module in new for each in imported_beside(modules()[module])} - found
+    return found
+
+
+@pytest.mark.parametrize("module", modules().values(), ids=modules())
+def test_a_module_imports_its_neighbours_relatively_and_else_keras_and_numpy(module: Path) -> None:
     allowed = {*sys.stdlib_module_names, "keras", "numpy"}
-    if module.stem in ("plots", "range_test", "traceless", "rate_logger", "checks", "findings"):
-        allowed |= {"lrguide"}  # which modules, the contract on imports says
-    allowed |= BESIDE.get(module.stem, set())  # the same module, where both were copied
-    if module.stem == "plots":
-        allowed |= {"matplotlib"}
+    allowed |= {"matplotlib"} if module.stem == "plots" else set()
     tree = ast.parse(module.read_text(encoding="utf-8"))
-    at_the_top = {name for node in tree.body for name in imported(node)}
-    anywhere = {name for node in ast.walk(tree) for name in imported(node)}
-    assert at_the_top <= allowed
-    assert anywhere <= allowed | {"matplotlib", "tensorflow"}  # where only that backend needs it
+    absolute = {
+        top: {name for node in nodes for name in imported(node) if not getattr(node, "level", 0)}
+        for top, nodes in ((True, tree.body), (False, ast.walk(tree)))
+    }
+    assert absolute[True] <= allowed
+    assert absolute[False] <= allowed | {"matplotlib", "tensorflow"}  # for that backend alone
+    assert imported_beside(module) <= {*modules()}
 
 
-def test_the_range_test_works_where_its_three_files_are_copied_to(tmp_path: Path) -> None:
-    for name in ("range_test", "traceless", "internals"):
-        shutil.copy(ROOT / "lrguide" / f"{name}.py", tmp_path)
-    code = """
-import sys
-sys.modules["lrguide"] = None  # as if it were not installed
-import keras, numpy as np, range_test
-x = np.ones((8, 1), "float32")
-model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-model.compile("sgd", "mse")
-print(range_test.lr_range_test(model, x, x, steps=3, seeds=[0], verbose=0).losses.shape)
-"""
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert run.stdout == "(1, 3)\n", run.stderr
-
-
-def test_the_checker_and_the_logger_work_where_their_files_are_copied_to(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    for name in ("rate_logger", "checks", "findings", "course", "internals"):
-        shutil.copy(ROOT / "lrguide" / f"{name}.py", tmp_path / "mine")
-    code = """
-import sys
+# For each module what a reader would do with it, where it and those that it imports were copied to.
+COPIED = """
+import importlib, sys
 sys.modules["lrguide"] = None  # as if it were not installed
 import keras, numpy as np
-from mine.checks import check
-from mine.rate_logger import LearningRateLogger
-schedule = keras.optimizers.schedules.CosineDecay(0.1, 4)
-x, logger = np.ones((8, 1), "float32"), LearningRateLogger()
-model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-model.compile(keras.optimizers.SGD(schedule), "mse")
-model.fit(x, x, batch_size=2, verbose=0, callbacks=[logger])
-print(len(logger.rates), check(schedule, steps_per_epoch=4, epochs=1))
+x = np.ones((8, 1), "float32")
+
+
+def model(rate=0.1):
+    made = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    made.compile(keras.optimizers.SGD(rate), "mse")
+    return made
+
+
+def logged(module):
+    logger = module.LearningRateLogger()
+    model().fit(x, x, batch_size=2, verbose=0, callbacks=[logger])
+    assert len(logger.rates) == 4
+
+
+sweep = dict(steps=3, seeds=[0], verbose=0)
+cosine = keras.optimizers.schedules.CosineDecay(0.1, 4)
+USE = {
+    "arguments": lambda m: m.number("rate", 0.1),
+    "checks": lambda m: m.check(cosine, steps_per_epoch=4, epochs=1),
+    "composing": lambda m: m.warmup(cosine, 4)(0),
+    "confirmation": lambda m: m.Confirmation,
+    "course": lambda m: m.rates_at(cosine, range(4)),
+    "cyclical": lambda m: m.one_cycle(0.1, 100)(0),
+    "data": lambda m: m.Digits(x, x, x, x, x, x).first(1, 1, 1),
+    "findings": lambda m: m.Finding("end", "a", "b"),
+    "fit_arguments": lambda m: m.check_model("model", model()),
+    "internals": lambda m: m.rate_or_schedule(model().optimizer),
+    "intervals": lambda m: m.student(4),
+    "lengths": lambda m: m.length("steps", 4, None, None),
+    "model": lambda m: m.article_cnn(),
+    "model_state": lambda m: m.state_digest(model()),
+    "plots": lambda m: m.schedule({"cosine": cosine}, steps_per_epoch=4, epochs=1),
+    "range_test": lambda m: m.lr_range_test(model(), x, x, **sweep),
+    "rate_logger": logged,
+    "rules": lambda m: m.suggestions(np.geomspace(0.1, 1, 30), np.ones((1, 30))),
+    "saved_schedule": lambda m: m.Constant(0.1)(0),
+    "scheduled_optimizers": lambda m: m.ScheduledSGD(cosine),
+    "schedules": lambda m: m.cosine(0.1, 4)(0),
+    "traceless": lambda m: m.train_along,
+}
+for name in sys.argv[1:]:
+    USE[name](importlib.import_module(f"copy_of_{name}.{name}"))
+    before = {each for each in sys.modules if each.startswith("copy_of_")}
+    for each in before:
+        del sys.modules[each]
+    # So that Keras does not find two classes of one name registered.
+    keras.saving.get_custom_objects().clear()
+print("all can be used")
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert run.stdout == "4 ()\n", run.stderr
+
+
+def test_each_module_can_be_used_in_a_package_of_the_reader_s_with_those_that_it_imports(
+    tmp_path: Path,
+) -> None:
+    for name in modules():
+        (folder := tmp_path / f"copy_of_{name}").mkdir()
+        for each in with_what_it_imports(name):
+            shutil.copy(modules()[each], folder)
+    command = [sys.executable, "-c", COPIED, *modules()]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.stdout == "all can be used\n", run.stderr
+
+
+def test_files_of_the_package_are_short() -> None:
+    lengths = sorted(len(path.read_text("utf-8").splitlines()) for path in modules().values())
+    assert lengths[-1] <= 600 and lengths[len(lengths) // 2] < 350
 
 
 def imported(node: ast.AST) -> Iterator[str]:
@@ -267,7 +311,7 @@ def installed_modules() -> Mapping[str, list[str]]:
 def test_what_a_file_imports_is_declared(name: str) -> None:
     folders = ("docs/site", "tests", ".ci")
     beside = [path.stem for folder in folders for path in ROOT.glob(f"{folder}/*.py")]
-    ours = {"lrguide", "tests", *beside}.union(*BESIDE.values())
+    ours = {"lrguide", "tests", *beside}
     declared_names = {canonicalize_name(requirement.name) for requirement in declared()}
     tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
     for module in {module for node in ast.walk(tree) for module in imported(node)}:
@@ -419,7 +463,8 @@ def in_text_mode(call: ast.Call) -> bool:
     if name == "open":
         return not binary and not of_os
     words = {word.arg for word in call.keywords}
-    return name in ("read_text", "write_text") or bool(words & {"text", "universal_newlines"})
+    as_text = ast.unparse(call.func).startswith("subprocess.") and "text" in words
+    return name in ("read_text", "write_text") or as_text
 
 
 @pytest.mark.parametrize("folder", ["lrguide", "docs/site", ".ci", "docs"])

@@ -403,6 +403,13 @@ def took(folder, *runs):
             id="each processor counts once",
         ),
         pytest.param(
+            [("SMALL", 0, 0.0, "A")],
+            [("SMALL", 1, 0.0, "B")],
+            0.1,
+            GUESS["TINY"],
+            id="at least 0.1",
+        ),
+        pytest.param(
             [("SMALL", 0, 4.0, "A")], [("SMALL", 1, 12.0, "B")], 12.0, 3 * GUESS["TINY"], id="here"
         ),
         pytest.param(

@@ -11,7 +11,8 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lrguide import schedules
+from lrguide import composing, schedules
+from lrguide.composing import join, per_epoch, warmup
 from lrguide.cyclical import restarts
 from lrguide.schedules import (
     compounding_time,
@@ -20,13 +21,10 @@ from lrguide.schedules import (
     exponential,
     inverse_sqrt,
     inverse_time,
-    join,
     linear,
-    per_epoch,
     piecewise,
     polynomial,
     step_decay,
-    warmup,
     warmup_stable_decay,
 )
 
@@ -342,8 +340,10 @@ def test_the_shortest_length_in_epochs_is_one_step():
 
 
 def test_every_argument_may_be_given_by_name():
-    for name in schedules.__all__:
-        parameters = inspect.signature(getattr(schedules, name)).parameters.values()
+    for make in [
+        getattr(module, name) for module in (schedules, composing) for name in module.__all__
+    ]:
+        parameters = inspect.signature(make).parameters.values()
         assert inspect.Parameter.POSITIONAL_ONLY not in [one.kind for one in parameters]
 
 

@@ -18,8 +18,8 @@ import tensorflow as tf
 from keras import layers
 from test_traceless import X, Y, differences, sentence, surroundings
 
+from lrguide.model_state import state_digest
 from lrguide.range_test import lr_range_test
-from lrguide.traceless import state_digest
 
 SHORT = dict(min_rate=1e-4, max_rate=0.1, steps=2, seeds=[0, 1], batch_size=16, verbose=0)
 

@@ -5,7 +5,6 @@ A number a seed is an array; a contender is a mapping of settings, or the name o
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from lrguide.guide.contenders import PLAIN
 from lrguide.guide.records import Runs
+from lrguide.intervals import half_width
 
 Floats = NDArray[np.float64]
 Contender = Mapping[str, Any] | str
@@ -170,43 +170,9 @@ def verdict(differences: Floats) -> str:
         raise ValueError(f"differences must be those of at least 2 seeds, received {count}")
     if not np.isfinite(differences).all():
         return "fails"
-    half = student(count - 1) * differences.std(ddof=1) / np.sqrt(count)
-    if abs(differences.mean()) <= half:
+    if abs(differences.mean()) <= half_width(differences):
         return "tie"
     return "lower" if differences.mean() < 0 else "higher"
-
-
-@cache
-def student(freedom: int) -> float:
-    """The number within which 95 % of Student's t lies, for so many degrees of freedom.
-
-    With angle = atan(t / sqrt(freedom)) the share of the distribution within t is a finite sum of
-    powers of the angle's sine and cosine (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4).
-
-    Raises:
-        ValueError: if freedom is below 1.
-
-    Example:
-        >>> from lrguide.guide.measures import student
-        >>> round(student(4), 3)
-        2.776
-    """
-    if freedom < 1:
-        raise ValueError(f"freedom must be at least 1, received {freedom}")
-
-    def share(angle: float) -> float:
-        odd = freedom % 2
-        term, total = math.cos(angle) if odd else 1.0, 0.0
-        for power in range(odd, freedom - 1, 2):
-            total += term
-            term *= math.cos(angle) ** 2 * (power + 1) / (power + 2)
-        total *= math.sin(angle)
-        return 2 / math.pi * (angle + total) if odd else total
-
-    low, high = 0.0, math.pi / 2
-    while (angle := (low + high) / 2) not in (low, high):
-        low, high = (angle, high) if share(angle) < 0.95 else (low, angle)
-    return math.sqrt(freedom) * math.tan(angle)
 
 
 def ranks(values: Sequence[float]) -> Floats:

@@ -363,10 +363,7 @@ def seconds_here(
     recorded = _paces(function, {record_path(function, each, records) for each in budgets})
     usual = median([pace / recorded.get(kind, 1) for kind, pace in here.items()] or [1])
     paces = {kind: pace * usual for kind, pace in recorded.items()} | here
-    return [
-        max(0.1, budget_of(setting).seconds * paces.get(_kind(setting), usual))
-        for setting in missing
-    ]
+    return [budget_of(each).seconds * paces.get(_kind(each), usual) for each in missing]
 
 
 def _paces(function: Experiment, files: Iterable[Path]) -> dict[tuple[str, str], float]:
@@ -383,7 +380,7 @@ def _paces(function: Experiment, files: Iterable[Path]) -> dict[tuple[str, str],
         for run in runs.values():
             if isinstance(seconds := run.made.get("cpu_seconds"), int | float):
                 on = taken.setdefault(_kind(run.settings), {})
-                pace = seconds / budget_of(run.settings).seconds
+                pace = max(seconds, 0.1) / budget_of(run.settings).seconds  # it is rounded to that
                 on.setdefault(str(run.made.get("processor")), []).append(pace)
     return {kind: median_high(map(median, on.values())) for kind, on in taken.items()}
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from lrguide import traceless
@@ -105,7 +106,8 @@ def real() -> Iterator[Real]:
                 for low, high in ((1e-30, 1e-20), (1e-8, 1e-4)):
                     yield f"real: {name}", sweep(batch, low, high), []
                 if batch in (1, 4, 16, 64):
-                    whole = sweep(batch, 1e-5, 100, validation_data=(x, y))
+                    held = tf.data.Dataset.from_tensors((x, y))  # in one batch, not in ones
+                    whole = sweep(batch, 1e-5, 100, validation_data=held)
                     yield f"diverging: {name}", sweep(batch, 1e-5, 100), whole
 
 

@@ -39,18 +39,18 @@ def small() -> keras.Sequential:
     )
 
 
-class Tracing:
-    """Notes how much longer the first call of a new training function takes than the second."""
+def tracing_of(model: Any) -> list[Seconds]:
+    """How much longer the first call of each new training function takes than its second.
 
-    def __init__(self, model: Any) -> None:
-        self.taken, self.make = Seconds(0, 0), model.make_train_function
-        self.model, model.make_train_function = model, self
+    A function and what it encloses, because the range test puts back what a model holds.
+    """
+    taken, make = [Seconds(0, 0)], model.make_train_function
 
-    def __call__(self, force: bool = False) -> None:
-        if self.model.train_function is not None and not force:
+    def make_timed(force: bool = False) -> None:
+        if model.train_function is not None and not force:
             return
-        self.make(force)
-        function, calls = self.model.train_function, []
+        make(force)
+        function, calls = model.train_function, []
 
         def timed(iterator: Any) -> Any:
             if len(calls) == 2:
@@ -60,10 +60,13 @@ class Tracing:
             float(logs["loss"])
             calls.append(Seconds.now() - begin)
             if len(calls) == 2:
-                self.taken = calls[0] - calls[1]
+                taken.append(calls[0] - calls[1])
             return logs
 
-        self.model.train_function = timed
+        model.train_function = timed
+
+    model.make_train_function = make_timed
+    return taken
 
 
 def compare(
@@ -74,7 +77,7 @@ def compare(
     x = numbers.normal(size=(STEPS * batch, 28, 28, 1)).astype("float32")
     y = numbers.integers(10, size=STEPS * batch)
     model = make()
-    tracing = Tracing(model)
+    tracing = tracing_of(model)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 
     def fit() -> None:
@@ -93,8 +96,8 @@ def compare(
         for name in ("fit", "test") if number % 2 else ("test", "fit"):
             one = seconds(fit if name == "fit" else test)
             if name == "test":
-                taken["tracing"].append(tracing.taken)
-                one -= tracing.taken
+                taken["tracing"].append(tracing[-1])
+                one -= tracing[-1]
             taken[name].append(one)
     return taken
 

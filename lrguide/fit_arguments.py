@@ -1,0 +1,344 @@
+"""What the range test takes and hands to `fit`: checked before anything begins.
+
+Keras notices some of this late, when a model has been changed, and some of it never: weights that
+are NaN, data of unequal length. What only the training can show is left to it.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from .arguments import count, flag, listed, number, told
+
+__all__: list[str] = []
+
+
+def checked_seeds(seeds: Any, x: Any) -> tuple[int, ...]:
+    """The seeds, by default those that the data allow."""
+    once = isinstance(x, types.GeneratorType)
+    if seeds is None:
+        return (0,) if once else (0, 1, 2)
+    given = listed("seeds", seeds, "whole numbers")
+    checked = tuple(count("every seed", seed, 0) for seed in given)
+    if not checked or len(set(checked)) < len(checked):
+        raise ValueError(
+            f"seeds must be at least one and all different, received {told([*checked])}"
+        )
+    if max(checked) >= 2**32:
+        raise ValueError(f"every seed must be below 2**32, received {told(max(checked))}")
+    if once and len(checked) > 1:
+        raise ValueError(f"seeds must be one, as x is a generator, received {told([*checked])}")
+    return checked
+
+
+def check_backend() -> None:
+    """Whether Keras runs on TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        raise NotImplementedError(
+            f"the range test needs Keras on TensorFlow, received {keras.backend.backend()!r}"
+        )
+
+
+def check_model(name: str, model: Any) -> None:
+    """Whether it is a compiled model with one learning rate."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"{name} must be a Keras model, received {told(model)}")
+    if not model.compiled or model.optimizer is None:
+        raise ValueError(f"{name} must be compiled with an optimizer, received it without")
+    if isinstance(rate_holder(model.optimizer), keras.optimizers.MultiOptimizer):
+        raise ValueError(f"{name} must have one learning rate, received a MultiOptimizer")
+
+
+def check_verbose(verbose: Any) -> None:
+    """Whether it shows a progress bar or none."""
+    if not isinstance(verbose, int | np.integer | np.bool_) or verbose not in (0, 1):
+        raise ValueError(f"verbose must be 0 or 1, received {told(verbose)}")
+
+
+def check_build(build: Any, model: Any) -> None:
+    """Whether it can make the models, and is not given beside one."""
+    if model is not None:
+        raise ValueError(f"model must be None when build makes the models, received {told(model)}")
+    if not callable(build):
+        raise TypeError(f"build must be a function that returns a model, received {told(build)}")
+
+
+def check_data(data: Mapping[str, Any], validation_data: Any) -> None:
+    """Whether `fit` would take the data with any model."""
+    if data["x"] is None:
+        raise ValueError("x must hold training data, received None")
+    _check_parts(("x", "y", "sample_weight"), data["x"], data["y"], data["sample_weight"])
+    if validation_data is not None:
+        _check_validation_data(validation_data)
+    if data["batch_size"] is not None:
+        count("batch_size", data["batch_size"])
+    if data["class_weight"] is not None:
+        _check_class_weight(data)
+    flag("shuffle", data["shuffle"])
+
+
+def _check_parts(names: tuple[str, str, str], x: Any, y: Any, sample_weight: Any) -> None:
+    """Whether they are arrays of equally many samples, or a dataset that holds all three."""
+    if not _is_dataset(x):
+        for name, part in zip(names, (x, y, sample_weight), strict=True):
+            _check_arrays(name, part, text=name == names[0])
+        _check_lengths(names, x, y, sample_weight)
+        _check_sample_weight(names[2], y, sample_weight)
+        return
+    if _batch_count(x) == 0:
+        raise ValueError(f"{names[0]} must hold at least one sample, received none")
+    for name, part in zip(names[1:], (y, sample_weight), strict=True):
+        if part is not None:
+            raise ValueError(
+                f"{name} must be None, as {names[0]} is a {type(x).__name__} and holds it itself, "
+                f"received {told(part)}"
+            )
+
+
+def _check_arrays(name: str, part: Any, text: bool) -> None:
+    for leaf in _leaves(part):
+        shape = getattr(leaf, "shape", None)
+        if shape is None or isinstance(leaf, keras.KerasTensor):
+            kinds = "an array, several in a list, tuple or dict" + text * ", or a dataset"
+            raise TypeError(f"{name} must be {kinds}, received {told(part)}")
+        if len(shape) == 0:
+            raise ValueError(f"{name} must have an axis of samples, received {told(leaf)}")
+        # Text is for the inputs alone: there are layers that read it.
+        kind = str(getattr(getattr(leaf, "dtype", None), "name", ""))
+        unknown = ("datetime", "timedelta", "void") + (() if text else ("str", "bytes", "object"))
+        if kind.startswith(unknown):
+            raise TypeError(f"{name} must hold numbers, received {told(leaf)} and dtype {kind}")
+
+
+def _check_lengths(names: tuple[str, str, str], *parts: Any) -> None:
+    held: dict[str, int] = {}
+    for name, part in zip(names, parts, strict=True):
+        lengths = [leaf.shape[0] for leaf in _leaves(part)]
+        if 0 in lengths or (part is not None and not lengths):
+            raise ValueError(f"{name} must hold at least one sample, received none")
+        held |= {f"{length} in {name}": length for length in lengths}
+    if len({*held.values()}) > 1:
+        raise ValueError(f"samples must be equally many, received {' and '.join(held)}")
+
+
+def _check_sample_weight(name: str, y: Any, sample_weight: Any) -> None:
+    several, each = isinstance(y, list | tuple | Mapping), _leaves(sample_weight)
+    single = not isinstance(sample_weight, list | tuple | Mapping)
+    if sample_weight is None:
+        return
+    if isinstance(sample_weight, Mapping) and not several:
+        raise TypeError(f"{name} must be an array, as y is, received a dict")
+    if several and single and any(length != 1 for length in sample_weight.shape[1:]):
+        raise ValueError(f"{name} must be one a sample or as y is, received {told(sample_weight)}")
+    if several and not single:
+        try:
+            keras.tree.assert_same_structure(y, sample_weight)
+        except ValueError:
+            raise ValueError(
+                f"{name} must be one a sample or as y is, received {type(sample_weight).__name__} "
+                f"of {len(each)} for {type(y).__name__} of {len(_leaves(y))}"
+            ) from None
+    for leaf in each:
+        if isinstance(leaf, np.ndarray) or keras.ops.is_tensor(leaf):
+            values = np.asarray(leaf)
+            if not (finite := np.isfinite(values)).all():
+                wrong = told(values[~finite][0])
+                raise ValueError(f"{name} must hold finite numbers, received {wrong} among them")
+
+
+def _check_validation_data(given: Any) -> None:
+    if isinstance(given, types.GeneratorType):
+        raise ValueError("validation_data must be readable more than once, received a generator")
+    if _is_dataset(given):
+        if _batch_count(given) == math.inf:
+            raise ValueError("validation_data must come to an end, received an endless dataset")
+        _check_parts(("validation_data",) * 3, given, None, None)
+        return
+    if isinstance(given, tuple) and len(given) in (2, 3) and given[0] is None:
+        raise ValueError("x of validation_data must hold data to measure on, received None")
+    if not isinstance(given, tuple) or len(given) not in (2, 3):
+        long = isinstance(given, tuple | list) or getattr(given, "shape", ()) != ()
+        raise (ValueError if long else TypeError)(
+            "validation_data must be (x, y), (x, y, sample_weight) or a dataset, received "
+            + (f"{type(given).__name__} of length {len(given)}" if long else told(given))
+        )
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(given)
+    names = [f"{part} of validation_data" for part in ("x", "y", "sample_weight")]
+    _check_parts((names[0], names[1], names[2]), x, y, sample_weight)
+
+
+def _check_class_weight(data: Mapping[str, Any]) -> None:
+    given, x, y = data["class_weight"], data["x"], data["y"]
+    if not isinstance(given, Mapping):
+        raise TypeError(f"class_weight must be a dict, received {told(given)}")
+    not_negative = ("a finite number from 0", lambda each: 0.0 <= each < math.inf)
+    for label, weight in given.items():
+        count("every class of class_weight", label, 0)
+        number(f"class_weight of class {label}", weight, *not_negative)
+    if data["sample_weight"] is not None:
+        raise ValueError("class_weight must be None beside sample_weight, received both")
+    if isinstance(y, list | tuple | Mapping):
+        raise ValueError(
+            f"class_weight must be None where y is several, received it beside {len(y)} in y"
+        )
+    batches = _is_dataset(x)
+    if y is None and not batches:
+        raise ValueError("class_weight must be None without y, received it alone")
+    spec = _element_spec(x)
+    if batches and spec is None and not isinstance(x, keras.utils.PyDataset):
+        raise ValueError(f"class_weight must be None where x is a {type(x).__name__}, received it")
+    if isinstance(spec, tuple) and len(spec) == 3:
+        raise ValueError("class_weight must be None beside sample_weight, received both in x")
+    if spec is not None and not given:
+        raise ValueError("class_weight must hold a class where x is a dataset, received {}")
+
+
+def check_fit(name: str, model: Any, data: Mapping[str, Any], validation_data: Any) -> None:
+    """Whether Keras' own training step can train this model on these data."""
+    if type(model).train_step is not keras.Model.train_step:
+        return
+    _check_loss(name, model)
+    built = all(layer.built for layer in model._flatten_layers())
+    if not model.trainable_variables and (built or not model.trainable):
+        raise ValueError(f"{name} must have weights to train, received it without or all frozen")
+    outputs = getattr(model, "outputs", None) or ()
+    if data["class_weight"] is not None and len(outputs) > 1:
+        raise ValueError(
+            f"class_weight must be None where a model has several outputs, received {len(outputs)}"
+        )
+    _check_shapes(("x", "y"), model, data["x"], data["y"])
+    if validation_data is not None and type(model).test_step is keras.Model.test_step:
+        whole = _is_dataset(validation_data)
+        parts = (validation_data, None) if whole else validation_data[:2]
+        _check_shapes(("x of validation_data", "y of validation_data"), model, *parts)
+
+
+def _check_loss(name: str, model: Any) -> None:
+    """A loss can come from `compile`, `compute_loss`, a regulariser, or a layer's `add_loss`."""
+    own = any(
+        not type(layer).__module__.startswith("keras.") or layer.activity_regularizer
+        for layer in model._flatten_layers()
+    )
+    if model.loss is None and not own and not model.losses:
+        raise ValueError(f"{name} must be compiled with a loss, received loss=None")
+
+
+def _check_shapes(names: tuple[str, str], model: Any, x: Any, y: Any) -> None:
+    """Whether inputs and targets are as many and as large as a functional model takes."""
+    if _is_dataset(x):
+        if (spec := _element_spec(x)) is None:
+            return
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(spec)
+    if model.loss is not None and y is None:
+        raise ValueError(
+            f"{names[1]} must hold the targets where x is an array or several, received None"
+        )
+    inputs = getattr(model, "inputs", None)  # of functional models only
+    if not inputs or not type(model).call.__module__.startswith("keras."):
+        return
+    _check_inputs(names[0], inputs, getattr(model, "input", None), x)
+    if model.loss is None or None in keras.tree.flatten(model.loss):
+        return
+    targets, outputs = len(_leaves(y)), len(model.outputs)
+    partial = isinstance(model.loss, Mapping) and len(model.loss) < outputs
+    if targets != outputs and not partial:
+        raise ValueError(
+            f"{names[1]} must hold {_counted(outputs, 'array')}, one an output of the model, "
+            f"received {targets}"
+        )
+
+
+def _check_inputs(name: str, inputs: Sequence[Any], named: Any, x: Any) -> None:
+    """Whether `x` has an array of the right shape for each input."""
+    if isinstance(x, Mapping):
+        wanted = [*named] if isinstance(named, Mapping) else [tensor.name for tensor in inputs]
+        if not {*wanted} <= {*x}:
+            raise ValueError(f"{name} must hold the inputs {wanted}, received {[*x]}")
+        x = [x[key] for key in wanted]
+    given = keras.tree.flatten(x)
+    if len(given) != len(inputs):
+        raise ValueError(
+            f"{name} must hold {_counted(len(inputs), 'array')}, one an input of the model, "
+            f"received {len(given)}"
+        )
+    for leaf, tensor in zip(given, inputs, strict=True):
+        known = leaf is not None and getattr(leaf.shape, "rank", 0) is not None
+        if known and not _fits([*leaf.shape][1:], [*tensor.shape][1:]):
+            raise ValueError(
+                f"{name} must have shape {tuple(tensor.shape)} for the input {tensor.name!r}, "
+                f"received {tuple(leaf.shape)}"
+            )
+
+
+def _fits(shape: list[int | None], wanted: list[int | None]) -> bool:
+    """Whether they agree where both are known; Keras adds or takes away a last axis of 1."""
+    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
+        wanted = wanted[:-1]
+    pairs = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(None in pair or len({*pair}) == 1 for pair in pairs)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _is_dataset(x: Any) -> bool:
+    """Whether `fit` reads batches from it, of tf.data, Keras, PyTorch or Grain, or a generator."""
+    import tensorflow as tf
+
+    own = (tf.data.Dataset, tf.distribute.DistributedDataset, keras.utils.PyDataset)
+    if isinstance(x, (*own, types.GeneratorType)):
+        return True
+    roots = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
+    return bool(roots & {"torch", "grain"}) and not hasattr(x, "shape")
+
+
+def _element_spec(x: Any) -> Any:
+    """What a dataset of tf.data says of its batches; None of others."""
+    import tensorflow as tf
+
+    return x.element_spec if isinstance(x, tf.data.Dataset) else None
+
+
+def _batch_count(x: Any) -> float | None:
+    """How many batches a dataset has, where it knows."""
+    if isinstance(x, keras.utils.PyDataset):
+        return math.inf if x.num_batches is None else int(x.num_batches)
+    if _element_spec(x) is None:
+        return None
+    number = int(x.cardinality())
+    return math.inf if number == -1 else None if number < 0 else number
+
+
+def check_steps(model: Any, validation_data: Any) -> None:
+    """A model without `call` trains by its own `train_step`; Keras' own steps need a `call`."""
+    kind = type(model)
+    needing = ["train_step"] if validation_data is None else ["train_step", "test_step"]
+    for name in needing if kind.call is keras.Model.call else []:
+        if getattr(kind, name) is getattr(keras.Model, name):
+            what = "validation_data need" if name == "test_step" else "a model needs"
+            raise ValueError(f"{what} a call() or a {name}() of its own, received neither")
+
+
+def can_shuffle(x: Any) -> bool:
+    """Whether `fit` can: it warns where it is told to but cannot."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches is not None
+    return all(hasattr(leaf, "shape") for leaf in _leaves(x))
+
+
+def _leaves(data: Any) -> list[Any]:
+    return [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
+
+
+def rate_holder(optimizer: Any) -> Any:
+    """The optimizer that holds the rate, inside a loss scale."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

@@ -1,0 +1,397 @@
+"""All that training changes: how it is found, put back, and shown to be the same.
+
+The range test puts it back and `state_digest` shows that nothing is left. Both take what there is
+from one walk, `contents`, so that nothing can be put back and not looked at, or looked at and not
+put back. Needs Keras on TensorFlow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import functools
+import hashlib
+import operator
+import random
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from .fit_arguments import check_backend, check_model
+from .internals import (
+    compiled_methods,
+    data_structures,
+    keras_generator,
+    seed_tensorflow,
+    set_compiled_methods,
+    set_keras_generator,
+    set_tensorflow_seed,
+    set_traces,
+    tensorflow_seed,
+    traces,
+)
+
+__all__ = ["state_digest"]
+
+
+def state_digest(model: Any) -> str:
+    """SHA-256 over all that training changes in a model: equal digests, equal state.
+
+    Covers what can be reached from the model through attributes, lists, tuples, dicts, sets and
+    deques: its layers, metrics, losses, optimizers, initializers, constraints and regularizers, and
+    helper objects of your own classes; in them every variable, random generator, NumPy array and
+    plain Python value, and which functions have been compiled. Covers the random states of Python,
+    NumPy, TensorFlow and Keras, too.
+
+    Does not cover what is reached only through a function (a global or enclosed name), a class or
+    a module; the insides of other libraries' objects in the standard library, NumPy and TensorFlow
+    (datasets, lookup tables, iterators), of which it sees only whether they are the same objects;
+    helper objects that hold a lock, a thread or an open file; arrays of more than 16 MiB.
+
+    Args:
+        model: A compiled Keras model.
+
+    Returns:
+        64 hexadecimal digits; comparable within one process.
+
+    Raises:
+        TypeError: `model` is no Keras model.
+        ValueError: It is not compiled with an optimizer.
+        NotImplementedError: Keras runs on another backend than TensorFlow.
+
+    Example:
+        >>> import keras
+        >>> from lrguide import state_digest
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> before = state_digest(model)
+        >>> model.optimizer.learning_rate = 0.1
+        >>> state_digest(model) == before
+        False
+    """
+    check_backend()
+    check_model("model", model)
+    digest, numbers = hashlib.sha256(), dict[int, int]()
+    roots = [model, *(state.copy() for state in _GLOBAL_STATES)]
+    for thing, _, content in contents(roots, numbers):
+        digest.update(f"{type(thing).__name__} {_described(content, numbers)}\n".encode())
+    return digest.hexdigest()
+
+
+def own_randomness() -> tuple[Callable[[int], None], Callable[[], None]]:
+    """Two functions: one seeds all global random states, the other puts them back."""
+    import tensorflow as tf
+
+    kept = [state.copy() for state in _GLOBAL_STATES]
+    generator = keras.random.SeedGenerator(0, name="range_test_seeds")
+
+    def seed_all(seed: int) -> None:
+        random.seed(seed)
+        np.random.seed(seed)
+        # Not the seed itself: eager random operations of the same seed share their position.
+        seed_tensorflow(int(np.random.default_rng(seed).integers(2**31)), seed)
+        tf.random.get_global_generator().reset_from_seed(seed)
+        generator.state.assign([seed % 2**31, 0])
+        set_keras_generator(generator)
+
+    def put_back() -> None:
+        for state, value in zip(_GLOBAL_STATES, kept, strict=True):
+            state.put_back(value)
+
+    return seed_all, put_back
+
+
+@dataclass(frozen=True)
+class _GlobalState:
+    """A random state of the whole process: how it is read and put back."""
+
+    copy: Callable[[], Any]
+    put_back: Callable[[Any], None]
+
+
+def _keras_generator() -> Any:
+    generator = keras_generator()
+    return generator, None if generator is None else generator.state.value.numpy()
+
+
+def _put_back_keras_generator(kept: tuple[Any, Any]) -> None:
+    generator, value = kept
+    set_keras_generator(generator)
+    if generator is not None:
+        generator.state.assign(value)
+
+
+def _tensorflow_generator() -> Any:
+    import tensorflow as tf
+
+    generator = tf.random.get_global_generator()
+    return generator, generator.state.numpy()
+
+
+def _put_back_tensorflow_generator(kept: tuple[Any, Any]) -> None:
+    import tensorflow as tf
+
+    generator, value = kept
+    tf.random.set_global_generator(generator)
+    generator.state.assign(value)
+
+
+# Read by the digest and put back after a test.
+_GLOBAL_STATES = (
+    _GlobalState(random.getstate, random.setstate),
+    _GlobalState(np.random.get_state, np.random.set_state),
+    _GlobalState(tensorflow_seed, set_tensorflow_seed),
+    _GlobalState(_tensorflow_generator, _put_back_tensorflow_generator),
+    _GlobalState(_keras_generator, _put_back_keras_generator),
+)
+
+
+# The walk from which both the digest and the putting back take what there is.
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Things of some classes: how what they hold is copied, shallowly, and put back.
+
+    Only in `values` a sweep may go on after another: what else a thing holds changes when functions
+    are compiled, too.
+    """
+
+    classes: tuple[type, ...]
+    copy: Callable[[Any], Any]
+    put_back: Callable[[Any, Any], None] = lambda thing, content: None
+    values: bool = False
+
+
+_PLAIN = (int, float, complex, bool, str, bytes, type(None), type(...), range, slice)
+_LARGEST_ARRAY = 2**24
+# Objects of these packages have a life of their own, or lead to the whole process.
+_CLOSED = {*sys.stdlib_module_names, "tensorflow", "numpy"}
+_ALIVE = {"_thread", "threading", "_io", "_socket", "socket", "_queue", "queue", "subprocess"}
+
+
+@functools.cache
+def _kinds() -> tuple[_Kind, ...]:
+    """What the walk looks into; the first that fits a thing's class counts."""
+    import tensorflow as tf
+
+    objects = (
+        keras.Layer,
+        keras.Optimizer,
+        keras.Metric,
+        keras.Loss,
+        keras.Variable,
+        tf.Module,
+        tf.train.ExponentialMovingAverage,
+        data_structures(),
+        types.SimpleNamespace,
+        argparse.Namespace,
+        collections.UserDict,
+        collections.UserList,
+    )
+    return (
+        _Kind((tf.Variable,), lambda v: [part.numpy() for part in _replicas(v)], _assign, True),
+        _Kind((np.ndarray,), np.copy, lambda array, content: np.copyto(array, content), True),
+        _Kind((np.random.Generator,), lambda g: g.bit_generator.state, _set_bit_generator, True),
+        _Kind((np.random.RandomState,), lambda g: g.get_state(), lambda g, s: g.set_state(s), True),
+        _Kind((random.Random,), lambda g: g.getstate(), lambda g, s: g.setstate(s), True),
+        _Kind((tf.random.Generator,), lambda generator: [generator.state]),
+        _Kind((tf.types.experimental.PolymorphicFunction,), traces, set_traces),
+        _Kind(objects, _attributes, _set_attributes),
+        # The methods of the plain classes: Keras' own lists, dicts and sets note what comes and
+        # goes, and that note is a thing itself.
+        _Kind((list,), list, lambda thing, items: list.__setitem__(thing, slice(None), items)),
+        _Kind((tuple,), list),
+        _Kind((dict,), dict, _set_items),
+        _Kind((set,), _by_id, _set_members),
+        _Kind((frozenset,), _by_id),
+        _Kind((collections.deque,), list, _set_deque),
+        _Kind((types.MethodType,), lambda method: [method.__self__, method.__func__]),
+        _Kind((functools.partial,), lambda part: [part.func, part.args, part.keywords]),
+        _Kind((object,), _attributes, _set_attributes),
+    )
+
+
+def _replicas(variable: Any) -> tuple[Any, ...]:
+    import tensorflow as tf
+
+    if not isinstance(variable, tf.distribute.DistributedValues):
+        return (variable,)
+    found: tuple[Any, ...] = variable.distribute_strategy.experimental_local_results(variable)
+    return found
+
+
+def _assign(variable: Any, values: Sequence[Any]) -> None:
+    for part, value in zip(_replicas(variable), values, strict=True):
+        part.assign(value)
+
+
+def _set_bit_generator(generator: Any, state: Any) -> None:
+    generator.bit_generator.state = state
+
+
+def _set_items(thing: dict[Any, Any], items: dict[Any, Any]) -> None:
+    base = collections.OrderedDict if isinstance(thing, collections.OrderedDict) else dict
+    base.clear(thing)
+    for key, value in items.items():
+        base.__setitem__(thing, key, value)
+
+
+def _set_members(thing: set[Any], items: list[Any]) -> None:
+    set.clear(thing)
+    set.update(thing, items)
+
+
+def _set_deque(thing: collections.deque[Any], items: list[Any]) -> None:
+    thing.clear()
+    thing.extend(items)
+
+
+def _by_id(things: Any) -> list[Any]:
+    return sorted(things, key=id)
+
+
+def _attributes(thing: Any) -> dict[Any, Any]:
+    slots = {name: getattr(thing, name) for name in _slots(type(thing)) if hasattr(thing, name)}
+    return {**getattr(thing, "__dict__", {}), **slots, **compiled_methods(thing)}
+
+
+def _set_attributes(thing: Any, content: dict[Any, Any]) -> None:
+    set_compiled_methods(thing, content)
+    kept = {name: value for name, value in content.items() if isinstance(name, str)}
+    for name in _slots(type(thing)):
+        if name in kept:
+            object.__setattr__(thing, name, kept.pop(name))
+        elif hasattr(thing, name):
+            object.__delattr__(thing, name)
+    if hasattr(thing, "__dict__"):
+        vars(thing).clear()
+        vars(thing).update(kept)
+
+
+def _slots(owner: type) -> list[str]:
+    found = []
+    for base in owner.__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            hidden = name.startswith("__") and not name.endswith("__")
+            found.append(f"_{base.__name__.lstrip('_')}{name}" if hidden else name)
+    return [name for name in found if name not in ("__dict__", "__weakref__")]
+
+
+def _kind_of(thing: Any) -> _Kind | None:
+    """Which kind a thing is; None where it cannot change or is not looked into."""
+    owner = type(thing)
+    kind = next(kind for kind in _kinds() if issubclass(owner, kind.classes))
+    if kind is _kinds()[-1]:
+        held = getattr(thing, "__dict__", {}).values()
+        alive = any(type(value).__module__.partition(".")[0] in _ALIVE for value in held)
+        closed = owner.__module__.partition(".")[0] in _CLOSED or isinstance(thing, type)
+        return None if alive or closed or issubclass(owner, keras.KerasTensor) else kind
+    if isinstance(thing, np.ndarray):
+        return kind if thing.flags.writeable and thing.nbytes <= _LARGEST_ARRAY else None
+    return kind
+
+
+def contents(
+    roots: Sequence[Any], numbers: dict[int, int] | None = None
+) -> Iterator[tuple[Any, _Kind, Any]]:
+    """Each thing that can be reached, once: itself, its kind, a copy of what it holds.
+
+    Args:
+        roots: Where the walk begins.
+        numbers: Is filled: by `id`, the place of each thing that has been met.
+    """
+    numbers = {} if numbers is None else numbers
+    met: list[Any] = []  # which also keeps them alive, and so their ids their own
+
+    def meet(things: Iterable[Any]) -> None:
+        for thing in map(_unwrapped, things):
+            new = type(thing) not in _PLAIN and id(thing) not in numbers
+            if new and _kind_of(thing) is not None:
+                numbers[id(thing)] = len(met)
+                met.append(thing)
+
+    meet(roots)
+    for thing in met:
+        kind = _kind_of(thing)
+        assert kind is not None
+        content = kind.copy(thing)
+        if not kind.values:
+            meet(_members(content))
+        yield thing, kind, content
+
+
+def _members(content: Any) -> list[Any]:
+    return [*content, *content.values()] if isinstance(content, dict) else list(content)
+
+
+def _unwrapped(thing: Any) -> Any:
+    """What TensorFlow has put one of its dicts or tuples around."""
+    if issubclass(type(thing), data_structures()):
+        return getattr(thing, "__wrapped__", thing)
+    return thing
+
+
+def _described(content: Any, numbers: Mapping[int, int]) -> str:
+    """What a thing holds, in words that are equal if and only if it is."""
+    content = _unwrapped(content)
+    if id(content) in numbers:
+        return f"#{numbers[id(content)]}"
+    if isinstance(content, np.ndarray | np.generic):
+        data = repr(content.tolist()).encode() if content.dtype.hasobject else content.tobytes()
+        return f"{content.dtype} {content.shape} {hashlib.sha256(data).hexdigest()}"
+    if isinstance(content, dict):
+        items = (f"{_described(k, numbers)}: {_described(v, numbers)}" for k, v in content.items())
+        return f"{{{', '.join(items)}}}"
+    if isinstance(content, list | tuple):
+        return f"[{', '.join(_described(item, numbers) for item in content)}]"
+    return f"{type(content)} {content!r}" if type(content) in _PLAIN else f"at {id(content)}"
+
+
+def _same(a: Any, b: Any) -> bool:
+    parts = _members(a), _members(b)
+    return len(parts[0]) == len(parts[1]) and all(map(operator.is_, *parts))
+
+
+class ModelState:
+    """What training may change in a model, copied once and put back at will."""
+
+    def __init__(self, model: Any) -> None:
+        import tensorflow as tf
+
+        self.model = model
+        self.contents = list(contents([model]))
+        self.created: list[tuple[Any, Any]] = []
+        self.checked = False  # which optimizers train
+        # Its steps run as Python: they may change anything each time, and nothing is compiled.
+        self.eager = model.run_eagerly or tf.config.functions_run_eagerly()
+
+    def put_back(self) -> None:
+        """All of it: what was not built is unbuilt again."""
+        self.created.clear()
+        for thing, kind, content in self.contents:
+            if kind.values or not _same(kind.copy(thing), content):
+                kind.put_back(thing, content)
+
+    def put_back_values(self) -> None:
+        """What can be put back under a compiled function, and what this has created."""
+        for thing, kind, content in self.contents:
+            if kind.values:
+                kind.put_back(thing, content)
+        for variable, value in self.created:
+            variable.assign(value)
+
+    def created_by(self, create: Callable[..., Any], **options: Any) -> Any:
+        """Remember a variable's first value; the first step creates what was not built."""
+        import tensorflow as tf
+
+        variable = create(**options)
+        if tf.executing_eagerly():
+            self.created.append((variable, variable.numpy()))
+        return variable

@@ -1,0 +1,195 @@
+"""Rules that read a learning rate off the curves of a range test.
+
+Losses are those of single batches; points are located on curves smoothed symmetrically, because
+exponential smoothing lags and moves them. A rule is an entry of `RULES`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .arguments import Floats
+
+__all__ = ["Suggestion"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fall:
+    """One seed's curve, from the first rate to the one where the smoothed loss is lowest."""
+
+    rates: Floats
+    losses: Floats  # smoothed
+    fallen: Floats  # the part of the whole fall that has happened
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: its name, what it looks for in words, and the function that does so."""
+
+    name: str
+    text: str
+    read: Callable[[Fall], float]
+
+
+def _middle_of_longest_fall(losses: Floats) -> int:
+    """Index by fastai's rule: about the middle of the longest strictly decreasing subsequence.
+
+    fastai takes the subsequence's length for its extent, although it may have gaps; so do we.
+    """
+    lengths = np.ones(len(losses), dtype=int)
+    for i in range(1, len(losses)):
+        lengths[i] += lengths[:i].max(where=losses[:i] > losses[i], initial=0)
+    end = int(np.argmax(lengths))
+    start = end - int(lengths[end])
+    third = (end - start) / 3
+    return max(0, start + int(third) + int(third / 2))
+
+
+def _begin_of_fall(fall: Fall) -> float:
+    late = np.flatnonzero(fall.fallen[: int(np.argmax(fall.fallen >= 0.9)) + 1] < 0.1)
+    return float(fall.rates[late[-1]] if len(late) else fall.rates[0])
+
+
+RULES = (
+    Rule(
+        "minimum/10",
+        "a tenth of the rate where the smoothed loss is lowest",
+        lambda fall: fall.rates[-1] / 10,
+    ),
+    Rule(
+        "valley",
+        "about the middle of the longest fall of the smoothed loss",
+        lambda fall: fall.rates[_middle_of_longest_fall(fall.losses)],
+    ),
+    Rule(
+        "steepest",
+        "where the smoothed loss falls fastest",
+        lambda fall: fall.rates[np.argmin(np.gradient(fall.losses, np.log(fall.rates)))],
+    ),
+    Rule("cyclical minimum", "where a tenth of the loss's whole fall has happened", _begin_of_fall),
+    Rule(
+        "cyclical maximum",
+        "where nine tenths of the loss's whole fall have happened",
+        lambda fall: fall.rates[np.argmax(fall.fallen >= 0.9)],
+    ),
+)
+"""The rules that `RangeTestResult.suggest` knows."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A rate by one rule: an interval over the seeds, and why.
+
+    Attributes:
+        rule: The name of one of `RULES`.
+        rate: Median over the seeds (of the logarithms); None when there is not enough evidence.
+        low: Smallest answer of a seed; None when there is not enough evidence.
+        high: Largest answer of a seed; None when there is not enough evidence.
+        by_seed: The answer of each seed, None where its curve shows too little.
+        reason: The rate and its interval in words, or why there is none.
+
+    Example:
+        >>> import numpy as np
+        >>> from lrguide.range_test import RangeTestResult
+        >>> rates = np.geomspace(1e-5, 1, 100)
+        >>> curves = [np.abs(np.log10(rates) - lowest) for lowest in (-2.2, -2.0, -1.8)]
+        >>> suggestion = RangeTestResult(rates, np.array(curves), (0, 1, 2)).suggest()["minimum/10"]
+        >>> print(f"{suggestion.rate:.1g}, from {suggestion.low:.1g} to {suggestion.high:.1g}")
+        0.001, from 0.0006 to 0.002
+    """
+
+    rule: str
+    rate: float | None
+    low: float | None
+    high: float | None
+    by_seed: tuple[float | None, ...] = field(repr=False)
+    reason: str = field(repr=False)
+
+    def __str__(self) -> str:
+        """The rule, its rate and the reason in one line."""
+        return f"{self.rule}: {self.reason}"
+
+
+class Suggestions(dict[str, Suggestion]):
+    """What each rule suggests, by the rule's name."""
+
+    def __missing__(self, rule: object) -> Suggestion:
+        raise KeyError(
+            f"a rule must be one of {', '.join(rule.name for rule in RULES)}, received {rule!r}"
+        )
+
+
+def suggestions(rates: Floats, losses: Floats) -> Suggestions:
+    """What each rule suggests for some curves, a row of losses for each seed."""
+    curves = [_fall(rates, row) for row in losses]
+    return Suggestions({rule.name: _suggestion(rule, curves) for rule in RULES})
+
+
+def tenth(losses: Floats) -> int:
+    """How many steps are the first tenth of a sweep, at which its loss begins."""
+    return max(3, int(losses.shape[-1]) // 10)
+
+
+def _smooth(losses: Floats, width: float) -> Floats:
+    """Gaussian average with standard deviation `width` steps, weights renormalised at the ends."""
+    index = np.arange(len(losses))
+    weights = np.exp(-0.5 * ((index[:, None] - index[None, :]) / width) ** 2)
+    smoothed: Floats = weights @ losses / weights.sum(axis=1)
+    return smoothed
+
+
+def _fall(rates: Floats, row: Floats) -> Fall | str:
+    """The fall of one seed's curve, or why the curve shows too little."""
+    losses = row[np.isfinite(row)]
+    # Fewer leave no tenth of at least two steps to start from.
+    if len(losses) < 20:
+        return f"only {len(losses)} step{'' if len(losses) == 1 else 's'}, fewer than 20"
+    first = losses[: tenth(row)]
+    start = float(np.median(first))
+    width = max(1.0, len(row) / 25)
+    # Clipped, so that a blow-up right of the minimum cannot push the minimum to the left.
+    smoothed = _smooth(np.minimum(losses, first.max()), width)
+    lowest = int(np.argmin(smoothed))
+    fall = start - float(smoothed[lowest])
+    # Standard deviation of one loss by its neighbours' differences (1.4826 MAD / sqrt 2), of their
+    # Gaussian average by how many it averages. The lowest of some 25 such averages of pure noise
+    # lies 2 deviations below their mean, rarely 4. Losses in float32 are not finer than rounding.
+    rounding = 4 * float(np.finfo(np.float32).eps) * float(np.abs(first).max())
+    seen = losses[: 1 + int(np.flatnonzero(losses <= first.max())[-1])]  # without a blown-up tail
+    deviation = 1.4826 * float(np.median(np.abs(np.diff(seen)))) / math.sqrt(2)
+    if fall <= rounding:
+        return "the loss does not fall"
+    if fall <= 4 * deviation / math.sqrt(2 * width * math.sqrt(math.pi)):
+        return f"the loss falls by {fall:.2g}, which its noise explains"
+    if len(losses) == len(row) and lowest >= len(row) - width:
+        return f"the loss still falls at the largest rate {rates[-1]:.3g}"
+    if lowest == 0:
+        return f"the loss is lowest at the smallest rate {rates[0]:.3g}"
+    kept = slice(lowest + 1)
+    return Fall(rates[kept], smoothed[kept], (start - smoothed[kept]) / fall)
+
+
+def _suggestion(rule: Rule, curves: Sequence[Fall | str]) -> Suggestion:
+    by_seed = tuple(None if isinstance(curve, str) else float(rule.read(curve)) for curve in curves)
+    found = [rate for rate in by_seed if rate is not None]
+    problems = "; ".join(dict.fromkeys(curve for curve in curves if isinstance(curve, str)))
+    if 2 * len(found) <= len(curves):
+        reason = f"not enough evidence: {len(found)} of {len(curves)} seeds answer ({problems})"
+        return Suggestion(rule.name, None, None, None, by_seed, reason)
+    low, high = min(found), max(found)
+    # Seeds of ordinary networks differ 2 to 3 times; a decade apart they don't see the same thing.
+    if high > 10 * low:
+        reason = f"not enough evidence: the seeds say {low:.2g} to {high:.2g}, too far apart"
+        return Suggestion(rule.name, None, None, None, by_seed, reason)
+    rate = math.exp(float(np.median(np.log(found))))
+    spread = f"{low:.2g} to {high:.2g} over {len(found)} seeds"
+    if len(curves) == 1:
+        spread = "one seed, its spread is unknown"
+    reason = f"{rate:.2g} ({spread}); {rule.text}"
+    if problems:
+        reason += f"; {len(curves) - len(found)} of {len(curves)} seeds do not answer ({problems})"
+    return Suggestion(rule.name, rate, low, high, by_seed, reason)
