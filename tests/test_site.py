@@ -568,9 +568,13 @@ class Served(Site):
         assert not processes(str(self.folder))
 
 
+# A page that runs for as long as nobody has seen that it does.
+WAITS = "while not os.path.exists('seen'): time.sleep(0.1)"
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    page = "# %%\nimport time\n\ntime.sleep(2)\nprint('result', 1 + 1)\n"
+    page = f"# %%\nimport os, time\n\n{WAITS}\nprint('result', 1 + 1)\n"
     folder = tmp_path_factory.mktemp("serve")
     other = "# %%\nprint('finished before the front page')\n"
     yield from Served(folder, {"index.py": page, "other.py": other}, REAL_PACKAGE).serve()
@@ -583,6 +587,7 @@ class TestServing:
         self, served: Served
     ) -> None:
         served.shows("This page is being run", "time.sleep")
+        served.write("seen", "")
 
     def test_shows_the_result_by_itself_when_it_is_there(self, served: Served) -> None:
         served.shows("result 2")
@@ -599,7 +604,7 @@ class TestServing:
         served.shows("result 3")
 
     def test_says_what_is_not_measured_yet(self, served: Served) -> None:
-        served.edit("docs/index.py", "time.sleep(2)", ASK.replace("TINY", "FULL"))
+        served.edit("docs/index.py", WAITS, ASK.replace("TINY", "FULL"))
         served.shows("Not measured yet", "1 runs", "120 seconds", "run make measure PAGE=index")
 
     def test_gives_up_a_run_that_is_no_longer_wanted(self, served: Served) -> None:
@@ -662,6 +667,7 @@ class TestServing:
         told = "printed more than 2 MB: it was stopped"
         until(lambda: told in served.html("other/"), f"{told} on the page")
         assert len(served.html("other/")) < 2_500_000
+        served.write("docs/other.py", "# %%\nprint('little')\n")  # which each build shows sooner
         until(lambda: not processes("page_run.py " + str(served.folder)), "no page runs")
 
     @pytest.mark.parametrize(("name", "content", "told"), UNREADABLE.values(), ids=UNREADABLE)

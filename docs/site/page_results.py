@@ -93,7 +93,8 @@ class Running:
         """Stop the run at once."""
         self.given_up = True
         if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.killpg(self.process.pid, signal.SIGTERM)
 
 
 class Results:

@@ -218,7 +218,7 @@ def cells_of(text: str) -> list[Cell]:
         found.append(Cell("header", (), _uncommented(lines[1 : begin - 1]), 2))
     marks = [number for number, line in enumerate(lines) if line.startswith(MARK)]
     for mark, end in pairwise([begin - 1, *marks, len(lines)]):
-        kind, tags = _kind(lines[mark] if mark in marks else MARK)
+        kind, tags = _opened(lines[mark] if mark in marks else MARK)
         filled = [number for number in range(mark + 1, end) if lines[number].strip()]
         if filled:
             body = lines[filled[0] : filled[-1] + 1]
@@ -227,7 +227,7 @@ def cells_of(text: str) -> list[Cell]:
     return found
 
 
-def _kind(mark: str) -> tuple[str, tuple[str, ...]]:
+def _opened(mark: str) -> tuple[str, tuple[str, ...]]:
     """The kind and the tags of the cell that this line begins."""
     try:
         given = json.loads(mark.partition("tags=")[2] or "[]")

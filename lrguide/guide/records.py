@@ -215,7 +215,7 @@ def read(path: Path, function: Experiment) -> dict[str, Run]:
         head = (content["schema"], content["function"])
         lines = [
             (line.pop("digest") == _digest(line), identity(function, line["settings"]), line)
-            for line in map(_whole, content["runs"])
+            for line in map(_undamaged, content["runs"])
         ]
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError, OSError) as error:
         raise ValueError(
@@ -259,7 +259,7 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return held
 
 
-def _whole(line: dict[str, Any]) -> dict[str, Any]:
+def _undamaged(line: dict[str, Any]) -> dict[str, Any]:
     """A line of a record, if it has all that a run consists of."""
     for name, kind in LINE.items():
         if not isinstance(line.get(name), kind):

@@ -75,7 +75,7 @@ def start(clone: "Clone") -> None:
 
 def edits(clone: "Clone") -> None:
     """Kernels started and runs trained after each edit, and figures drawn before it."""
-    print("\n| edit | kernels for | runs trained | stale figures | stopped pages |")
+    print("\n| edit | run again | runs trained | stale figures | stopped pages |")
     print("| --- | --- | ---: | ---: | --- |")
     clone.path("docs/beside.py").write_text(BESIDE)
     with clone.serving(clone.settled):
@@ -112,7 +112,7 @@ def weight(clone: "Clone") -> None:
     clone.news()
     with clone.running([sys.executable, "-m", "mkdocs", "build"]):
         pass
-    print(f"\nA build then starts {len(clone.news()[0])} kernels.", end=" ")
+    print(f"\nA build then runs {len(clone.news()[0])} pages.", end=" ")
     print(f"Limits of a page: {LIMIT_HTML / 1000:.0f} kB, {LIMIT_GZIP / 1000:.0f} kB gzipped.\n")
     print("| page | HTML, kB | gzipped, kB | within |\n| --- | ---: | ---: | --- |")
     for page in clone.pages:
@@ -226,13 +226,10 @@ class Clone:
         raise TimeoutError(f"{what}: not within 15 minutes\n{self.log.read_text()}")
 
     def news(self) -> tuple[list[str], int]:
-        """Pages for which a kernel was started and runs trained, since this was asked last."""
+        """Pages that were run and how many runs were trained, since this was asked last."""
         started = self.notes.read_text().splitlines() if self.notes.exists() else []
         self.notes.unlink(missing_ok=True)
         pages = [Path(line.split()[-2]).stem for line in started if "page_run.py" in line]
-        kernels = sum("ipykernel_launcher" in line for line in started)
-        if kernels != len(pages):
-            raise RuntimeError(f"{kernels} kernels were started for {len(pages)} page runs")
         runs = len(list(self.root.glob(".cache/lrguide/*.json")))
         before, self.runs = self.runs, runs
         return sorted(pages), runs - before

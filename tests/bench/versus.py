@@ -1,6 +1,6 @@
 """The site beside mkdocs-jupyter as it comes: the same two scripts, built by turns in one run.
 
-CPU-seconds of `mkdocs build` with all its processes, kernels started, and figures that show what
+CPU-seconds of `mkdocs build` with all its processes, pages run, and figures that show what
 the package was before the edit; then what a page weighs, whom it asks and what axe finds.
 """
 
@@ -54,9 +54,7 @@ def main() -> None:
         )
         sites["lrguide"].path("mkdocs.yml").write_text(own)
         sites["as it comes"].path("mkdocs.yml").write_text(AS_IT_COMES)
-        print(
-            "| build | site | CPU-s | kernels | stale figures |\n| --- | --- | ---: | ---: | --- |"
-        )
+        print("| build | site | CPU-s | runs | stale figures |\n| --- | --- | ---: | ---: | --- |")
         for what, path, change in EDITS:
             for name, clone in sites.items():
                 text = clone.path(path).read_text(encoding="utf-8")
@@ -68,7 +66,7 @@ def main() -> None:
                 started = clone.notes.read_text() if clone.notes.exists() else ""
                 print(
                     f"| {what} | {name} | {seconds:.1f} |",
-                    started.count("ipykernel_launcher"),
+                    started.count("page_run.py") or started.count("ipykernel_launcher"),
                     end="",
                 )
                 print(f" | {stale(clone)} |", flush=True)
