@@ -133,11 +133,17 @@ def numbers(name: str, given: Any) -> Floats:
     return array.astype(np.float64)
 
 
-def positive_row(name: str, given: Any) -> Floats:
-    """One axis of finite numbers above 0, which have a place on a logarithmic axis."""
+def one_row(name: str, given: Any) -> Floats:
+    """Numbers along one axis, at least one."""
     array = numbers(name, given)
     if array.ndim != 1 or not array.size:
         raise ValueError(f"{name} must be one row of at least one, received shape {array.shape}")
+    return array
+
+
+def positive_row(name: str, given: Any) -> Floats:
+    """Finite numbers above 0 along one axis, which have a place on a logarithmic one."""
+    array = one_row(name, given)
     for wrong in array[~(np.isfinite(array) & (array > 0))]:
         raise ValueError(f"{name} must be finite numbers above 0, received {wrong:g}")
     return array

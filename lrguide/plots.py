@@ -19,7 +19,7 @@ from matplotlib.rcsetup import cycler
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from .arguments import choice, count, number, numbers, positive_row, string, told
+from .arguments import choice, count, number, numbers, one_row, positive_row, string, told
 
 # Of the Okabe-Ito palette the four colours with a contrast of 3:1 on white and on dark grey, and
 # black, which `svg` turns into the colour of the page's text.
@@ -214,15 +214,24 @@ def strips(differences: Mapping[str, ArrayLike], *, colours: Sequence[str], xlab
     Returns:
         The figure, with a line where there is no difference.
 
+    Raises:
+        TypeError: if an argument is of the wrong type.
+        ValueError: if there are no differences, or `colours` are not one for each label.
+
     Example:
         >>> from lrguide import plots
         >>> seeds = {"linear": [-0.1, 0.1], "cosine": [-0.2, 0.0]}
         >>> figure = plots.strips(seeds, colours=["C0", "C1"], xlabel="minus constant")
     """
+    rows = {
+        label: one_row(f"differences of {label!r}", seeds)
+        for label, seeds in _labelled("differences", differences, most=None).items()
+    }
+    _check_colours(colours, len(rows))
+    xlabel = string("xlabel", xlabel)
     figure, axes = subplots(height=2.9)
-    from_below = list(zip(differences.items(), colours, strict=True))[::-1]
-    for place, ((_, row), colour) in enumerate(from_below):
-        seeds = np.asarray(row)
+    from_below = list(zip(rows.values(), colours, strict=True))[::-1]
+    for place, (seeds, colour) in enumerate(from_below):
         axes.plot(
             seeds,
             [place] * len(seeds),
@@ -242,7 +251,7 @@ def strips(differences: Mapping[str, ArrayLike], *, colours: Sequence[str], xlab
             label="mean",
         )
     axes.axvline(0, color="#000000", linewidth=1)
-    axes.set_yticks(range(len(differences)), list(differences)[::-1])
+    axes.set_yticks(range(len(rows)), list(rows)[::-1])
     axes.set(xlabel=xlabel)
     return figure
 

@@ -185,6 +185,7 @@ DRAWN: dict[str, dict[str, Any]] = {
     "loss_by_rate": dict(curves=SWEPT, chance=2.3, top=5, ylabel="loss"),
     "ranges": dict(losses={"a": [0.3, 0.2], "b": [0.1]}, **RANGES),
     "schedule": dict(schedules={"a": 0.1}, steps_per_epoch=10, epochs=2),
+    "strips": dict(differences={"a": [0.1, -0.2], "b": [0.1]}, colours=["C0", "C1"], xlabel=""),
     "svg": dict(figure=Figure(), alt="nothing"),
 }
 """Arguments that are right."""
@@ -308,6 +309,17 @@ REFUSED: dict[str, list[Row]] = {
         ),
         (dict(scale="sqrt"), ValueError, "scale must be 'linear' or 'log', received 'sqrt'"),
         (dict(scale=None), ValueError, "scale must be 'linear' or 'log', received None"),
+    ],
+    "strips": [
+        *(row for row in labelled("differences", "20", [1.0]) if " to 20" not in row[2]),
+        (dict(differences={}), ValueError, "differences must number 1 or more, received 0"),
+        *(
+            row
+            for row in rows_of_numbers("differences", "differences of 'a'", lambda row: {"a": row})
+            if "finite" not in row[2]
+        ),
+        (dict(colours=["C0"]), ValueError, "colours must number 2, one a label, received 1"),
+        (dict(xlabel=None), TypeError, "xlabel must be text, received None"),
     ],
     "svg": [
         (dict(figure=None), TypeError, "figure must be a figure of matplotlib, received None"),
