@@ -185,7 +185,7 @@ LOWEST_FIRST = np.minimum(3.0, 1 + np.arange(len(RATES)) / 5)
         ([np.linspace(2, 1, 19)], "only 19 steps, fewer than 20"),
         ([np.full(len(RATES), np.nan)], "only 0 steps, fewer than 20"),
         ([sloping(), FLAT], "1 of 2 seeds answer"),
-        ([sloping(-1), sloping(0.5)], "the seeds say 0.001 to 0.032, too far apart"),
+        ([sloping(-1.5), sloping(1)], "the seeds say 0.00032 to 0.1, too far apart"),
     ],
     ids=["flat", "noise", "falling", "lowest first", "short", "never finite", "half", "far apart"],
 )
