@@ -1012,7 +1012,7 @@ def test_numpy_s_numbers_serve_as_python_s_do(capsys):
         model, X, LABELS, rates=np.array([0.1, 1.0]), steps=np.int64(1), seeds=range(2),
         verbose=True,
     )  # fmt: skip
-    assert confirmed.rates == (0.1, 1.0) and "4/4" in capsys.readouterr().out
+    assert confirmed.rates == (0.1, 1.0) and "6/6" in capsys.readouterr().out
 
 
 def regularised() -> keras.Model:
