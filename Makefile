@@ -40,7 +40,7 @@ test: set-up ## Run the tests (ARGS="-k schedule" runs some of them)
 nightly: set-up ## Run the package's tests with Keras' nightly build
 	@$(python) -m pip install --quiet --disable-pip-version-check --pre --no-deps --upgrade \
 		--target .cache/nightly keras-nightly
-	@PYTHONPATH=.cache/nightly $(python) -m pytest -n auto --dist loadfile $(nightly)
+	@PYTHONPATH=$(CURDIR)/.cache/nightly $(python) -m pytest -n auto --dist loadfile $(nightly)
 
 site: set-up ## Build the site into site/, strictly (OFFLINE=1: to be opened as a folder)
 	@mkdir -p .cache && new=$$(mktemp -d .cache/site-XXXXXX) && trap 'rm -rf "$$new"' EXIT && \

@@ -74,9 +74,7 @@ class RangeTestResult:
     def __post_init__(self) -> None:
         """Check each part, hold it as an array or a tuple, and check that they fit together."""
         rates, losses = _growing(self.rates), numbers("losses", self.losses)
-        if self.seeds is None:
-            raise TypeError("seeds must be a sequence of integers, received None")
-        seeds = checked_seeds(self.seeds, None)
+        seeds = checked_seeds(listed("seeds", self.seeds, "whole numbers"), None)
         if losses.shape != (shape := (len(seeds), len(rates))):
             raise ValueError(
                 f"losses must have a row per seed and a column per rate, {shape}, "

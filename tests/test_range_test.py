@@ -185,7 +185,7 @@ LOWEST_FIRST = np.minimum(3.0, 1 + np.arange(len(RATES)) / 5)
         ([np.linspace(2, 1, 19)], "only 19 steps, fewer than 20"),
         ([np.full(len(RATES), np.nan)], "only 0 steps, fewer than 20"),
         ([sloping(), FLAT], "1 of 2 seeds answer"),
-        ([sloping(-1), sloping(0.5)], "the seeds say 0.001 to 0.032, too far apart"),
+        ([sloping(-1.5), sloping(1)], "the seeds say 0.00032 to 0.1, too far apart"),
     ],
     ids=["flat", "noise", "falling", "lowest first", "short", "never finite", "half", "far apart"],
 )
@@ -1012,7 +1012,7 @@ def test_numpy_s_numbers_serve_as_python_s_do(capsys):
         model, X, LABELS, rates=np.array([0.1, 1.0]), steps=np.int64(1), seeds=range(2),
         verbose=True,
     )  # fmt: skip
-    assert confirmed.rates == (0.1, 1.0) and "4/4" in capsys.readouterr().out
+    assert confirmed.rates == (0.1, 1.0) and "6/6" in capsys.readouterr().out
 
 
 def regularised() -> keras.Model:

@@ -681,9 +681,10 @@ def accumulated() -> None:
     test_under_gradient_accumulation_a_step_is_an_update(trained=False)
 
 
-def begin_alike() -> None:
+def swept_twice() -> None:
+    """Compiled, since an eager model is put back as a whole before each sweep."""
     result = lr_range_test(linear(), **arrays(), **BRIEF, shuffle=False)
-    assert np.array_equal(*result.losses)
+    np.testing.assert_allclose(*result.losses, rtol=1e-5)
 
 
 def interrupted() -> None:
@@ -703,7 +704,7 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
     "a seed goes on where the one before ended": (
         "        self.state.put_back_values()\n",
         "",
-        lambda: begin_alike(),
+        swept_twice,
     ),
     "the slots forgotten": (
         "    if isinstance(thing, np.ndarray):\n",
@@ -759,7 +760,7 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
     ),
     "the dropout not seeded": (
         "            variable.assign([int(numbers.integers(2**31)), 0])\n",
-        "            variable.assign([random.SystemRandom().getrandbits(30), 0])\n",
+        "            variable.assign([np.random.default_rng().integers(2**30), 0])\n",
         lambda: test_the_same_seeds_give_the_same_losses_bit_by_bit(),
     ),
     "each batch an update, under gradient accumulation": (
@@ -794,5 +795,5 @@ def plant(old: str, new: str, tests: dict[str, Any], monkeypatch: pytest.MonkeyP
 def test_a_planted_fault_is_caught(fault, monkeypatch):
     old, new, check = FAULTS[fault]
     plant(old, new, globals(), monkeypatch)
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, ValueError)):  # the second by a check of the sweep's own
         check()
