@@ -158,3 +158,17 @@ def test_all_sentences_that_do_not_hold_are_told_in_the_same_words_by_all_who_ru
     assert pages.untrue(page, Ran.from_json(ran.to_json()).shown) == told
     direct = subprocess.run([sys.executable, page], capture_output=True, text=True)
     assert (direct.returncode, direct.stderr.splitlines()) == (1, told)
+
+
+def test_the_value_of_a_cell_s_last_line_and_its_open_figures_are_shown_as_in_a_notebook(
+    tmp_path: Path,
+) -> None:
+    page = tmp_path / "page.py"
+    page.write_text(
+        "# %%\nimport matplotlib.pyplot as plt\n6 * 7\n# %%\nNone\n"
+        "# %%\n_ = plt.plot([0, 1])\n_ = plt.figure()\n# %%\nplt.get_fignums()\n"
+    )
+    first, second, third, last = run(page).outputs
+    assert "".join(map(str, first)) == "42\n" and not second
+    assert [shown.text.count("<svg") for shown in third] == [1, 1]
+    assert "".join(map(str, last)) == "[]\n"

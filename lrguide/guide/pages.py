@@ -5,6 +5,7 @@ runs `python docs/page.py`, and Jupyter the notebook that a reader takes away. W
 through `lrguide.guide.report` passes through `show`.
 """
 
+import ast
 import atexit
 import base64
 import contextlib
@@ -19,6 +20,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from lrguide import plots
 
 MARK, RULE = "# %%", "# ---"
 TAGS = ("snippet", "hide-input", "output-first")
@@ -265,14 +268,31 @@ def run(page: Path, live: bool = False) -> Ran:
             for cell in code:
                 outputs.cells.append([])
                 # The empty lines give each line of the cell the number that it has on the page.
-                compiled = compile("\n" * (cell.line - 1) + cell.text, str(page), "exec")
+                text = "\n" * (cell.line - 1) + cell.text
+                parsed = compile(text, str(page), "exec", ast.PyCF_ONLY_AST)
                 if live or "snippet" not in cell.tags:
-                    exec(compiled, names)
+                    _execute(parsed, str(page), names)
     except (Exception, SystemExit) as raised:
         error, stop = raised, _stop(raised, str(page), len(outputs.cells) - 1, cell.line)
     finally:
         _running.remove(outputs)
     return Ran([cell.line for cell in code], outputs.cells, stop, "", names, error)
+
+
+def _execute(cell: Any, page: str, names: dict[str, Any]) -> None:
+    """Run a cell; show the value of its last line and the figures it left open, as Jupyter does."""
+    last = cell.body.pop() if cell.body and isinstance(cell.body[-1], ast.Expr) else None
+    exec(compile(cell, page, "exec"), names)
+    if isinstance(last, ast.Expr):
+        value = eval(compile(ast.Expression(last.value), page, "eval"), names)
+        if value is not None:
+            print(repr(value))
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        for number in pyplot.get_fignums():
+            words = "A figure that the code above has drawn."
+            drawn = plots.svg(pyplot.figure(number), words)
+            show(Shown(f'<figure class="lr-figure">{drawn}</figure>', words, {}))
+            pyplot.close(number)
 
 
 def _stop(error: BaseException, page: str, cell: int, line: int) -> Stop:
