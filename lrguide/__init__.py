@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lrguide.cyclical import *  # noqa: F403
     from lrguide.data import *  # noqa: F403
     from lrguide.findings import *  # noqa: F403
+    from lrguide.model import *  # noqa: F403
     from lrguide.model_state import *  # noqa: F403
     from lrguide.range_test import *  # noqa: F403
     from lrguide.rate_logger import *  # noqa: F403
@@ -75,7 +76,7 @@ _NAMES = {
     "internals": (),
     "intervals": (),
     "lengths": (),
-    "model": (),
+    "model": ("article_cnn",),
     "model_state": ("state_digest",),
     "plots": (),
     "range_test": (

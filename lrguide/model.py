@@ -2,6 +2,8 @@
 
 import keras
 
+__all__ = ["article_cnn"]
+
 
 def article_cnn() -> keras.Sequential:
     """A new, uncompiled network: images of shape (n, 28, 28, 1) in, shares of ten digits out.
