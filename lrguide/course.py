@@ -130,9 +130,9 @@ def compile_problem(schedule: LearningRateSchedule) -> str:
 
 
 def in_short(error: Exception) -> str:
-    """An error's type and the first line of what it says."""
-    first = [*str(error).strip().splitlines(), ""][0]
-    return f"{type(error).__name__}: {first}"
+    """An error's type and the first sentence of what it says."""
+    first = [*str(error).strip().splitlines(), ""][0].partition(". ")[0].rstrip(".")
+    return f"{type(error).__name__}: {first}."
 
 
 @dataclass(frozen=True)

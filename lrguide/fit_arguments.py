@@ -6,15 +6,18 @@ are NaN, data of unequal length. What only the training can show is left to it.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import math
 import types
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import keras
 import numpy as np
 
-from .arguments import count, flag, listed, number, told
+from .arguments import count, flag, is_number, listed, number, told
 
 __all__: list[str] = []
 
@@ -65,8 +68,16 @@ def check_build(build: Any, model: Any) -> None:
     """Whether it can make the models, and is not given beside one."""
     if model is not None:
         raise ValueError(f"model must be None when build makes the models, received {told(model)}")
-    if not callable(build):
-        raise TypeError(f"build must be a function that returns a model, received {told(build)}")
+    without = callable(build) and not isinstance(build, keras.Layer)
+    with contextlib.suppress(TypeError, ValueError):  # of something that tells no parameters
+        parameters = inspect.signature(build).parameters.values() if without else ()
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        without &= all(p.default is not p.empty or p.kind in variable for p in parameters)
+    if not without:
+        raise TypeError(
+            "build must be a function without arguments that returns a new compiled model, "
+            f"received {told(build)}"
+        )
 
 
 def check_data(data: Mapping[str, Any], validation_data: Any) -> None:
@@ -106,7 +117,11 @@ def _check_arrays(name: str, part: Any, text: bool) -> None:
         shape = getattr(leaf, "shape", None)
         if shape is None or isinstance(leaf, keras.KerasTensor):
             kinds = "an array, several in a list, tuple or dict" + text * ", or a dataset"
-            raise TypeError(f"{name} must be {kinds}, received {told(part)}")
+            hint = isinstance(part, list | tuple) and is_number(leaf)
+            raise TypeError(
+                f"{name} must be {kinds}, received {told(part)}"
+                + hint * "; numpy.asarray makes one of it"
+            )
         if len(shape) == 0:
             raise ValueError(f"{name} must have an axis of samples, received {told(leaf)}")
         # Text is for the inputs alone: there are layers that read it.
@@ -135,13 +150,16 @@ def _check_sample_weight(name: str, y: Any, sample_weight: Any) -> None:
     if isinstance(sample_weight, Mapping) and not several:
         raise TypeError(f"{name} must be an array, as y is, received a dict")
     if several and single and any(length != 1 for length in sample_weight.shape[1:]):
-        raise ValueError(f"{name} must be one a sample or as y is, received {told(sample_weight)}")
+        raise ValueError(
+            f"{name} must be one weight per sample or of the structure of y, "
+            f"received {told(sample_weight)}"
+        )
     if several and not single:
         try:
             keras.tree.assert_same_structure(y, sample_weight)
         except ValueError:
             raise ValueError(
-                f"{name} must be one a sample or as y is, received {type(sample_weight).__name__} "
+                f"{name} must be one weight per sample or of the structure of y, received {type(sample_weight).__name__} "
                 f"of {len(each)} for {type(y).__name__} of {len(_leaves(y))}"
             ) from None
     for leaf in each:
@@ -160,15 +178,16 @@ def _check_validation_data(given: Any) -> None:
             raise ValueError("validation_data must come to an end, received an endless dataset")
         _check_parts(("validation_data",) * 3, given, None, None)
         return
-    if isinstance(given, tuple) and len(given) in (2, 3) and given[0] is None:
+    pair = isinstance(given, tuple | list) and len(given) in (2, 3)
+    if pair and given[0] is None:
         raise ValueError("x of validation_data must hold data to measure on, received None")
-    if not isinstance(given, tuple) or len(given) not in (2, 3):
+    if not pair:
         long = isinstance(given, tuple | list) or getattr(given, "shape", ()) != ()
         raise (ValueError if long else TypeError)(
             "validation_data must be (x, y), (x, y, sample_weight) or a dataset, received "
             + (f"{type(given).__name__} of length {len(given)}" if long else told(given))
         )
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(given)
+    x, y, sample_weight = (*given, None)[:3]
     names = [f"{part} of validation_data" for part in ("x", "y", "sample_weight")]
     _check_parts((names[0], names[1], names[2]), x, y, sample_weight)
 
@@ -179,7 +198,14 @@ def _check_class_weight(data: Mapping[str, Any]) -> None:
         raise TypeError(f"class_weight must be a dict, received {told(given)}")
     not_negative = ("a finite number from 0", lambda each: 0.0 <= each < math.inf)
     for label, weight in given.items():
-        count("every class of class_weight", label, 0)
+        # Labels in float32, or True and False, and weights in arrays without an axis serve `fit`.
+        whole = isinstance(label, Real | np.bool_) and label >= 0 and label == label // 1
+        if not whole:
+            raise TypeError(
+                f"every class of class_weight must be a whole number from 0, received {told(label)}"
+            )
+        if getattr(weight, "shape", None) == ():
+            weight = np.asarray(weight).item()
         number(f"class_weight of class {label}", weight, *not_negative)
     if data["sample_weight"] is not None:
         raise ValueError("class_weight must be None beside sample_weight, received both")
@@ -189,10 +215,12 @@ def _check_class_weight(data: Mapping[str, Any]) -> None:
         )
     batches = _is_dataset(x)
     if y is None and not batches:
-        raise ValueError("class_weight must be None without y, received it alone")
+        raise ValueError(f"class_weight must be None without y, received {told(given)}")
     spec = _element_spec(x)
     if batches and spec is None and not isinstance(x, keras.utils.PyDataset):
-        raise ValueError(f"class_weight must be None where x is a {type(x).__name__}, received it")
+        raise ValueError(
+            f"class_weight must be None where x is a {type(x).__name__}, received {told(given)}"
+        )
     if isinstance(spec, tuple) and len(spec) == 3:
         raise ValueError("class_weight must be None beside sample_weight, received both in x")
     if spec is not None and not given:
@@ -222,7 +250,9 @@ def check_fit(name: str, model: Any, data: Mapping[str, Any], validation_data: A
 def _check_loss(name: str, model: Any) -> None:
     """A loss can come from `compile`, `compute_loss`, a regulariser, or a layer's `add_loss`."""
     own = any(
-        not type(layer).__module__.startswith("keras.") or layer.activity_regularizer
+        not type(layer).__module__.startswith("keras.")
+        or layer.activity_regularizer
+        or not layer.built  # a layer has no losses of its regularisers yet
         for layer in model._flatten_layers()
     )
     if model.loss is None and not own and not model.losses:
@@ -235,7 +265,9 @@ def _check_shapes(names: tuple[str, str], model: Any, x: Any, y: Any) -> None:
         if (spec := _element_spec(x)) is None:
             return
         x, y, _ = keras.utils.unpack_x_y_sample_weight(spec)
-    if model.loss is not None and y is None:
+    # What an own `compute_loss` makes of the targets cannot be told.
+    own = type(model).compute_loss is not keras.Model.compute_loss
+    if model.loss is not None and y is None and not own:
         raise ValueError(
             f"{names[1]} must hold the targets where x is an array or several, received None"
         )
@@ -243,13 +275,13 @@ def _check_shapes(names: tuple[str, str], model: Any, x: Any, y: Any) -> None:
     if not inputs or not type(model).call.__module__.startswith("keras."):
         return
     _check_inputs(names[0], inputs, getattr(model, "input", None), x)
-    if model.loss is None or None in keras.tree.flatten(model.loss):
+    if own or model.loss is None or None in keras.tree.flatten(model.loss):
         return
     targets, outputs = len(_leaves(y)), len(model.outputs)
     partial = isinstance(model.loss, Mapping) and len(model.loss) < outputs
     if targets != outputs and not partial:
         raise ValueError(
-            f"{names[1]} must hold {_counted(outputs, 'array')}, one an output of the model, "
+            f"{names[1]} must hold {_counted(outputs, 'array')}, one for each output of the model, "
             f"received {targets}"
         )
 
@@ -261,10 +293,12 @@ def _check_inputs(name: str, inputs: Sequence[Any], named: Any, x: Any) -> None:
         if not {*wanted} <= {*x}:
             raise ValueError(f"{name} must hold the inputs {wanted}, received {[*x]}")
         x = [x[key] for key in wanted]
+        if isinstance(named, Mapping):  # `inputs` are sorted by their keys, these are not
+            inputs = keras.tree.flatten([named[key] for key in wanted])
     given = keras.tree.flatten(x)
     if len(given) != len(inputs):
         raise ValueError(
-            f"{name} must hold {_counted(len(inputs), 'array')}, one an input of the model, "
+            f"{name} must hold {_counted(len(inputs), 'array')}, one for each input of the model, "
             f"received {len(given)}"
         )
     for leaf, tensor in zip(given, inputs, strict=True):

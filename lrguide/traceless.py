@@ -292,7 +292,8 @@ class _Trainer:
     def _check_rate(self, step: int, planned: float, seen: float) -> None:
         """A curve over rates that were not used would look like any other."""
         exact = self.rate.dtype in ("float32", "float64")
-        if not math.isclose(seen, planned, rel_tol=1e-6 if exact else 0.01, abs_tol=1e-37):
+        within = dict(rel_tol=1e-6, abs_tol=1e-37) if exact else dict(rel_tol=0.01, abs_tol=6e-8)
+        if not math.isclose(seen, planned, **within):
             raise ValueError(
                 f"step {step} must be taken at the rate {planned:.3g} of the sweep, received "
                 f"{seen:.3g}: train_step or a layer sets the optimizer's rate itself"

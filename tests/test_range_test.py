@@ -463,7 +463,7 @@ DATA: list[Row] = [
     (
         dict(x=[X, X]),
         ValueError,
-        "x must hold 1 array, one an input of the model, received 2",
+        "x must hold 1 array, one for each input of the model, received 2",
     ),
     (dict(x=X[:, :5]), ValueError, "x must have shape (None, 6) for the input"),
     (
@@ -480,7 +480,7 @@ DATA: list[Row] = [
     (
         dict(x=[X], y={"u": Y, "v": LABELS}, model=several),
         ValueError,
-        "x must hold 2 arrays, one an input of the model, received 1",
+        "x must hold 2 arrays, one for each input of the model, received 1",
     ),
     (
         dict(x=batched(X[:0], Y[:0]), y=None),
@@ -511,11 +511,15 @@ DATA: list[Row] = [
         TypeError,
         "y must hold numbers, received EagerTensor of shape (40,) and dtype string",
     ),
-    (dict(y=[Y, Y]), ValueError, "y must hold 1 array, one an output of the model, received 2"),
+    (
+        dict(y=[Y, Y]),
+        ValueError,
+        "y must hold 1 array, one for each output of the model, received 2",
+    ),
     (
         dict(x={"a": X, "b": X}, y=Y, model=several),
         ValueError,
-        "y must hold 2 arrays, one an output of the model, received 1",
+        "y must hold 2 arrays, one for each output of the model, received 1",
     ),
     *[
         (
@@ -570,7 +574,8 @@ DATA: list[Row] = [
         (
             dict(x={"a": X, "b": X}, y={"u": Y, "v": LABELS}, sample_weight=w, model=several),
             ValueError,
-            f"sample_weight must be one a sample or as y is, received {told}",
+            "sample_weight must be one weight per sample or of the structure of y, received "
+            + told,
         )
         for w, told in [
             (np.ones((40, 2)), f"{WHAT} (40, 2)"),
@@ -620,7 +625,7 @@ DATA: list[Row] = [
     (
         dict(x=generated(X, Y), y=None, class_weight={0: 1.0}, seeds=[0]),
         ValueError,
-        "class_weight must be None where x is a generator, received it",
+        "class_weight must be None where x is a generator, received {0: 1.0}",
     ),
     (
         dict(x={"a": X, "b": X}, y=[Y, LABELS], class_weight={0: 1.0}, model=several),
@@ -635,13 +640,13 @@ DATA: list[Row] = [
     (
         dict(y=None, class_weight={0: 1.0}),
         ValueError,
-        "class_weight must be None without y, received it alone",
+        "class_weight must be None without y, received {0: 1.0}",
     ),
     # validation_data
     (dict(validation_data=0.2), TypeError, f"{PAIR} 0.2"),
     (dict(validation_data="test"), TypeError, f"{PAIR} 'test'"),
     (dict(validation_data=X), ValueError, f"{PAIR} ndarray of length 40"),
-    (dict(validation_data=[X, Y]), ValueError, f"{PAIR} list of length 2"),
+    (dict(validation_data=[X]), ValueError, f"{PAIR} list of length 1"),
     (dict(validation_data=(X,)), ValueError, f"{PAIR} tuple of length 1"),
     (
         dict(validation_data=(None, None)),
@@ -662,7 +667,7 @@ DATA: list[Row] = [
     (
         dict(validation_data=([X, X], Y)),
         ValueError,
-        "x of validation_data must hold 1 array, one an input of the model, received 2",
+        "x of validation_data must hold 1 array, one for each input of the model, received 2",
     ),
     (
         dict(validation_data=(X, Y, np.full(40, np.nan))),
@@ -720,7 +725,19 @@ DATA: list[Row] = [
     (
         dict(build=3, model=None),
         TypeError,
-        "build must be a function that returns a model, received 3",
+        "build must be a function without arguments that returns a new compiled model, received 3",
+    ),
+    (
+        dict(build=linear(), model=None),
+        TypeError,
+        "build must be a function without arguments that returns a new compiled model, received "
+        "<Sequential name=sequential",
+    ),
+    (
+        dict(build=lambda rate: linear(), model=None),
+        TypeError,
+        "build must be a function without arguments that returns a new compiled model, received "
+        "<function",
     ),
     # seeds
     (dict(seeds=3), TypeError, f"{NO_LIST} 3"),
@@ -1015,11 +1032,33 @@ def test_numpy_s_numbers_serve_as_python_s_do(capsys):
     assert confirmed.rates == (0.1, 1.0) and "6/6" in capsys.readouterr().out
 
 
-def regularised() -> keras.Model:
-    model = keras.Sequential(
-        [keras.Input((6,)), layers.Dense(1, kernel_regularizer="l2", activity_regularizer="l2")]
-    )
+def regularised(built: bool = True) -> keras.Model:
+    dense = layers.Dense(1, kernel_regularizer="l2", activity_regularizer="l2" if built else None)
+    model = keras.Sequential([keras.Input((6,)), dense] if built else [dense])
     model.compile("sgd")
+    return model
+
+
+def unsorted_inputs() -> keras.Model:
+    """Its inputs are of two widths, and named in an order that is not the alphabet's."""
+    inputs = {"b": keras.Input((6,), name="b"), "a": keras.Input((2,), name="a")}
+    joined = layers.Concatenate()([inputs["a"], inputs["b"]])
+    model = keras.Model(inputs, layers.Dense(1)(joined))
+    model.compile("sgd", "mse")
+    return model
+
+
+class OwnLoss(keras.Model):
+    """Two parts of the targets for one output."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return keras.ops.mean((y["t"] - y_pred) ** 2 * keras.ops.abs(y["w"]))
+
+
+def own_compute_loss() -> keras.Model:
+    inputs = keras.Input((6,))
+    model = OwnLoss(inputs, layers.Dense(1)(inputs))
+    model.compile("sgd", "mse")
     return model
 
 
@@ -1034,8 +1073,14 @@ def regularised() -> keras.Model:
         (linear, dict(x=X, y=Y, sample_weight=-np.ones(40))),
         (several, dict(x={"a": X, "b": X}, y={"u": Y, "v": LABELS}, sample_weight=np.ones(40))),
         (classifier, dict(x=X, y=LABELS, class_weight={})),
+        (classifier, dict(x=X, y=LABELS, class_weight={0.0: np.array(1.0), True: 2.0})),
+        (linear, dict(x=X, y=Y, validation_data=[X, Y])),
+        (unsorted_inputs, dict(x={"b": X, "a": X[:, :2]}, y=Y)),
+        (unsorted_inputs, dict(x={"a": X[:, :2], "b": X}, y=Y)),
+        (own_compute_loss, dict(x=X, y={"t": Y, "w": Y})),
+        (lambda: regularised(built=False), dict(x=X)),
     ],
-    ids=range(8),
+    ids=range(14),
 )  # fmt: skip
 def test_what_fit_takes_is_accepted(model, given):
     losses = lr_range_test(model(), **given, **{**BRIEF, "steps": 2, "seeds": [0]}).losses
