@@ -11,7 +11,6 @@ import inspect
 import math
 import types
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import keras
@@ -159,8 +158,9 @@ def _check_sample_weight(name: str, y: Any, sample_weight: Any) -> None:
             keras.tree.assert_same_structure(y, sample_weight)
         except ValueError:
             raise ValueError(
-                f"{name} must be one weight per sample or of the structure of y, received {type(sample_weight).__name__} "
-                f"of {len(each)} for {type(y).__name__} of {len(_leaves(y))}"
+                f"{name} must be one weight per sample or of the structure of y, received "
+                f"{type(sample_weight).__name__} of {len(each)} "
+                f"for {type(y).__name__} of {len(_leaves(y))}"
             ) from None
     for leaf in each:
         if isinstance(leaf, np.ndarray) or keras.ops.is_tensor(leaf):
@@ -199,11 +199,9 @@ def _check_class_weight(data: Mapping[str, Any]) -> None:
     not_negative = ("a finite number from 0", lambda each: 0.0 <= each < math.inf)
     for label, weight in given.items():
         # Labels in float32, or True and False, and weights in arrays without an axis serve `fit`.
-        whole = isinstance(label, Real | np.bool_) and label >= 0 and label == label // 1
-        if not whole:
-            raise TypeError(
-                f"every class of class_weight must be a whole number from 0, received {told(label)}"
-            )
+        other = isinstance(label, bool | np.bool_ | float | np.floating)
+        known = other and float(label).is_integer()
+        count("every class of class_weight", int(label) if known else label, 0)
         if getattr(weight, "shape", None) == ():
             weight = np.asarray(weight).item()
         number(f"class_weight of class {label}", weight, *not_negative)

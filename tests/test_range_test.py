@@ -598,8 +598,8 @@ DATA: list[Row] = [
         (dict(class_weight={key: 1.0}), TypeError, f"every class of class_weight {told}")
         for key, told in [
             ("cat", "must be a whole number of at least 0, received 'cat'"),
-            (0.0, "must be a whole number of at least 0, received 0.0"),
-            (True, "must be a whole number of at least 0, received True"),
+            (0.5, "must be a whole number of at least 0, received 0.5"),
+            (np.inf, "must be a whole number of at least 0, received inf"),
         ]
     ],
     (
@@ -1033,7 +1033,8 @@ def test_numpy_s_numbers_serve_as_python_s_do(capsys):
 
 
 def regularised(built: bool = True) -> keras.Model:
-    dense = layers.Dense(1, kernel_regularizer="l2", activity_regularizer="l2" if built else None)
+    penalties = dict(kernel_regularizer="l2", activity_regularizer="l2" if built else None)
+    dense = layers.Dense(1, use_bias=built, **penalties)
     model = keras.Sequential([keras.Input((6,)), dense] if built else [dense])
     model.compile("sgd")
     return model
