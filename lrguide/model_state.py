@@ -50,7 +50,9 @@ def state_digest(model: Any) -> str:
 
     Does not cover what is reached only through a function (a global or enclosed name), a class or
     a module; the insides of other libraries' objects in the standard library, NumPy and TensorFlow
-    (datasets, lookup tables, iterators), of which it sees only whether they are the same objects;
+    (datasets, lookup tables, iterators, a ChainMap, a bytearray, a bare bit generator), of which it
+    sees only whether they are the same objects; what stands in a NumPy array of Python objects, in
+    the mask of a masked array, or in attributes of your own subclasses of dict, list or array;
     helper objects that hold a lock, a thread or an open file; arrays of more than 16 MiB.
 
     Args:

@@ -334,7 +334,9 @@ def lr_range_test(
     generator or of any data that counts its own passes (`tf.data` that reshuffles at each
     iteration, a PyDataset with its own random state), and what a `train_step` changes that the
     model does not hold: variables and Python values that only a function, a class or a module
-    knows, iterators, lookup tables, files. A step of a model that was not built must not go through
+    knows, iterators, lookup tables, files, and whatever else `state_digest` does not cover. Python
+    values are put back after the last sweep; of eager models, which alone change them at each
+    step, before each sweep, too. A step of a model that was not built must not go through
     a `tf.function` that stands outside of the model and its helpers: its traces keep the sweep's
     variables.
 

@@ -28,9 +28,12 @@ def stop_with(parent: int) -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=stop_with, args=[int(sys.argv[2])], daemon=True).start()
-    # What programs write past Python to standard output belongs neither on the page nor here.
-    answer = os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # What libraries write past Python belongs neither on the page nor into the terminal, where
+    # TensorFlow's notes would hide what the page says of itself.
+    answer, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8")
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
     # Nearly all that a page imports stays, so searching it for garbage is a tenth of its run.
     gc.set_threshold(100_000, 50, 50)
     text = run(Path(sys.argv[1]), live=True).to_json()
