@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[1]
 sys.path[:0] = [str(REPOSITORY / "docs" / "site"), str(REPOSITORY / ".ci")]
 from lighthouse import Compressing  # noqa: E402
 from page_notes import running  # noqa: E402
-from page_results import Run  # noqa: E402
+from page_results import Running  # noqa: E402
 
 SCRIPTS = sorted(path.stem for path in (REPOSITORY / "docs").glob("*.py"))
 PAGES = [*SCRIPTS, "translate", "snippets", "glossary", "changelog", "fixed_rates-numbers"]
@@ -173,7 +173,7 @@ def test_can_be_used_by_everybody(view: View) -> None:
 
 @pytest.mark.parametrize("view", [("decay", *view) for view in VIEWS], indirect=True)
 def test_that_a_page_is_being_run_is_said_wherever_its_reader_is(view: View) -> None:
-    notice = running(Run(Path("page.py"), "its key"))
+    notice = running(Running(Path("page.py"), "its key"))
     view.page.evaluate(
         "notice => document.querySelector('article').insertAdjacentHTML('afterbegin', notice)",
         notice,

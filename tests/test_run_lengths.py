@@ -20,7 +20,7 @@ from keras.optimizers.schedules import (
     PolynomialDecay,
 )
 
-from lrguide import cyclical, schedules
+from lrguide import composing, cyclical, schedules
 from lrguide.checks import check
 from lrguide.course import course_of
 
@@ -96,7 +96,7 @@ MADE_FOR: dict[str, tuple[Callable[[int], Any], str, str, str]] = {
         lambda n: schedules.compounding_time(0.1, 0.1, epochs=10, steps_per_epoch=n // 10),
         "end",
         "",
-        "boundary",
+        "end",
     ),
     "piecewise": (lambda n: schedules.piecewise([0.1, 0.01], [n // 2]), "", "", "boundary"),
     "warmup": (lambda n: schedules.warmup(0.1, n // 2), "", "", "boundary"),
@@ -140,6 +140,9 @@ MADE_FOR: dict[str, tuple[Callable[[int], Any], str, str, str]] = {
         "boundary",
     ),
     "one_cycle": (lambda n: cyclical.one_cycle(0.1, n), "end", "", "end"),
+    "polynomial": (lambda n: schedules.polynomial(0.1, n, power=2.0), "end", "", "end"),
+    "inverse_sqrt": (lambda n: schedules.inverse_sqrt(0.1, max(1, n // 10)), "", "", ""),
+    "restarts": (lambda n: cyclical.restarts(0.1, n, t_mul=1.0), "", "", "mid-cycle"),
 }
 
 
@@ -163,7 +166,8 @@ def test_a_schedule_that_is_too_short_or_too_long_is_found_at_any_length(name: s
 
 
 def test_the_table_has_every_schedule_of_keras_and_lrguide() -> None:
-    ours = {name for module in (schedules, cyclical) for name in module.__all__ if name.islower()}
+    modules = (schedules, composing, cyclical)
+    ours = {name for module in modules for name in module.__all__ if name.islower()}
     keras_own = {name for name in dir(keras.optimizers.schedules) if name[0].isupper()}
     words = {name.split(" ")[0] for name in MADE_FOR} | {"LearningRateSchedule"}
     assert ours | keras_own == words
