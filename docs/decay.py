@@ -238,7 +238,10 @@ def against_that_constant_rate_warmup_helps(runs):
 # One more thing was looked at afterwards: how good was the search for the constant rate itself?
 
 # %%
-third = measured(train, crossed(optimizer="Adam", rate=0.003, seed=range(5), budget="SHORT"))
+third = measured(
+    train,
+    crossed(optimizer="Adam", rate=0.003, seed=range(5), budget="SHORT"),
+)
 
 
 # %% tags=["hide-input"]

@@ -91,8 +91,14 @@ def valleys_in_words(runs):
 
 
 # %% tags=["output-first"]
-trials = measured(train, crossed(task=TASKS, optimizer="Adam", rate=RATES, seed=(100, 101)))
-sweeps = measured(sweep, crossed(task=TASKS, optimizer="Adam", seed=range(5), steps=100))
+trials = measured(
+    train,
+    crossed(task=TASKS, optimizer="Adam", rate=RATES, seed=(100, 101)),
+)
+sweeps = measured(
+    sweep,
+    crossed(task=TASKS, optimizer="Adam", seed=range(5), steps=100),
+)
 SUGGESTED = {task: rounded(sweeps, task) for task in TASKS}
 recipe = measured(
     train,

@@ -473,7 +473,10 @@ def the_mistake_costs_more_than_any_schedule_gains(constants, full):
 # And a rate that is too low? Keras' default for SGD, five seeds:
 
 # %%
-default = measured(train, crossed(optimizer="SGD", rate=0.01, seed=range(5), budget="FULL"))
+default = measured(
+    train,
+    crossed(optimizer="SGD", rate=0.01, seed=range(5), budget="FULL"),
+)
 
 # %% tags=["hide-input"]
 SGD = dict(optimizer="SGD", schedule="constant")
@@ -704,7 +707,10 @@ def the_order_in_a_short_training_is_a_hint_at_best(lengths, again):
 
 
 # %%
-sweeps = measured(sweep, crossed(optimizer="Adam", seed=range(5), steps=100, budget="FULL"))
+sweeps = measured(
+    sweep,
+    crossed(optimizer="Adam", seed=range(5), steps=100, budget="FULL"),
+)
 low, high = bounds(sweeps)
 cycles = measured(
     train,

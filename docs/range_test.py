@@ -80,8 +80,14 @@ def sweep_in_words(runs):
 
 
 # %% tags=["output-first"]
-adam = measured(sweep, crossed(optimizer="Adam", seed=range(5), budget="SHORT", steps=100))
-trained = measured(train, crossed(optimizer="Adam", rate=FINE, seed=range(5), budget="SHORT"))
+adam = measured(
+    sweep,
+    crossed(optimizer="Adam", seed=range(5), budget="SHORT", steps=100),
+)
+trained = measured(
+    train,
+    crossed(optimizer="Adam", rate=FINE, seed=range(5), budget="SHORT"),
+)
 figure(Runs(adam + trained), sweep_above_trainings, alt=sweep_in_words)
 
 # %% [markdown]
@@ -150,7 +156,10 @@ linear = measured(
         seed=range(5),
     ),
 )
-sgd = measured(sweep, crossed(optimizer="SGD momentum", seed=range(5), budget="SHORT", steps=100))
+sgd = measured(
+    sweep,
+    crossed(optimizer="SGD momentum", seed=range(5), budget="SHORT", steps=100),
+)
 
 
 # %% tags=["hide-input"]
