@@ -158,7 +158,12 @@ linear = measured(
 )
 sgd = measured(
     sweep,
-    crossed(optimizer="SGD momentum", seed=range(5), budget="SHORT", steps=100),
+    crossed(
+        optimizer="SGD momentum",
+        seed=range(5),
+        budget="SHORT",
+        steps=100,
+    ),
 )
 
 
