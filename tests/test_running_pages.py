@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jupytext
 import pytest
+from matplotlib import pyplot
 
 from lrguide.guide import pages
 from lrguide.guide.pages import Cell, Ran, cells_of, run
@@ -165,10 +166,19 @@ def test_the_value_of_a_cell_s_last_line_and_its_open_figures_are_shown_as_in_a_
 ) -> None:
     page = tmp_path / "page.py"
     page.write_text(
-        "# %%\nimport matplotlib.pyplot as plt\n6 * 7\n# %%\nNone\n"
+        "# %%\nimport matplotlib.pyplot as plt\nplt.close('all')\n6 * 7\n# %%\nNone\n"
         "# %%\n_ = plt.plot([0, 1])\n_ = plt.figure()\n# %%\nplt.get_fignums()\n"
     )
     first, second, third, last = run(page).outputs
     assert "".join(map(str, first)) == "42\n" and not second
     assert [shown.text.count("<svg") for shown in third] == [1, 1]
     assert "".join(map(str, last)) == "[]\n"
+
+
+def test_figures_that_were_open_before_a_page_are_not_its_own(page: Path) -> None:
+    before = pyplot.figure()
+    try:
+        assert run(page).shown == []
+        assert pyplot.fignum_exists(before.number)
+    finally:
+        pyplot.close(before)

@@ -261,7 +261,7 @@ def run(page: Path, live: bool = False) -> Ran:
     """
     code = [cell for cell in cells(page) if cell.kind == "code"]
     outputs, names = _Outputs(), {"__name__": "__main__", "__file__": str(page)}
-    stop, error = None, None
+    stop, error, before = None, None, _figures()
     _running.append(outputs)
     try:
         with contextlib.redirect_stdout(outputs):
@@ -272,6 +272,7 @@ def run(page: Path, live: bool = False) -> Ran:
                 parsed = compile(text, str(page), "exec", ast.PyCF_ONLY_AST)
                 if live or "snippet" not in cell.tags:
                     _execute(parsed, str(page), names)
+                    _show_figures(_figures() - before)
     except (Exception, SystemExit) as raised:
         error, stop = raised, _stop(raised, str(page), len(outputs.cells) - 1, cell.line)
     finally:
@@ -280,19 +281,30 @@ def run(page: Path, live: bool = False) -> Ran:
 
 
 def _execute(cell: Any, page: str, names: dict[str, Any]) -> None:
-    """Run a cell; show the value of its last line and the figures it left open, as Jupyter does."""
+    """Run a cell; print the value of its last line, as Jupyter does."""
     last = cell.body.pop() if cell.body and isinstance(cell.body[-1], ast.Expr) else None
     exec(compile(cell, page, "exec"), names)
     if isinstance(last, ast.Expr):
         value = eval(compile(ast.Expression(last.value), page, "eval"), names)
         if value is not None:
             print(repr(value))
-    if pyplot := sys.modules.get("matplotlib.pyplot"):
-        for number in pyplot.get_fignums():
-            words = "A figure that the code above has drawn."
-            drawn = plots.svg(pyplot.figure(number), words)
-            show(Shown(f'<figure class="lr-figure">{drawn}</figure>', words, {}))
-            pyplot.close(number)
+
+
+def _figures() -> set[int]:
+    """The numbers of the figures that pyplot holds open."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return set(pyplot.get_fignums()) if pyplot else set()
+
+
+def _show_figures(numbers: set[int]) -> None:
+    """Show the figures that a cell has left open, as Jupyter does."""
+    for number in sorted(numbers):
+        from matplotlib import pyplot
+
+        words = "A figure that the code above has drawn."
+        drawn = plots.svg(pyplot.figure(number), words)
+        show(Shown(f'<figure class="lr-figure">{drawn}</figure>', words, {}))
+        pyplot.close(number)
 
 
 def _stop(error: BaseException, page: str, cell: int, line: int) -> Stop:
