@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from .arguments import count, flag, is_number, listed, number, told
+from .internals import flattened_layers
 
 __all__: list[str] = []
 
@@ -230,7 +231,7 @@ def check_fit(name: str, model: Any, data: Mapping[str, Any], validation_data: A
     if type(model).train_step is not keras.Model.train_step:
         return
     _check_loss(name, model)
-    built = all(layer.built for layer in model._flatten_layers())
+    built = all(layer.built for layer in flattened_layers(model))
     if not model.trainable_variables and (built or not model.trainable):
         raise ValueError(f"{name} must have weights to train, received it without or all frozen")
     outputs = getattr(model, "outputs", None) or ()
@@ -251,7 +252,7 @@ def _check_loss(name: str, model: Any) -> None:
         not type(layer).__module__.startswith("keras.")
         or layer.activity_regularizer
         or not layer.built  # a layer has no losses of its regularisers yet
-        for layer in model._flatten_layers()
+        for layer in flattened_layers(model)
     )
     if model.loss is None and not own and not model.losses:
         raise ValueError(f"{name} must be compiled with a loss, received loss=None")

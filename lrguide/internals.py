@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import random
+import types
 from typing import Any
 
 import keras
@@ -41,6 +42,14 @@ def rate_or_schedule(optimizer: Any) -> Any:
     if not hasattr(optimizer, "_learning_rate"):
         raise moved("keras", "Optimizer._learning_rate")
     return optimizer._learning_rate
+
+
+def flattened_layers(model: Any) -> list[Any]:
+    """A model and all layers in it, at any depth; the public `layers` are those of its own."""
+    if not hasattr(model, "_flatten_layers"):
+        raise moved("keras", "Model._flatten_layers")
+    layers: list[Any] = model._flatten_layers()
+    return layers
 
 
 def forget_initial_epoch(model: Any) -> None:
@@ -180,6 +189,13 @@ def step_count(optimizer: Any) -> Any:
     return count
 
 
+def variable_index(optimizer: Any, variable: Any) -> int:
+    """The place of a variable among those that an optimizer trains, and so that of its slots."""
+    if not hasattr(optimizer, "_get_variable_index"):
+        raise moved("keras", "Optimizer._get_variable_index")
+    return int(optimizer._get_variable_index(variable))
+
+
 def put_first(callback: keras.callbacks.Callback) -> None:
     """Let a callback be the first of its `fit`, when called from its `set_model`.
 
@@ -231,18 +247,36 @@ def values_of_step(model: Any, steps: NDArray[np.int64]) -> list[NDArray[np.floa
 
 def _graphs(function: Any) -> list[Any]:
     """The graphs of a compiled training step, and those inside them."""
-    if function is None:
-        return []
-    held = [cell.cell_contents for cell in function.__closure__ or ()]
-    compiled = [each for each in held if hasattr(each, "_list_all_concrete_functions")]
-    if not compiled and any(hasattr(each, "get_concrete_function") for each in held):
-        raise moved("tensorflow", "tf.function's _list_all_concrete_functions")
-    waiting = [one.graph for each in compiled for one in each._list_all_concrete_functions()]
+    waiting = []
+    for compiled in _compiled_in(function):
+        if not hasattr(compiled, "_list_all_concrete_functions"):
+            raise moved("tensorflow", "tf.function's _list_all_concrete_functions")
+        waiting += [one.graph for one in compiled._list_all_concrete_functions()]
     found: list[Any] = []
     while waiting:
         graph = waiting.pop()
         if not any(graph is one for one in found):
+            if not hasattr(graph, "_functions"):
+                raise moved("tensorflow", "FuncGraph._functions")
             found.append(graph)
-            inner = getattr(graph, "_functions", {}).values()
+            inner = graph._functions.values()
             waiting += [one.graph for one in inner if getattr(one, "graph", None) is not None]
     return found
+
+
+def _compiled_in(function: Any) -> list[Any]:
+    """The `tf.function`s that a training step calls, which it holds in its closure.
+
+    Keras' own training step holds there what it calls, compiled or, under `run_eagerly`, plain.
+    Which of them it calls, and what is wrapped around them, depends on the version.
+    """
+    import tensorflow as tf
+
+    kinds = (types.FunctionType, tf.types.experimental.PolymorphicFunction)
+    held = [function]
+    for each in held:  # which grows meanwhile
+        inside = [cell.cell_contents for cell in getattr(each, "__closure__", None) or ()]
+        held += [one for one in inside if isinstance(one, kinds) and one not in held]
+    if len(held) == 1 and str(getattr(function, "__module__", "")).startswith("keras."):
+        raise moved("keras", "the closure of Model.train_function")
+    return [each for each in held if isinstance(each, kinds[1])]

@@ -30,13 +30,13 @@ from mkdocs.livereload import LiveReloadServer
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
+from mkdocs_internals import change_in, guard_render
 from page_foot import foot_of, made_of, stored_records
 from page_markdown import to_markdown, without_blank_lines
 from page_notebook import to_notebook
 from page_notes import doubted, running, stopped, unreadable
 from page_results import Results, Running
 from runs_csv import table_of
-from watchdog.events import FileModifiedEvent
 
 from lrguide.guide.pages import Ran, cells
 
@@ -120,18 +120,12 @@ def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> None:
 
     The page's own goes on where Markdown stops, as it does at a snippet that is missing.
     """
-    if _is_script(page.file):
-        vars(page).pop("render", None)
-    render, path = page.render, Path(page.file.abs_src_path or page.file.src_uri)
-
-    def or_note(config: MkDocsConfig, files: Files) -> None:
-        try:
-            render(config, files)
-        except Exception as error:
-            page.markdown = unreadable(error, path, _root(config), serving)
-            render(config, files)
-
-    vars(page)["render"] = or_note
+    path = Path(page.file.abs_src_path or page.file.src_uri)
+    guard_render(
+        page,
+        own=_is_script(page.file),
+        note=lambda error: unreadable(error, path, _root(config), serving),
+    )
 
 
 def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
@@ -261,12 +255,7 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
 
 def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> None:
     """Build again when a page's run is finished, as if docs/ had changed."""
-
-    def build_again() -> None:
-        for watched in server.observer.emitters:
-            watched.queue_event(FileModifiedEvent(config.docs_dir))
-
-    results_of(_root(config)).build_again.set_result(build_again)
+    results_of(_root(config)).build_again.set_result(change_in(config.docs_dir, server))
 
 
 def on_post_build(config: MkDocsConfig) -> None:
