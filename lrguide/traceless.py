@@ -197,7 +197,7 @@ class _Trainer:
         things = [thing for thing, _, _ in state.contents]
         swept = (model.optimizer, self.holder)
         optimizers = [t for t in things if isinstance(t, keras.Optimizer) and t not in swept]
-        self.others = [(other, int(_number(other.iterations))) for other in optimizers]
+        self.others = [(other, int(_value_of(other.iterations))) for other in optimizers]
         self.layers = [thing for thing in things if isinstance(thing, keras.Layer)]
         self.first = self._updates()
         self.generators = [t.state for t in things if isinstance(t, keras.random.SeedGenerator)]
@@ -249,7 +249,7 @@ class _Trainer:
             parts.append(_loss_in(logs, "train_step"))
             if self.state.eager or batches == 1 or step + 1 == len(plan):
                 # What `prepare` sees of it is quicker, but comes late and knows one variable only.
-                self._check_rate(*planned, _number(self.holder.learning_rate))
+                self._check_rate(*planned, _value_of(self.holder.learning_rate))
             if math.isfinite(parts[-1]) and len(parts) < each and self._updates() == updates:
                 return logs
             updates = self._updates() if each > 1 else updates
@@ -287,7 +287,7 @@ class _Trainer:
         return losses, why
 
     def _updates(self) -> int:
-        return int(_number(self.holder.iterations))
+        return int(_value_of(self.holder.iterations))
 
     def _check_rate(self, step: int, planned: float, seen: float) -> None:
         """A curve over rates that were not used would look like any other."""
@@ -304,14 +304,14 @@ class _Trainer:
         if self.state.checked:
             return
         self.state.checked = True
-        moved = [t for t, before in self.others if int(_number(t.iterations)) != before]
-        names = ", ".join(other.name for other in moved)
+        stepped = [t for t, before in self.others if int(_value_of(t.iterations)) != before]
+        names = ", ".join(other.name for other in stepped)
         if self._updates() == self.first:
             raise ValueError(
                 "train_step must take its steps with model.optimizer, whose rate is swept, "
                 f"received steps of {names or 'no optimizer'}: compile the model with it"
             )
-        if moved:
+        if stepped:
             warnings.warn(
                 f"Only the rate of model.optimizer, {self.model.optimizer.name}, is swept; "
                 f"{names} trains at its own.",
@@ -351,7 +351,7 @@ def _loss_in(logs: Any, step: str) -> float:
     return float(keras.ops.reshape(loss, ()) if shape else loss)
 
 
-def _number(variable: Any) -> float:
+def _value_of(variable: Any) -> float:
     """Also of one that each replica has a copy of."""
     value = getattr(variable, "value", variable)
     return float(value.numpy() if hasattr(value, "numpy") else value)

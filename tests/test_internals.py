@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.random import seed_generator
+from small_models import BRIEF, arrays, linear
 from tensorflow.python.eager import context
-from test_traceless import BRIEF, arrays, linear
 
 from lrguide import internals
 from lrguide.range_test import lr_range_test

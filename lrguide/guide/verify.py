@@ -42,7 +42,7 @@ def stored() -> list[tuple[Experiment, Run]]:
     return runs
 
 
-def contenders(runs: Sequence[tuple[Experiment, Run]]) -> list[tuple[Experiment, Run]]:
+def one_of_each_contender(runs: Sequence[tuple[Experiment, Run]]) -> list[tuple[Experiment, Run]]:
     """The first run of each contender."""
     first: dict[str, tuple[Experiment, Run]] = {}
     for function, run in runs:
@@ -94,16 +94,16 @@ def verify(count: int, seed: int) -> int:
     runs = stored()
     have_full = full_is_here()
     usable = [(f, run) for f, run in runs if have_full or not run.settings["full"]]
-    first = contenders(usable)
-    if left := len(contenders(runs)) - len(first):
+    first = one_of_each_contender(usable)
+    if left := len(one_of_each_contender(runs)) - len(first):
         print(f"{left} contenders need all of MNIST, which is not here: see LRGUIDE_MNIST")
     small = [(f, run) for f, run in usable if budget_of(run.settings).seconds < SMALL]
     sample = random.Random(seed).sample(small, min(count, len(small)))
     print(f"first losses of {len(first)} contenders, then whole runs: {len(sample)} (SEED={seed})")
-    return check(first, replayed=True) + check(sample, replayed=False)
+    return disagreeing(first, replayed=True) + disagreeing(sample, replayed=False)
 
 
-def check(chosen: Sequence[tuple[Experiment, Run]], *, replayed: bool) -> int:
+def disagreeing(chosen: Sequence[tuple[Experiment, Run]], *, replayed: bool) -> int:
     """Run these again, by experiment, and print what came of it; return how many disagree."""
     wrong = 0
     for function in {function for function, _ in chosen}:
