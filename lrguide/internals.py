@@ -65,7 +65,10 @@ def keras_generator() -> Any:
 
 
 def set_keras_generator(generator: Any) -> None:
-    """Exchange it; there is no public way to read it, and setting a seed makes a new one."""
+    """Exchange the generator that unseeded operations draw from.
+
+    There is no public way to read it, and setting a seed makes a new one.
+    """
     state, seeds = _keras("backend.common.global_state"), _keras("random.seed_generator")
     state.set_global_attribute("global_seed_generator", generator)
     if not hasattr(seeds, "global_seed_generator"):
@@ -143,7 +146,7 @@ def traces(function: Any) -> dict[str, Any]:
 
 
 def set_traces(function: Any, before: dict[str, Any]) -> None:
-    """Let it forget what it has traced since, where it had traced nothing before.
+    """Let a `tf.function` forget what it has traced since, if it had traced nothing before.
 
     A trace holds the variables that were made for it: later calls would go on with those, behind
     the back of a model or an optimizer that is no longer built.
@@ -154,7 +157,7 @@ def set_traces(function: Any, before: dict[str, Any]) -> None:
 
 
 def compiled_methods(thing: Any) -> dict[Any, Any]:
-    """By the `tf.function` in the object's class, its copy for this object, if it has been called.
+    """For each `tf.function` in an object's class, its copy for this object, if it was called.
 
     TensorFlow makes that copy when such a method is first called on an object.
     """
@@ -231,7 +234,7 @@ def values_of_step(model: Any, steps: NDArray[np.int64]) -> list[NDArray[np.floa
                 counts += [out.name for out in single if out.dtype.is_integer]
                 known.update(counts)
             elif op.type == "Const":
-                # Not run, for it may wait for what is not known.
+                # Read and not run: a constant may wait for an operation whose result is not known.
                 constants += [float(tf.make_ndarray(op.get_attr("value"))) for _ in floats]
                 known.update(out.name for out in op.outputs)
             elif op.inputs and all(each.name in known for each in op.inputs):

@@ -97,12 +97,12 @@ class RangeTestResult:
         found = self.suggest().values()
         lines = {suggestion.reason: str(suggestion) for suggestion in found}
         told = [*lines.values()]
-        if len(lines) == 1:  # one reason for all: no rule answers
+        if len(lines) == 1:  # all rules give the same reason, so none of them answers
             ended = zip(self.seeds, self.stopped, strict=False)
             told = [*lines, *(f"stopped: {why} (seed {seed})" for seed, why in ended if why)]
         return "\n  ".join([f"{swept}, {seeds}, {what}:", *told])
 
-    __repr__ = __str__  # not a page of losses, where a notebook shows the result
+    __repr__ = __str__  # where a notebook shows the result, a page of losses would help nobody
 
     def suggest(self) -> Suggestions:
         """Read rates off the curves by every rule.
@@ -197,7 +197,7 @@ class RangeTestResult:
             how: dict[str, Any] = dict(every_step=False, stop_factor=None, verbose=verbose)
             return train_along(model, build, data, plans, seeds, validation_data, **how)
 
-        # Validation needs few batches without training: they tell their noise, it tells the loss.
+        # With validation data a few batches without training are enough: they only tell the noise.
         tail, idle, on = 1, min(steps, 20), "validation loss"
         if validation_data is None:
             tail, idle = max(1, steps // 4), steps

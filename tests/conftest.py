@@ -17,7 +17,7 @@ from probes import probe, run_of
 from lrguide.guide import records
 from lrguide.guide.experiments import _use_one_thread
 
-# As in the processes that measure; TensorFlow's own default depends on the processor.
+# The processes that measure set this, too: TensorFlow's default depends on the processor.
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 
 # A shell's background job ignores Ctrl-C, and so would all that the tests start and interrupt.

@@ -196,7 +196,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def plant(old: str, new: str, tests: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Change a line of the sources, and give what is made of them to a module of tests."""
-    # In an order in which each imports those before it alone.
+    # In this order each module imports only those before it.
     modules = (fit_arguments, model_state, traceless, rules, confirmation, range_test)
     sources = [Path(module.__file__).read_text(encoding="utf-8") for module in modules]
     assert sum(source.count(old) for source in sources) == 1

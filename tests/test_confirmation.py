@@ -30,7 +30,7 @@ def test_confirm_names_the_tied_rates_with_paired_intervals():
     half = 4.302653 * difference.std(ddof=1) / 3**0.5  # t of 2 degrees of freedom
     expected = difference.mean() - half, difference.mean() + half
     assert confirmed.intervals[0] == pytest.approx(expected, rel=1e-3)
-    # The same order of the data: far closer than two seeds are.
+    # The data came in the same order, so these are far closer than two seeds are.
     assert np.abs(losses[1] - losses[2]).max() < 1e-3 * np.ptp(losses[1])
     assert "mean loss of the last 2 batches after 8 steps, 3 seeds" in str(confirmed)
 

@@ -14,7 +14,7 @@ from lrguide.guide.settings import complete
 from lrguide.model import article_cnn
 
 STEPS = 100
-# The dense network is the quickest to compile, and that is what such short trainings are made of.
+# Such short trainings consist mostly of compiling, which the dense network does fastest.
 LITTLE = dict(budget="TINY", training=200, batch=40, epochs=4, validation=50, test=50, seed=3)
 LITTLE |= dict(network="dense")
 
@@ -233,7 +233,7 @@ def test_updates_are_how_far_the_weights_moved_in_units_of_the_rate():
     assert len(once["mean_update"]) == len(once["first_losses"]) == 3
     assert weighted["first_losses"][0] == pytest.approx(once["first_losses"][0])
     assert weighted["mean_update"][0] == pytest.approx(4 * once["mean_update"][0], rel=1e-4)
-    # Independent: the gradient of the first batch, by hand.
+    # An independent oracle is the gradient of the first batch, computed by hand.
     keras.utils.set_random_seed(2)
     model = article_cnn()
     digits = experiments.mnist_subset().first(400, 1, 1)

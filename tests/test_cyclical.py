@@ -200,7 +200,7 @@ def annealed(n, first, times):
     return (1 + math.cos(math.pi * (n / length))) / 2
 
 
-# By name: a schedule of which a cycle ends near step d, and its rate in whole numbers of Python.
+# For each name a schedule whose cycle ends near step d, and its rate in Python's whole numbers.
 LATE = {
     "triangular, short": lambda d: (
         triangular(0.01, 0.1, (3, 4)),
@@ -294,7 +294,7 @@ def test_the_momentum_is_highest_where_the_rate_is_lowest_and_moves_against_it(s
         np.round(np.diff(against), 5)
     )
     if isinstance(schedule, OneCycle):
-        # Across its peak both may end higher: their slopes differ.
+        # Across the peak both may end higher, because the slopes on its sides differ.
         moves = np.delete(moves, math.floor(schedule.phase_ends()[0]))
     assert np.all(moves <= 0)
 

@@ -104,7 +104,7 @@ def test_jobs_are_a_whole_number_above_0(monkeypatch, tmp_path, value):
         ask(tmp_path, 0, jobs=value)
 
 
-# Time: `probe` at its usual budget, SMALL, is guessed to take 11.4 CPU-seconds, at TINY 2.7
+# Time. The guess for `probe` is 11.4 CPU-seconds at its usual budget, SMALL, and 2.7 at TINY.
 
 GUESS = {name: BUDGETS[name].seconds for name in ("SMALL", "TINY")}
 

@@ -215,11 +215,14 @@ def test_a_module_imports_its_neighbours_relatively_and_else_keras_and_numpy(mod
         for top, nodes in ((True, tree.body), (False, ast.walk(tree)))
     }
     assert absolute[True] <= allowed
-    assert absolute[False] <= allowed | {"matplotlib", "tensorflow"}  # for that backend alone
+    assert absolute[False] <= allowed | {
+        "matplotlib",
+        "tensorflow",
+    }  # which one of its backends needs
     assert imported_beside(module) <= {*modules()}
 
 
-# For each module what a reader would do with it, where it and those that it imports were copied to.
+# What a reader would do with each module, after copying it with those that it imports.
 COPIED = """
 import importlib, sys
 sys.modules["lrguide"] = None  # as if it were not installed

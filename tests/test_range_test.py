@@ -140,8 +140,8 @@ def test_the_bar_counts_all_steps(capsys):
     assert "14/14" in capsys.readouterr().out
 
 
-# Keras' own NumPy backend, in a process of its own. It imports JAX and SciPy, which are not
-# installed here and of which nothing below is made: anything will do in their place.
+# Keras' own NumPy backend runs in a process of its own. It imports JAX and SciPy, which are not
+# installed here, but nothing below uses them: anything will do in their place.
 ON_NUMPY = """
 import sys
 from importlib.machinery import ModuleSpec
@@ -426,7 +426,7 @@ def accumulated() -> None:
 
 
 def swept_twice() -> None:
-    """Compiled, since an eager model is put back as a whole before each sweep."""
+    """The model is compiled, since an eager one is put back as a whole before each sweep."""
     result = lr_range_test(linear(), **arrays(), **BRIEF, shuffle=False)
     np.testing.assert_allclose(*result.losses, rtol=1e-5)
 

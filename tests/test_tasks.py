@@ -91,7 +91,7 @@ def test_digits_reach_from_0_to_1():
 
 
 def test_each_example_keeps_the_target_that_scikit_learn_gives_it():
-    """Found again by its values, in the units of the source."""
+    """The examples are found again by their values, in the units of the source."""
     source = load_diabetes(scaled=False)
     parts, first = data("DIABETES"), TASKS["DIABETES"].parts[0]
     order = np.random.RandomState(0).permutation(len(source.data))

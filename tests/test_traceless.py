@@ -160,7 +160,7 @@ def nothing_changes(case: str, trained: bool) -> keras.Model:
 # Leaves no trace.
 
 
-# Cases with a twin, and whether both were trained before; without, it is as in the test below.
+# The cases that have a twin, and whether both were trained before.
 TWINS = {
     "momentum": True,
     "schedule": False,

@@ -144,7 +144,7 @@ def test_a_damaged_record_is_one_sentence(stored, tmp_path, capsys):
 
 
 def test_every_stored_run_is_one_that_would_be_used():
-    """No record holds runs of an older protocol or other data, which nobody would see again."""
+    """Nobody would see runs of an older protocol or other data again, so no record holds them."""
     for path in RECORDS.glob("*.json"):
         function = getattr(experiments, path.stem.partition("_")[0])
         lines = json.loads(path.read_text())["runs"]

@@ -43,12 +43,12 @@ from lrguide.guide.pages import Ran, cells
 log = logging.getLogger("mkdocs.pages")
 logging.getLogger("mkdocs.plugins.mkdocs_jupyter").setLevel(logging.WARNING)
 HEADER = re.compile(r"---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
-# What the theme takes for granted of a page's header.
+# The theme takes for granted that these parts of a page's header have these types.
 IN_HEADER = dict.fromkeys(("title", "description", "template"), str) | {"hide": list, "tags": list}
 serving = False
-ran: dict[str, Ran] = {}  # of the build under way: each script page as it ran
-cards: dict[str, str] = {}  # and the public address of each page's picture
-templates: list[Template] = []  # of the build under way
+ran: dict[str, Ran] = {}  # each script page as it ran in the build under way
+cards: dict[str, str] = {}  # the public address of each page's picture
+templates: list[Template] = []  # the template of the pages of numbers in this build
 
 
 @functools.cache  # MkDocs keeps this module while it serves, and with it the runs under way
@@ -69,7 +69,9 @@ def on_config(config: MkDocsConfig) -> None:
     """Two builds of one commit are the same to the byte: date them by the commit, not the clock."""
     git = ["git", "-C", str(_root(config)), "log", "-1", "--format=%ct"]
     if "SOURCE_DATE_EPOCH" not in os.environ:
-        with contextlib.suppress(OSError, subprocess.CalledProcessError):  # not a clone: today
+        with contextlib.suppress(
+            OSError, subprocess.CalledProcessError
+        ):  # no clone: today's date stands
             stamp = subprocess.run(git, capture_output=True, check=True).stdout.decode("ascii")
             os.environ["SOURCE_DATE_EPOCH"] = stamp.strip()
 
@@ -109,7 +111,7 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
             before = results.runs.get(path)
             try:
                 run = results.of(path)
-            except Exception:  # it cannot be read: told where the page is made, below
+            except Exception:  # it cannot be read, which `on_page_read_source` tells
                 continue
             if isinstance(run, Running) and run is not before:
                 log.info(f"Running {file.src_uri}: its code or what it imports is new")
@@ -142,7 +144,7 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
     except Exception as error:
         text = unreadable(error, path, _root(config), serving)
         ran.pop(page.file.src_uri, None)
-        page.file.content_string = text  # no script any more, so nothing looks at it as at one
+        page.file.content_string = text  # from now on no hook takes it for a script
     return text
 
 
@@ -173,7 +175,7 @@ def _executed(page: Page, config: MkDocsConfig) -> str:
         note, result = running(found), None
     elif isinstance(found, Running) and found.failed:
         note = stopped(found, path, root, serving)
-    parts = cells(path)  # prose is always the file's; only results are kept
+    parts = cells(path)  # prose always comes from the file, since only results are kept
     if result is not None:
         result = result.moved([cell.line for cell in parts if cell.kind == "code"])
         ran[page.file.src_uri] = result

@@ -12,9 +12,9 @@ from lrguide.guide.experiments import train
 from lrguide.guide.records import Run, Runs, measured
 from lrguide.range_test import RangeTestResult
 
-# The seeds of the plan of 30 November 2026 (see the page on method): two at each rate of the grid,
-# four more around the lowest, six more where these six would not choose alike; and those of the
-# answer, which no search has seen.
+# The seeds of the plan of 30 November 2026 (see the page on method). Two are tried at each rate of
+# the grid, four more around the lowest loss, and six more where other six would choose otherwise.
+# The seeds of the answer are those that no search has seen.
 FIRST, MORE, DOUBT = (100, 101), range(102, 106), range(106, 112)
 ANSWER = range(200, 220)
 

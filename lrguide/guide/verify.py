@@ -52,7 +52,7 @@ def one_of_each_contender(runs: Sequence[tuple[Experiment, Run]]) -> list[tuple[
 
 
 def replay(function: Experiment, **settings: Any) -> dict[str, Any]:
-    """The first losses, as an experiment's result."""
+    """The first losses, in the form of an experiment's result."""
     return {"first_losses": first_losses(function, settings)}
 
 
@@ -61,7 +61,7 @@ def _replay_of(function: Experiment) -> Experiment:
 
 
 def agreement(run: Run, again: Mapping[str, Any], here: str) -> tuple[bool, str]:
-    """Whether what came out again is what is stored, and in words."""
+    """Whether the new result is the stored one, and a sentence that says so."""
     # A run stored before an experiment had a result has nothing to compare it with.
     other = [name for name in again if name in run.result and again[name] != run.result[name]]
     if not other:
