@@ -38,7 +38,7 @@ __all__: list[str] = []
 Trained = tuple[list[float], str]
 """The loss of each step, and why there are fewer than asked for (or "")."""
 
-RISE = 3.5
+RISE = 3.25
 """How many times their `noise` losses must have risen before that means something."""
 
 
@@ -377,8 +377,9 @@ def _diverged(losses: Sequence[float], medians: Sequence[float], factor: float) 
     if latest - best > RISE * noise(losses):
         return True
     # Where the rise itself is noisy, nearly all of the latest losses are among the largest seen.
-    for count, enough in ((5, 5), (10, 8)):
+    for count, enough, part in ((5, 5, 20), (10, 8, 10)):
         before = np.sort(losses[:-count])
-        if len(before) >= 20 and np.sum(losses[-count:] > before[-1 - len(before) // 20]) >= enough:
+        large = before[-1 - len(before) // part] if len(before) >= 20 else math.inf
+        if np.sum(np.array(losses[-count:]) > large) >= enough:
             return True
     return False

@@ -532,6 +532,27 @@ UNREADABLE: dict[str, tuple[str, bytes, str]] = {
 }
 
 
+# A hook with which a page lives for some milliseconds of the second build.
+BRIEF = """
+from pathlib import Path
+
+page, builds = Path("docs/brief.md"), []
+
+
+def on_pre_build(config):
+    builds.append(1)
+    if len(builds) == 2:
+        page.write_text("# Brief")
+
+
+def on_nav(nav, config, files):
+    if page.exists():
+        assert files.get_file_from_path("brief.md")
+        Path("built").touch()
+        page.unlink()
+"""
+
+
 class Served(Site):
     """A site under `mkdocs serve`, as a browser sees it."""
 
@@ -698,6 +719,19 @@ class TestServing:
             assert words in said
         for link in links:
             link.unlink()
+
+
+def test_a_server_forgets_a_page_that_was_there_for_less_than_a_look(tmp_path: Path) -> None:
+    site = Served(tmp_path, {"index.md": "# Front page\n"})
+    site.write("brief.py", BRIEF)
+    with open(tmp_path / "mkdocs.yml", "a") as settings:
+        settings.write("hooks: [brief.py, docs/site/notebook_pages.py]\n")
+    for _ in site.serve():
+        until(lambda: "Front page" in site.page(), "the first build")
+        site.edit("docs/index.md", "Front", "Last")
+        until(lambda: "Last page" in site.page(), "the second build")
+        assert (tmp_path / "built").exists()
+        until(lambda: not site.html("brief/"), "the page is gone")
 
 
 class TestWhatIsTouchedOfMkdocsJupyter:

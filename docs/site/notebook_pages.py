@@ -49,6 +49,7 @@ serving = False
 ran: dict[str, Ran] = {}  # each script page as it ran in the build under way
 cards: dict[str, str] = {}  # the public address of each page's picture
 templates: list[Template] = []  # the template of the pages of numbers in this build
+sources: list[str] = []  # the files that the build under way was made of
 
 
 @functools.cache  # MkDocs keeps this module while it serves, and with it the runs under way
@@ -91,6 +92,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
                 raise PluginError(words)
             log.error(words)
             files.remove(file)
+    sources[:] = [file.abs_src_path for file in files if file.abs_src_path]
     records = Path(config.docs_dir, "records")
     if records.is_dir():
         try:
@@ -267,6 +269,9 @@ def on_post_build(config: MkDocsConfig) -> None:
     waiting = [page.name for page, run in results.runs.items() if not run.done.is_set()]
     if serving and waiting:
         log.info(f"Still running, each to be shown when it has run: {', '.join(waiting)}")
+    if results.build_again.done() and not all(map(os.path.lexists, sources)):
+        # MkDocs looks for changes twice a second, so it does not know a file that lived for less.
+        results.build_again.result()()
 
 
 def _root(config: MkDocsConfig) -> Path:
