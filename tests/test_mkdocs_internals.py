@@ -1,15 +1,11 @@
 """What is not public in MkDocs: where it has moved, a sentence says so."""
 
-import sys
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from mkdocs.exceptions import PluginError
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "docs" / "site"))
 from mkdocs_internals import change_in, guard_render
 
 MOVED: dict[str, Callable[[Any], Any]] = {

@@ -21,14 +21,12 @@ from nbclient import NotebookClient
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from page_notebook import to_notebook
 
 import lrguide
+from lrguide.guide.pages import cells
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "docs" / "site"))
-from page_notebook import to_notebook  # noqa: E402
-
-from lrguide.guide.pages import cells  # noqa: E402
 
 # Run by hand beside other libraries, which each of these files names.
 OWN_ENVIRONMENT = {"tests/oracles/make.py", "tests/mutation.py"}

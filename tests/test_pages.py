@@ -1,17 +1,14 @@
 """Each page of the guide runs, and each of its claims can fail."""
 
 import re
-import sys
 
 import pytest
+from readme_picture import PICTURE, picture
 
 from lrguide.guide.pages import cells, untrue
 from lrguide.guide.records import Run, Runs
 from lrguide.guide.report import Claim
 from tests.claims import DOCS, PAGES, claims_of, executed, judged, runs_of_the_page
-
-sys.path.insert(0, str(DOCS / "site"))
-from readme_picture import PICTURE, picture
 
 
 @pytest.mark.parametrize("page", PAGES)
