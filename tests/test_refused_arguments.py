@@ -67,87 +67,47 @@ WHAT = "ndarray of shape"
 BUILD = "build must be a function without arguments that returns a new compiled model, received"
 SEED = "every seed must be a whole number of at least 0, received"
 
-DATA: list[Row] = [
+WRONG = [
     # x
-    (dict(x=None), ValueError, "x must hold training data, received None"),
-    (dict(x=X[:0], y=Y[:0]), ValueError, "x must hold at least one sample, received none"),
-    (dict(x=[], y=Y), ValueError, "x must hold at least one sample, received none"),
-    (dict(x=0.2), TypeError, f"x {SET}, or a dataset, received 0.2"),
-    (dict(x="images"), TypeError, f"x {SET}, or a dataset, received 'images'"),
-    (dict(x=[[1.0, 2.0]]), TypeError, f"x {SET}, or a dataset, received [[1.0, 2.0]]"),
-    (dict(x=iter([])), TypeError, "x must be an array"),
-    (dict(x=np.float32(3)), ValueError, "x must have an axis of samples, received 3.0"),
-    (dict(x=keras.Input((6,))), TypeError, "x must be an array"),
-    (
-        dict(x=X.astype("datetime64[s]")),
-        TypeError,
-        f"x must hold numbers, received {WHAT} (40, 6) and dtype datetime64[s]",
-    ),
-    (
-        dict(x=[X, X]),
-        ValueError,
-        "x must hold 1 array, one for each input of the model, received 2",
-    ),
-    (dict(x=X[:, :5]), ValueError, "x must have shape (None, 6) for the input"),
+    (dict(x=None), "x must hold training data, received None"),
+    (dict(x=X[:0], y=Y[:0]), "x must hold at least one sample, received none"),
+    (dict(x=[], y=Y), "x must hold at least one sample, received none"),
+    (dict(x=np.float32(3)), "x must have an axis of samples, received 3.0"),
+    (dict(x=[X, X]), "x must hold 1 array, one for each input of the model, received 2"),
+    (dict(x=X[:, :5]), "x must have shape (None, 6) for the input"),
     (
         dict(x=batched(X[:, :5], Y), y=None, batch_size=None),
-        ValueError,
         "x must have shape (None, 6) for the input",
     ),
-    (dict(x={"a": X}), ValueError, "x must hold the inputs ["),
+    (dict(x={"a": X}), "x must hold the inputs ["),
     (
         dict(x={"a": X, "c": X}, y={"u": Y, "v": LABELS}, model=several),
-        ValueError,
         "x must hold the inputs ['a', 'b'], received ['a', 'c']",
     ),
     (
         dict(x=[X], y={"u": Y, "v": LABELS}, model=several),
-        ValueError,
         "x must hold 2 arrays, one for each input of the model, received 1",
     ),
-    (
-        dict(x=batched(X[:0], Y[:0]), y=None),
-        ValueError,
-        "x must hold at least one sample, received none",
-    ),
+    (dict(x=batched(X[:0], Y[:0]), y=None), "x must hold at least one sample, received none"),
     # y
-    (dict(y=None), ValueError, f"y {NO_TARGETS}"),
-    (dict(x=(X, Y), y=None), ValueError, f"y {NO_TARGETS}"),
-    (dict(x=batched(X), y=None), ValueError, f"y {NO_TARGETS}"),
-    (dict(y=0.2), TypeError, f"y {SET}, received 0.2"),
-    (dict(y=[1, 2]), TypeError, f"y {SET}, received [1, 2]"),
-    (dict(y=Y[:-1]), ValueError, f"{LENGTHS} 40 in x and 39 in y"),
-    (dict(y=tf.constant(Y[:-1])), ValueError, f"{LENGTHS} 40 in x and 39 in y"),
-    (dict(x=scipy.sparse.csr_matrix(X[1:])), ValueError, f"{LENGTHS} 39 in x and 40 in y"),
+    (dict(y=None), f"y {NO_TARGETS}"),
+    (dict(x=(X, Y), y=None), f"y {NO_TARGETS}"),
+    (dict(x=batched(X), y=None), f"y {NO_TARGETS}"),
+    (dict(y=Y[:-1]), f"{LENGTHS} 40 in x and 39 in y"),
+    (dict(y=tf.constant(Y[:-1])), f"{LENGTHS} 40 in x and 39 in y"),
+    (dict(x=scipy.sparse.csr_matrix(X[1:])), f"{LENGTHS} 39 in x and 40 in y"),
     (
         dict(x={"a": X, "b": X[1:]}, y={"u": Y, "v": LABELS}, model=several),
-        ValueError,
         f"{LENGTHS} 40 in x and 39 in x and 40 in y",
     ),
-    (
-        dict(y=np.array(["cat"] * 40)),
-        TypeError,
-        f"y must hold numbers, received {WHAT} (40,) and dtype str96",
-    ),
-    (
-        dict(y=tf.constant(["cat"] * 40)),
-        TypeError,
-        "y must hold numbers, received EagerTensor of shape (40,) and dtype string",
-    ),
-    (
-        dict(y=[Y, Y]),
-        ValueError,
-        "y must hold 1 array, one for each output of the model, received 2",
-    ),
+    (dict(y=[Y, Y]), "y must hold 1 array, one for each output of the model, received 2"),
     (
         dict(x={"a": X, "b": X}, y=Y, model=several),
-        ValueError,
         "y must hold 2 arrays, one for each output of the model, received 1",
     ),
     *[
         (
             dict(x=x),
-            ValueError,
             f"y must be None, as x is a {kind} and holds it itself, received {WHAT} (40, 1)",
         )
         for x, kind in [
@@ -157,48 +117,32 @@ DATA: list[Row] = [
     ],
     (
         dict(x=generated(X, Y), seeds=[0]),
-        ValueError,
         f"y must be None, as x is a generator and holds it itself, received {WHAT} (40, 1)",
     ),
     # sample_weight
-    (dict(sample_weight=0.5), TypeError, f"sample_weight {SET}, received 0.5"),
-    (dict(sample_weight=np.float32(0.5)), ValueError, "sample_weight must have an axis of sam"),
-    (dict(sample_weight=[0.5] * 40), TypeError, f"sample_weight {SET}, received [0.5, 0.5"),
-    (
-        dict(sample_weight=np.ones(39)),
-        ValueError,
-        f"{LENGTHS} 40 in x and 40 in y and 39 in sample_weight",
-    ),
-    (
-        dict(sample_weight=np.array(["1"] * 40)),
-        TypeError,
-        f"sample_weight must hold numbers, received {WHAT} (40,) and dtype str32",
-    ),
-    (
-        dict(sample_weight={"u": np.ones(40)}),
-        TypeError,
-        "sample_weight must be an array, as y is, received a dict",
-    ),
+    (dict(sample_weight=np.float32(0.5)), "sample_weight must have an axis of sam"),
+    (dict(sample_weight=np.ones(39)), f"{LENGTHS} 40 in x and 40 in y and 39 in sample_weight"),
     *[
         (
             dict(sample_weight=make(np.where(np.arange(40) == 7, wrong, 1.0))),
-            ValueError,
             f"sample_weight must hold finite numbers, received {wrong} among them",
         )
         for make, wrong in [(np.array, np.nan), (np.array, np.inf), (tf.constant, np.nan)]
     ],
     (
         dict(x=batched(X, Y), y=None, sample_weight=np.ones(40)),
-        ValueError,
-        "sample_weight must be None, as x is a _BatchDataset and holds it itself, "
-        f"received {WHAT} (40,)",
+        (
+            "sample_weight must be None, as x is a _BatchDataset and holds it itself, "
+            f"received {WHAT} (40,)"
+        ),
     ),
     *[
         (
             dict(x={"a": X, "b": X}, y={"u": Y, "v": LABELS}, sample_weight=w, model=several),
-            ValueError,
-            "sample_weight must be one weight per sample or of the structure of y, received "
-            + told,
+            (
+                "sample_weight must be one weight per sample or of the structure of y, received "
+                + told
+            ),
         )
         for w, told in [
             (np.ones((40, 2)), f"{WHAT} (40, 2)"),
@@ -206,7 +150,153 @@ DATA: list[Row] = [
         ]
     ],
     # class_weight
-    (dict(class_weight=[1, 2]), TypeError, "class_weight must be a dict, received [1, 2]"),
+    (
+        dict(class_weight={0: 1.0}, sample_weight=np.ones(40)),
+        "class_weight must be None beside sample_weight, received both",
+    ),
+    (
+        dict(x=batched(X, Y, Y[:, 0]), y=None, class_weight={0: 1.0}),
+        "class_weight must be None beside sample_weight, received both in x",
+    ),
+    (
+        dict(x=batched(X, Y), y=None, class_weight={}),
+        "class_weight must hold a class where x is a dataset, received {}",
+    ),
+    (
+        dict(x=generated(X, Y), y=None, class_weight={0: 1.0}, seeds=[0]),
+        "class_weight must be None where x is a generator, received {0: 1.0}",
+    ),
+    (
+        dict(x={"a": X, "b": X}, y=[Y, LABELS], class_weight={0: 1.0}, model=several),
+        "class_weight must be None where y is several, received it beside 2 in y",
+    ),
+    (
+        dict(x=Batches(), y=None, class_weight={0: 1.0}, model=several),
+        "class_weight must be None where a model has several outputs, received 2",
+    ),
+    (dict(y=None, class_weight={0: 1.0}), "class_weight must be None without y, received {0: 1.0}"),
+    # validation_data
+    (dict(validation_data=X), f"{PAIR} ndarray of length 40"),
+    (dict(validation_data=[X]), f"{PAIR} list of length 1"),
+    (dict(validation_data=(X,)), f"{PAIR} tuple of length 1"),
+    (
+        dict(validation_data=(None, None)),
+        "x of validation_data must hold data to measure on, received None",
+    ),
+    (dict(validation_data=(X, None)), f"y of validation_data {NO_TARGETS}"),
+    (
+        dict(validation_data=(X[:0], Y[:0])),
+        "x of validation_data must hold at least one sample, received none",
+    ),
+    (
+        dict(validation_data=(X, Y[1:])),
+        f"{LENGTHS} 40 in x of validation_data and 39 in y of validation_data",
+    ),
+    (
+        dict(validation_data=([X, X], Y)),
+        "x of validation_data must hold 1 array, one for each input of the model, received 2",
+    ),
+    (
+        dict(validation_data=(X, Y, np.full(40, np.nan))),
+        "sample_weight of validation_data must hold finite numbers, received nan among them",
+    ),
+    (
+        dict(validation_data=generated(X, Y)),
+        "validation_data must be readable more than once, received a generator",
+    ),
+    (
+        dict(validation_data=batched(X, Y).repeat()),
+        "validation_data must come to an end, received an endless dataset",
+    ),
+    # the rest of what `fit` takes
+    (dict(batch_size=0), f"batch_size {WHOLE} 0"),
+    (
+        dict(batch_size=10**400),
+        f"batch_size must be at most 9,223,372,036,854,775,807, received {HUGE}",
+    ),
+    *[
+        (dict(verbose=verbose), f"verbose must be 0 or 1, received {told}")
+        for verbose, told in [(2, "2"), ("auto", "'auto'"), (1.0, "1.0"), (X, f"{WHAT} (40, 6)")]
+    ],
+    # the model
+    (dict(model=uncompiled), "model must be compiled with an optimizer, received it without"),
+    (dict(model=without_loss), "model must be compiled with a loss, received loss"),
+    (
+        dict(model=frozen_whole),
+        "model must have weights to train, received it without or all frozen",
+    ),
+    (
+        dict(build=linear, model="cnn"),
+        "model must be None when build makes the models, received 'cnn'",
+    ),
+    # seeds
+    (dict(seeds=[-1]), f"{SEED} -1"),
+    (dict(seeds=[2**32]), "every seed must be below 2**32, received 4294967296"),
+    (dict(seeds=[]), f"{SEEDS} []"),
+    (dict(seeds=[1, 1]), f"{SEEDS} [1, 1]"),
+    (
+        dict(x=generated(X, Y), y=None, seeds=[0, 1]),
+        "seeds must be one, as x is a generator, received [0, 1]",
+    ),
+]
+OF_ANOTHER_TYPE = [
+    # x
+    (dict(x=0.2), f"x {SET}, or a dataset, received 0.2"),
+    (dict(x="images"), f"x {SET}, or a dataset, received 'images'"),
+    (dict(x=[[1.0, 2.0]]), f"x {SET}, or a dataset, received [[1.0, 2.0]]"),
+    (dict(x=iter([])), "x must be an array"),
+    (dict(x=keras.Input((6,))), "x must be an array"),
+    (
+        dict(x=X.astype("datetime64[s]")),
+        f"x must hold numbers, received {WHAT} (40, 6) and dtype datetime64[s]",
+    ),
+    # y
+    (dict(y=0.2), f"y {SET}, received 0.2"),
+    (dict(y=[1, 2]), f"y {SET}, received [1, 2]"),
+    (dict(y=np.array(["cat"] * 40)), f"y must hold numbers, received {WHAT} (40,) and dtype str96"),
+    (
+        dict(y=tf.constant(["cat"] * 40)),
+        "y must hold numbers, received EagerTensor of shape (40,) and dtype string",
+    ),
+    # sample_weight
+    (dict(sample_weight=0.5), f"sample_weight {SET}, received 0.5"),
+    (dict(sample_weight=[0.5] * 40), f"sample_weight {SET}, received [0.5, 0.5"),
+    (
+        dict(sample_weight=np.array(["1"] * 40)),
+        f"sample_weight must hold numbers, received {WHAT} (40,) and dtype str32",
+    ),
+    (
+        dict(sample_weight={"u": np.ones(40)}),
+        "sample_weight must be an array, as y is, received a dict",
+    ),
+    # class_weight
+    (dict(class_weight=[1, 2]), "class_weight must be a dict, received [1, 2]"),
+    # validation_data
+    (dict(validation_data=0.2), f"{PAIR} 0.2"),
+    (dict(validation_data="test"), f"{PAIR} 'test'"),
+    # the rest of what `fit` takes
+    (dict(batch_size="8"), f"batch_size {WHOLE} '8'"),
+    (dict(batch_size=True), f"batch_size {WHOLE} True"),
+    (dict(shuffle="batch"), "shuffle must be True or False, received 'batch'"),
+    (dict(shuffle=1), "shuffle must be True or False, received 1"),
+    # the model
+    (dict(model=None), "model must be a Keras model, received None"),
+    (dict(model="cnn"), "model must be a Keras model, received 'cnn'"),
+    (dict(build=3, model=None), f"{BUILD} 3"),
+    (dict(build=linear(), model=None), f"{BUILD} <Sequential name=sequential"),
+    (dict(build=lambda rate: linear(), model=None), f"{BUILD} <function"),
+    # seeds
+    (dict(seeds=3), f"{NO_LIST} 3"),
+    (dict(seeds="12"), f"{NO_LIST} '12'"),
+    (dict(seeds=b"12"), f"{NO_LIST} b'12'"),
+    (dict(seeds=np.ones((2, 2), int)), f"{NO_LIST} {WHAT} (2, 2)"),
+    (dict(seeds=[0.5]), f"{SEED} 0.5"),
+    (dict(seeds=np.array([0.5, 1])), f"{SEED} 0.5"),
+    (dict(seeds=[False, True]), f"{SEED} False"),
+]
+DATA: list[Row] = [
+    *((given, ValueError, message) for given, message in WRONG),
+    *((given, TypeError, message) for given, message in OF_ANOTHER_TYPE),
     *[
         (dict(class_weight={1: weight}), error, f"class_weight of class 1 {told}")
         for weight, error, told in [
@@ -230,141 +320,6 @@ DATA: list[Row] = [
             (-1, ValueError),
         ]
     ],
-    (
-        dict(class_weight={0: 1.0}, sample_weight=np.ones(40)),
-        ValueError,
-        "class_weight must be None beside sample_weight, received both",
-    ),
-    (
-        dict(x=batched(X, Y, Y[:, 0]), y=None, class_weight={0: 1.0}),
-        ValueError,
-        "class_weight must be None beside sample_weight, received both in x",
-    ),
-    (
-        dict(x=batched(X, Y), y=None, class_weight={}),
-        ValueError,
-        "class_weight must hold a class where x is a dataset, received {}",
-    ),
-    (
-        dict(x=generated(X, Y), y=None, class_weight={0: 1.0}, seeds=[0]),
-        ValueError,
-        "class_weight must be None where x is a generator, received {0: 1.0}",
-    ),
-    (
-        dict(x={"a": X, "b": X}, y=[Y, LABELS], class_weight={0: 1.0}, model=several),
-        ValueError,
-        "class_weight must be None where y is several, received it beside 2 in y",
-    ),
-    (
-        dict(x=Batches(), y=None, class_weight={0: 1.0}, model=several),
-        ValueError,
-        "class_weight must be None where a model has several outputs, received 2",
-    ),
-    (
-        dict(y=None, class_weight={0: 1.0}),
-        ValueError,
-        "class_weight must be None without y, received {0: 1.0}",
-    ),
-    # validation_data
-    (dict(validation_data=0.2), TypeError, f"{PAIR} 0.2"),
-    (dict(validation_data="test"), TypeError, f"{PAIR} 'test'"),
-    (dict(validation_data=X), ValueError, f"{PAIR} ndarray of length 40"),
-    (dict(validation_data=[X]), ValueError, f"{PAIR} list of length 1"),
-    (dict(validation_data=(X,)), ValueError, f"{PAIR} tuple of length 1"),
-    (
-        dict(validation_data=(None, None)),
-        ValueError,
-        "x of validation_data must hold data to measure on, received None",
-    ),
-    (dict(validation_data=(X, None)), ValueError, f"y of validation_data {NO_TARGETS}"),
-    (
-        dict(validation_data=(X[:0], Y[:0])),
-        ValueError,
-        "x of validation_data must hold at least one sample, received none",
-    ),
-    (
-        dict(validation_data=(X, Y[1:])),
-        ValueError,
-        f"{LENGTHS} 40 in x of validation_data and 39 in y of validation_data",
-    ),
-    (
-        dict(validation_data=([X, X], Y)),
-        ValueError,
-        "x of validation_data must hold 1 array, one for each input of the model, received 2",
-    ),
-    (
-        dict(validation_data=(X, Y, np.full(40, np.nan))),
-        ValueError,
-        "sample_weight of validation_data must hold finite numbers, received nan among them",
-    ),
-    (
-        dict(validation_data=generated(X, Y)),
-        ValueError,
-        "validation_data must be readable more than once, received a generator",
-    ),
-    (
-        dict(validation_data=batched(X, Y).repeat()),
-        ValueError,
-        "validation_data must come to an end, received an endless dataset",
-    ),
-    # the rest of what `fit` takes
-    (dict(batch_size=0), ValueError, f"batch_size {WHOLE} 0"),
-    (dict(batch_size="8"), TypeError, f"batch_size {WHOLE} '8'"),
-    (dict(batch_size=True), TypeError, f"batch_size {WHOLE} True"),
-    (
-        dict(batch_size=10**400),
-        ValueError,
-        f"batch_size must be at most 9,223,372,036,854,775,807, received {HUGE}",
-    ),
-    (dict(shuffle="batch"), TypeError, "shuffle must be True or False, received 'batch'"),
-    (dict(shuffle=1), TypeError, "shuffle must be True or False, received 1"),
-    *[
-        (dict(verbose=verbose), ValueError, f"verbose must be 0 or 1, received {told}")
-        for verbose, told in [(2, "2"), ("auto", "'auto'"), (1.0, "1.0"), (X, f"{WHAT} (40, 6)")]
-    ],
-    # the model
-    (dict(model=None), TypeError, "model must be a Keras model, received None"),
-    (dict(model="cnn"), TypeError, "model must be a Keras model, received 'cnn'"),
-    (
-        dict(model=uncompiled),
-        ValueError,
-        "model must be compiled with an optimizer, received it without",
-    ),
-    (
-        dict(model=without_loss),
-        ValueError,
-        "model must be compiled with a loss, received loss",
-    ),
-    (
-        dict(model=frozen_whole),
-        ValueError,
-        "model must have weights to train, received it without or all frozen",
-    ),
-    (
-        dict(build=linear, model="cnn"),
-        ValueError,
-        "model must be None when build makes the models, received 'cnn'",
-    ),
-    (dict(build=3, model=None), TypeError, f"{BUILD} 3"),
-    (dict(build=linear(), model=None), TypeError, f"{BUILD} <Sequential name=sequential"),
-    (dict(build=lambda rate: linear(), model=None), TypeError, f"{BUILD} <function"),
-    # seeds
-    (dict(seeds=3), TypeError, f"{NO_LIST} 3"),
-    (dict(seeds="12"), TypeError, f"{NO_LIST} '12'"),
-    (dict(seeds=b"12"), TypeError, f"{NO_LIST} b'12'"),
-    (dict(seeds=np.ones((2, 2), int)), TypeError, f"{NO_LIST} {WHAT} (2, 2)"),
-    (dict(seeds=[0.5]), TypeError, f"{SEED} 0.5"),
-    (dict(seeds=np.array([0.5, 1])), TypeError, f"{SEED} 0.5"),
-    (dict(seeds=[False, True]), TypeError, f"{SEED} False"),
-    (dict(seeds=[-1]), ValueError, f"{SEED} -1"),
-    (dict(seeds=[2**32]), ValueError, "every seed must be below 2**32, received 4294967296"),
-    (dict(seeds=[]), ValueError, f"{SEEDS} []"),
-    (dict(seeds=[1, 1]), ValueError, f"{SEEDS} [1, 1]"),
-    (
-        dict(x=generated(X, Y), y=None, seeds=[0, 1]),
-        ValueError,
-        "seeds must be one, as x is a generator, received [0, 1]",
-    ),
 ]
 """What `lr_range_test` and `confirm` refuse in the same words."""
 
