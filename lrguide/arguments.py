@@ -31,9 +31,8 @@ def told(value: Any) -> str:
         if (shape := getattr(value, "shape", None)) is not None:
             return f"{type(value).__name__} of shape {tuple(shape)}"
         text = " ".join(repr(value).split())
-    except (
-        Exception
-    ):  # Python prints no integer of more than 4,300 digits, and a class may be faulty
+    # Python prints no integer of more than 4,300 digits, and a class may be faulty.
+    except Exception:
         text = f"{type(value).__name__} that cannot be printed"
     return text if len(text) <= 80 else f"{text[:60]}..."
 

@@ -200,9 +200,8 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}
-    except (
-        Exception
-    ) as error:  # of a dozen kinds, raised by the zip format, its compression and NumPy
+    # The zip format, its compression and NumPy raise a dozen kinds of errors.
+    except Exception as error:
         raise ValueError(
             f"{path} must be an .npz file of plain arrays, but it cannot be read as one: {error}"
         ) from error

@@ -292,9 +292,8 @@ def _check_inputs(name: str, inputs: Sequence[Any], named: Any, x: Any) -> None:
         if not {*wanted} <= {*x}:
             raise ValueError(f"{name} must hold the inputs {wanted}, received {[*x]}")
         x = [x[key] for key in wanted]
-        if isinstance(
-            named, Mapping
-        ):  # `inputs` are sorted by their keys, and those of `x` are not
+        # `inputs` are sorted by their keys, and those of `x` are not.
+        if isinstance(named, Mapping):
             inputs = keras.tree.flatten([named[key] for key in wanted])
     given = keras.tree.flatten(x)
     if len(given) != len(inputs):

@@ -118,9 +118,8 @@ def loss_by_epoch(
         ends = []
         for (label, losses), (colour, line) in zip(drawn.items(), LINES, strict=False):
             rows = losses[part]
-            rows = np.where(
-                np.isfinite(rows), rows, 10 * top
-            )  # curves of runs that diverged leave the picture at its top
+            # Curves of runs that diverged leave the picture at its top.
+            rows = np.where(np.isfinite(rows), rows, 10 * top)
             epochs, middle = np.arange(1, rows.shape[1] + 1), np.median(rows, axis=0)
             axes.plot(epochs, middle, color=colour, linestyle=line, label=label)
             low, high = rows.min(axis=0), rows.max(axis=0)

@@ -160,9 +160,8 @@ def _fall(rates: Floats, row: Floats) -> Fall | str:
     # pure noise the lowest lies 2 deviations below their mean, rarely 4. Losses in float32 are
     # rounded, too.
     rounding = 4 * float(np.finfo(np.float32).eps) * float(np.abs(first).max())
-    seen = losses[
-        : 1 + int(np.flatnonzero(losses <= first.max())[-1])
-    ]  # without the tail that has blown up
+    # The tail that has blown up is left out.
+    seen = losses[: 1 + int(np.flatnonzero(losses <= first.max())[-1])]
     deviation = 1.4826 * float(np.median(np.abs(np.diff(seen)))) / math.sqrt(2)
     if fall <= rounding:
         return "the loss does not fall"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import inspect
 import json
 import math
 from pathlib import Path
@@ -363,12 +362,6 @@ def test_a_gamma_of_1_is_triangular():
     assert exp_range(0.1, 0.2, 5, gamma=1) == dataclasses.replace(
         triangular(0.1, 0.2, 5), by="step"
     )
-
-
-def test_every_argument_of_a_schedule_may_be_given_by_name():
-    for make in (triangular, triangular2, exp_range, restarts, one_cycle):
-        kinds = [parameter.kind for parameter in inspect.signature(make).parameters.values()]
-        assert inspect.Parameter.POSITIONAL_ONLY not in kinds
 
 
 def test_a_momentum_may_be_a_plain_number():

@@ -207,9 +207,8 @@ def test_the_test_part_is_evaluated_each_epoch_with_the_weights_that_are_validat
         np.testing.assert_allclose(
             again[f"test_{name}_by_epoch"], again[f"validation_{name}"], rtol=1e-6
         )
-    assert (
-        again["validation_loss"] == result["validation_loss"]
-    )  # evaluating more often changes nothing
+    # Evaluating more often changes nothing.
+    assert again["validation_loss"] == result["validation_loss"]
 
 
 def test_a_division_trains_on_the_images_behind_those_of_the_one_before():

@@ -169,12 +169,6 @@ def test_each_dependency_says_why_it_is_there() -> None:
 # Imports.
 
 
-def test_importing_lrguide_is_light() -> None:
-    code = "import sys, lrguide; print(*{'tensorflow', 'keras', 'matplotlib'} & {*sys.modules})"
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert (run.stdout.strip(), run.stderr) == ("", "")
-
-
 def test_imports_go_downwards_only() -> None:
     code = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports())"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -213,10 +207,8 @@ def test_a_module_imports_its_neighbours_relatively_and_else_keras_and_numpy(mod
         for top, nodes in ((True, tree.body), (False, ast.walk(tree)))
     }
     assert absolute[True] <= allowed
-    assert absolute[False] <= allowed | {
-        "matplotlib",
-        "tensorflow",
-    }  # which one of its backends needs
+    # One of Keras' backends needs the last one, and a method that draws the other.
+    assert absolute[False] <= allowed | {"matplotlib", "tensorflow"}
     assert imported_beside(module) <= {*modules()}
 
 

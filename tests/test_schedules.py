@@ -1,6 +1,5 @@
 """Schedules: the rate of each step, against other libraries, by properties, and in a real fit."""
 
-import inspect
 import json
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from laws import same, values
 
-from lrguide import composing, schedules
 from lrguide.composing import join, per_epoch, warmup
 from lrguide.cyclical import restarts
 from lrguide.schedules import (
@@ -320,14 +318,6 @@ def test_a_length_in_epochs_is_that_many_steps(rate, epochs, steps_per_epoch):
 
 def test_the_shortest_length_in_epochs_is_one_step():
     assert_same(linear(0.1, epochs=0.2, steps_per_epoch=5), linear(0.1, 1))
-
-
-def test_every_argument_may_be_given_by_name():
-    for make in [
-        getattr(module, name) for module in (schedules, composing) for name in module.__all__
-    ]:
-        parameters = inspect.signature(make).parameters.values()
-        assert inspect.Parameter.POSITIONAL_ONLY not in [one.kind for one in parameters]
 
 
 def test_boundaries_and_phases_in_epochs_are_those_in_steps():

@@ -59,8 +59,7 @@ def for_pip(config: MkDocsConfig, root: Path) -> str:
         if commit:
             return f"git+{config.repo_url.rstrip('/')}@{commit}"
     package = root / "lrguide" / "__init__.py"
-    text = (
-        package.read_text(encoding="utf-8") if package.exists() else ""
-    )  # the tests build pages without the package
+    # The tests build pages without the package.
+    text = package.read_text(encoding="utf-8") if package.exists() else ""
     found = re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)
     return f"lrguide=={found[1]}" if found else "lrguide"

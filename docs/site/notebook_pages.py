@@ -70,9 +70,8 @@ def on_config(config: MkDocsConfig) -> None:
     """Two builds of one commit are the same to the byte: date them by the commit, not the clock."""
     git = ["git", "-C", str(_root(config)), "log", "-1", "--format=%ct"]
     if "SOURCE_DATE_EPOCH" not in os.environ:
-        with contextlib.suppress(
-            OSError, subprocess.CalledProcessError
-        ):  # no clone: today's date stands
+        # Where this is no clone, today's date stands.
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
             stamp = subprocess.run(git, capture_output=True, check=True).stdout.decode("ascii")
             os.environ["SOURCE_DATE_EPOCH"] = stamp.strip()
 

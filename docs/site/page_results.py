@@ -104,9 +104,8 @@ class Results:
         self.folder = root / ".cache" / "pages"
         self.store = Store(self.folder)
         self.runs: dict[Path, Running] = {}
-        self.build_again: Future[Callable[[], None]] = (
-            Future()
-        )  # the server sets it when it is there
+        # The server sets this when it is there.
+        self.build_again: Future[Callable[[], None]] = Future()
         self._slots = threading.Semaphore(AT_ONCE)
         self._builds = 0  # how many builds finished pages have asked for
 
@@ -166,9 +165,8 @@ class Results:
             before = self._builds
             if any(not other.done.is_set() for other in list(self.runs.values())):
                 time.sleep(SHARED)
-            if (
-                self._builds == before
-            ):  # otherwise another page has asked for a build that shows this one, too
+            # Otherwise another page has asked for a build that shows this one, too.
+            if self._builds == before:
                 self._builds += 1
                 build_again()
 

@@ -291,9 +291,8 @@ def write(path: Path, function: Experiment, runs: Iterable[Run]) -> None:
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for orphan in path.parent.glob(
-            ".*.tmp"
-        ):  # a process that was killed has left it, since `only_one` allows no other
+        # A process that was killed has left it, since `only_one` allows no other.
+        for orphan in path.parent.glob(".*.tmp"):
             orphan.unlink(missing_ok=True)
         # The temporary file lies beside the final one: a rename is atomic within a file system.
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
@@ -382,9 +381,8 @@ def _paces(function: Experiment, files: Iterable[Path]) -> dict[tuple[str, str],
         for run in runs.values():
             if isinstance(seconds := run.made.get("cpu_seconds"), int | float):
                 on = taken.setdefault(_kind(run.settings), {})
-                pace = (
-                    max(seconds, 0.1) / budget_of(run.settings).seconds
-                )  # times are rounded to 0.1
+                # Times are rounded to 0.1.
+                pace = max(seconds, 0.1) / budget_of(run.settings).seconds
                 on.setdefault(str(run.made.get("processor")), []).append(pace)
     return {kind: median_high(map(median, on.values())) for kind, on in taken.items()}
 

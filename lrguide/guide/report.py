@@ -183,9 +183,8 @@ def _aligned(cells: Sequence[str]) -> str:
 def _card(drawn: Figure) -> bytes:
     """The figure as a PNG of 1200 by 630 pixels, for others' links to its page."""
     across, up = 50, 35  # white margins, of which other sites cut off a part
-    dpi = int(
-        min(200, (630 - 2 * up) / drawn.get_figheight())
-    )  # so that its text is as large as possible
+    # The text is made as large as possible.
+    dpi = int(min(200, (630 - 2 * up) / drawn.get_figheight()))
     drawn.set_size_inches((1200 - 2 * across) / dpi, (630 - 2 * up) / dpi)
     pixels, file = io.BytesIO(), io.BytesIO()
     drawn.savefig(pixels, format="rgba", dpi=dpi, facecolor="white", transparent=False)
