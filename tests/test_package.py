@@ -29,7 +29,7 @@ from lrguide.guide.pages import cells
 ROOT = Path(__file__).resolve().parents[1]
 
 # Run by hand beside other libraries, which each of these files names.
-OWN_ENVIRONMENT = {"tests/oracles/make.py", "tests/mutation.py"}
+OWN_ENVIRONMENT = {"tests/oracles/make.py", "tests/oracles/decide.py"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 

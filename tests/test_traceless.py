@@ -385,43 +385,27 @@ def interrupted() -> None:
 
 
 FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
-    "the slots forgotten": (
-        "    if isinstance(thing, np.ndarray):\n",
-        "    if isinstance(thing, keras.Optimizer):\n        return None\n"
-        "    if isinstance(thing, np.ndarray):\n",
-        changes(),
-    ),
-    "the momentum not restored": (
-        "        part.assign(value)\n",
-        "        part.assign(part if 'momentum' in part.name else value)\n",
-        changes(),
-    ),
-    "the count of steps not restored": (
-        "        part.assign(value)\n",
-        "        part.assign(part if 'iteration' in part.name else value)\n",
-        changes(),
-    ),
-    "the layers' seeds not restored": (
-        "        part.assign(value)\n",
-        "        part.assign(part if 'seed' in part.name else value)\n",
-        changes(),
-    ),
-    "the metrics not restored": (
-        "    if isinstance(thing, np.ndarray):\n",
-        "    if isinstance(thing, keras.Metric):\n        return None\n"
-        "    if isinstance(thing, np.ndarray):\n",
-        changes(),
-    ),
-    "Python's random state not restored": (
-        "    _GlobalState(random.getstate, random.setstate),\n",
-        "",
-        changes(),
-    ),
-    "TensorFlow's random state not restored": (
-        "    _GlobalState(tensorflow_seed, set_tensorflow_seed),\n",
-        "",
-        changes(),
-    ),
+    **{
+        f"{what} not looked at": (
+            "    if isinstance(thing, np.ndarray):\n",
+            f"    if isinstance(thing, keras.{kind}):\n        return None\n"
+            "    if isinstance(thing, np.ndarray):\n",
+            changes(),
+        )
+        for what, kind in (("the slots", "Optimizer"), ("the metrics", "Metric"))
+    },
+    **{
+        f"{name} not restored": (
+            "        part.assign(value)\n",
+            f"        part.assign(part if {name!r} in part.name else value)\n",
+            changes(),
+        )
+        for name in ("momentum", "iteration", "seed")
+    },
+    **{
+        f"{states} not restored": (f"    _GlobalState({states}),\n", "", changes())
+        for states in ("random.getstate, random.setstate", "tensorflow_seed, set_tensorflow_seed")
+    },
     "the schedule not restored": (
         "        vars(thing).clear()\n",
         "        kept |= {n: v for n, v in vars(thing).items() if n == '_learning_rate'}\n",
