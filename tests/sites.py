@@ -67,8 +67,7 @@ class Site:
             self.write(f"lrguide/{name}", text)
         (folder / "docs" / "site").symlink_to(HOOK)
         self.write(
-            "mkdocs.yml",
-            f"INHERIT: {REPOSITORY / 'mkdocs.yml'}\nnav: [{', '.join(pages)}]\n",
+            "mkdocs.yml", f"INHERIT: {REPOSITORY / 'mkdocs.yml'}\nnav: [{', '.join(pages)}]\n"
         )
 
     def write(self, name: str, text: str) -> None:
@@ -157,11 +156,7 @@ UNREADABLE: dict[str, tuple[str, bytes, str]] = {
         b"---\ntitle: [1]\n---\n",
         "title in its header must be text",
     ),
-    "a list that is none": (
-        "bad.md",
-        b"---\nhide: 5\n---\n",
-        "hide in its header must be a list",
-    ),
+    "a list that is none": ("bad.md", b"---\nhide: 5\n---\n", "hide in its header must be a list"),
     "no such template": (
         "bad.md",
         b"---\ntemplate: x.html\n---\n",

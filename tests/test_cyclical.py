@@ -15,14 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from laws import same, values
 
-from lrguide.cyclical import (
-    OneCycle,
-    exp_range,
-    one_cycle,
-    restarts,
-    triangular,
-    triangular2,
-)
+from lrguide.cyclical import OneCycle, exp_range, one_cycle, restarts, triangular, triangular2
 from lrguide.scheduled_optimizers import ScheduledAdam, ScheduledSGD
 
 ORACLES = json.loads(Path(__file__).with_name("oracles").joinpath("values.json").read_text())
@@ -91,8 +84,7 @@ EQUAL = {
 
 
 @pytest.mark.parametrize(
-    ("row", "library"),
-    [(row, library) for row in EQUAL for library in ORACLES["rates"][row]],
+    ("row", "library"), [(row, library) for row in EQUAL for library in ORACLES["rates"][row]]
 )
 def test_rates_equal_those_of_other_libraries(row, library):
     expected = np.array(ORACLES["rates"][row][library])

@@ -110,10 +110,7 @@ WRONG = [
             dict(x=x),
             f"y must be None, as x is a {kind} and holds it itself, received {WHAT} (40, 1)",
         )
-        for x, kind in [
-            (batched(X, Y), "_BatchDataset"),
-            (Batches(), "Batches"),
-        ]
+        for x, kind in [(batched(X, Y), "_BatchDataset"), (Batches(), "Batches")]
     ],
     (
         dict(x=generated(X, Y), seeds=[0]),
@@ -434,10 +431,7 @@ def test_confirm_refuses_a_bad_argument_before_anything_begins(row, monkeypatch)
 
 @pytest.mark.parametrize(
     ("function", "rows"),
-    [
-        (lr_range_test, DATA + SWEEP),
-        (RangeTestResult.confirm, CONFIRM),
-    ],
+    [(lr_range_test, DATA + SWEEP), (RangeTestResult.confirm, CONFIRM)],
     ids=lambda part: getattr(part, "__name__", ""),
 )
 def test_each_parameter_has_a_bad_argument_above(function, rows):

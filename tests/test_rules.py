@@ -68,8 +68,7 @@ def test_each_rule_has_a_case_here_and_an_entry_on_its_page():
 
 
 @pytest.mark.parametrize(
-    ("share", "named"),
-    [("a third", "minimum/2"), ("half", "minimum/3"), ("a tenth", "minimum/2")],
+    ("share", "named"), [("a third", "minimum/2"), ("half", "minimum/3"), ("a tenth", "minimum/2")]
 )
 def test_a_rule_that_does_other_than_its_text_says_is_caught(share, named, monkeypatch):
     divisor = int(named[-1])
@@ -125,10 +124,7 @@ CURVES = [sloping(), falling(), FLAT, np.linspace(2, 1, len(RATES)), LOWEST_FIRS
 
 
 @given(
-    st.sampled_from(range(len(CURVES))),
-    st.floats(1e-6, 1e6),
-    st.floats(-1000, 1000),
-    st.booleans(),
+    st.sampled_from(range(len(CURVES))), st.floats(1e-6, 1e6), st.floats(-1000, 1000), st.booleans()
 )
 def test_level_and_scale_of_the_loss_do_not_change_a_suggestion(curve, scale, offset, noisy):
     rows = CURVES[curve] + (NOISY if noisy else 0 * NOISY)

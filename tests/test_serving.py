@@ -115,13 +115,7 @@ class TestServing:
         until(lambda: "finished before the last page" in served.html("other/"), "a third runs")
         until(lambda: not processes("page_run.py " + str(served.folder)), "no page runs")
 
-    @pytest.mark.parametrize(
-        "code",
-        [
-            "print('x' * 9_999)",
-            "show(Shown('x' * 9_999, '', {}))",
-        ],
-    )
+    @pytest.mark.parametrize("code", ["print('x' * 9_999)", "show(Shown('x' * 9_999, '', {}))"])
     def test_stops_a_page_that_prints_without_end(self, served: Served, code: str) -> None:
         begin = "# %%\nfrom lrguide.guide.pages import Shown, show\n\nwhile True:\n    "
         served.write("docs/other.py", f"{begin}{code}\n")
