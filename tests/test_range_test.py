@@ -261,7 +261,23 @@ def test_csv_and_dict_hold_everything(tmp_path):
     assert plain["losses"][0][-1] is None and plain["losses"][1] == sloping().tolist()
 
 
+SENSELESS = [
+    (dict(seeds=(0, 1)), "losses must have a row per seed and a column per rate, (2, 2)"),
+    (dict(seeds=()), "seeds must be at least one and all different, received []"),
+    (dict(monitor="accuracy"), "monitor must be 'loss' or 'val_loss', received 'accur"),
+    (dict(monitor=X), "monitor must be 'loss' or 'val_loss', received ndarray of shape (40, 6)"),
+    (dict(stopped=("", "")), "stopped must hold a text per seed or none, received ('"),
+    (dict(stopped=(None,)), "stopped must hold a text per seed or none, received ("),
+]
+OF_ANOTHER_TYPE = [
+    (dict(seeds=None), "seeds must be a sequence of whole numbers, received None"),
+    (dict(seeds=1), "seeds must be a sequence of whole numbers, received 1"),
+    (dict(seeds=(True,)), "every seed must be a whole number of at least 0, received True"),
+    (dict(stopped="diverged"), "stopped must be a sequence of reasons, received 'div"),
+]
 MADE: list[Row] = [
+    *((given, ValueError, message) for given, message in SENSELESS),
+    *((given, TypeError, message) for given, message in OF_ANOTHER_TYPE),
     *[
         (dict(rates=rates), error, told)
         for rates, error, told in [
@@ -303,36 +319,6 @@ MADE: list[Row] = [
             (None, TypeError, "losses must be numbers, received None"),
         ]
     ],
-    (
-        dict(seeds=(0, 1)),
-        ValueError,
-        "losses must have a row per seed and a column per rate, (2, 2)",
-    ),
-    (dict(seeds=()), ValueError, "seeds must be at least one and all different, received []"),
-    (dict(seeds=None), TypeError, "seeds must be a sequence of whole numbers, received None"),
-    (dict(seeds=1), TypeError, "seeds must be a sequence of whole numbers, received 1"),
-    (
-        dict(seeds=(True,)),
-        TypeError,
-        "every seed must be a whole number of at least 0, received True",
-    ),
-    (dict(monitor="accuracy"), ValueError, "monitor must be 'loss' or 'val_loss', received 'accur"),
-    (
-        dict(monitor=X),
-        ValueError,
-        "monitor must be 'loss' or 'val_loss', received ndarray of shape (40, 6)",
-    ),
-    (dict(stopped="diverged"), TypeError, "stopped must be a sequence of reasons, received 'div"),
-    (
-        dict(stopped=("", "")),
-        ValueError,
-        "stopped must hold a text per seed or none, received ('",
-    ),
-    (
-        dict(stopped=(None,)),
-        ValueError,
-        "stopped must hold a text per seed or none, received (",
-    ),
 ]
 
 
@@ -437,11 +423,7 @@ def not_finite() -> None:
 
 
 FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
-    "the sweep one step short": (
-        "(low, high, steps)",
-        "(low, high, steps + 1)[:-1]",
-        exponential,
-    ),
+    "the sweep one step short": ("(low, high, steps)", "(low, high, steps + 1)[:-1]", exponential),
     "the running mean for the batch's loss": (
         "        self.rate.assign(rate)\n        self.model.reset_metrics()\n",
         "        self.rate.assign(rate)\n",
