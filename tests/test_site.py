@@ -1,5 +1,6 @@
 """The site's machinery, on small throw-away sites: what is run, what is kept, what is shown."""
 
+import copy
 import fcntl
 import gzip
 import html
@@ -199,11 +200,12 @@ class Site:
         return sorted(names)
 
 
-def processes(words: str) -> list[str]:
+def processes(*words: str) -> list[str]:
+    """The processes whose number and command hold all these words."""
     listing = subprocess.run(
-        ["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True
+        ["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True
     )
-    return [line for line in listing.stdout.splitlines() if words in line]
+    return [line for line in listing.stdout.splitlines() if all(word in line for word in words)]
 
 
 def until(holds: Callable[[], Any], what: str, seconds: float = 60) -> Any:
@@ -556,16 +558,18 @@ class Served(Site):
         except OSError:
             return ""
 
-    def serve(self) -> Iterator["Served"]:
+    def serve(self, log: str = "log") -> Iterator["Served"]:
         with socket.create_server(("127.0.0.1", 0)) as server:
             self.port = server.getsockname()[1]
         command = self.command("serve", "-a", f"127.0.0.1:{self.port}", strict=False)
-        with open(self.folder / "log", "w") as log:
-            process = subprocess.Popen(**command, stdout=log, stderr=log)
-            yield self
-            process.send_signal(signal.SIGINT)
+        with open(self.folder / log, "w") as file:
+            process = subprocess.Popen(**command, stdout=file, stderr=file)
+            try:
+                yield self
+            finally:
+                process.send_signal(signal.SIGINT)
             assert process.wait(10) == 0
-        assert not processes(str(self.folder))
+        assert not processes(f"page_run.py {self.folder}", str(process.pid))
 
 
 # A page that runs for as long as nobody has seen that it does.
@@ -698,6 +702,36 @@ class TestServing:
             assert words in said
         for link in links:
             link.unlink()
+
+
+class TestTwoServersInOneFolder:
+    def test_train_a_run_once_and_the_one_that_waits_says_for_which_process(
+        self, tmp_path: Path
+    ) -> None:
+        trains = """
+    import os, time
+
+    with open("trained.txt", "a") as trained:
+        print(seed, file=trained)
+    while not os.path.exists("seen"):
+        time.sleep(0.1)
+    return"""
+        page = "# %%" + ASK.replace("\n    return", trains)
+        one = Served(tmp_path, {"index.py": page}, REAL_PACKAGE)
+        other = copy.copy(one)
+        for _ in one.serve("one"):
+            until((tmp_path / "trained.txt").exists, "one trains")
+            for _ in other.serve("other"):
+                words = r"index.py waits: another measurement is running \(process (\d+)\)"
+                said = until(lambda: re.search(words, (tmp_path / "other").read_text()), "it waits")
+                assert processes(said[1], f"page_run.py {tmp_path}/docs/index.py")
+                for server in (one, other):
+                    server.shows("This page is being run")
+                (tmp_path / "seen").touch()
+                for server in (one, other):
+                    server.shows("losses [0.5]")
+                    assert "stopped with an error" not in server.page()
+        assert (tmp_path / "trained.txt").read_text() == "1\n"
 
 
 class TestWhatIsTouchedOfMkdocsJupyter:
