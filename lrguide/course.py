@@ -53,7 +53,10 @@ def rates_at(schedule: LearningRateSchedule | float, steps: ArrayLike) -> NDArra
         [0.1, 0.0854, 0.05, 0.0146, 0.0, 0.0]
     """
     refuse_unless_schedule(schedule)
-    row = np.asarray(steps)
+    try:
+        row = np.asarray(steps)
+    except Exception:  # rows of different lengths, symbolic tensors
+        row = np.array([None])
     if row.size and row.dtype.kind not in "iu":
         raise TypeError(f"steps must be whole numbers, received {told(steps)}")
     if row.ndim != 1 or (row < 0).any() or (row > np.iinfo(np.int64).max).any():

@@ -723,8 +723,9 @@ class TestTwoServersInOneFolder:
             until((tmp_path / "trained.txt").exists, "one trains")
             for _ in other.serve("other"):
                 words = r"index.py waits: another measurement is running \(process (\d+)\)"
-                said = until(lambda: re.search(words, (tmp_path / "other").read_text()), "it waits")
-                assert processes(said[1], f"page_run.py {tmp_path}/docs/index.py")
+                until(lambda: "waits: " in (tmp_path / "other").read_text(), "the other waits")
+                [process] = re.findall(words, (tmp_path / "other").read_text())
+                assert processes(process, f"page_run.py {tmp_path}/docs/index.py")
                 for server in (one, other):
                     server.shows("This page is being run")
                 (tmp_path / "seen").touch()
