@@ -12,6 +12,7 @@ import subprocess
 import sys
 import termios
 import time
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import pytest
 
 from lrguide.guide import experiments, records
 from lrguide.guide.experiments import train
+from lrguide.guide.processes import RunFailed
 from lrguide.guide.records import NotMeasured, Run, Runs, key_of, measured, only_one, read, write
 from lrguide.guide.settings import BUDGETS, complete
 
@@ -313,8 +315,16 @@ def test_a_damaged_cache_entry_is_named_and_measured_again(tmp_path, kind):
 def test_a_failing_run_stops_the_measurement_and_keeps_the_others(tmp_path):
     settings = [dict(seed=0), dict(seed=1), dict(seed=2, fails=True, sleep=2.0)]
     folders = dict(records=tmp_path / "records", cache=tmp_path / "cache")
-    with pytest.raises(ValueError, match="seed 2 fails on purpose"):
+    with pytest.raises(RunFailed) as stopped:
         measured(probe, settings, jobs=2, **folders)
+    said = "".join(traceback.format_exception(stopped.value))
+    assert "/joblib/" not in said and "_RemoteTraceback" not in said
+    told = "{'budget': 'SMALL', 'seed': 2, 'sleep': 2.0, 'fails': True}"
+    assert re.fullmatch(
+        rf"probe with {re.escape(told)} stopped in test_records\.py, line \d+ "
+        r"\(ValueError: seed 2 fails on purpose\)",
+        str(stopped.value),
+    )
     kept = measured(probe, settings[:2], jobs=2, **folders)
     assert len(list((tmp_path / "cache").glob("*.json"))) == len(kept)
 
