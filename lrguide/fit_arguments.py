@@ -304,7 +304,9 @@ def _check_shapes(names: tuple[str, str], model: Any, x: Any, y: Any) -> None:
         )
     parts = outputs_of(model), y, model.loss
     if any(map(keras.tree.is_nested, parts)) and not finds_each_target(model, y):
-        wanted, given, losses = (told(_structure(part)).replace("Ellipsis", "...") for part in parts)
+        wanted, given, losses = (
+            told(_structure(part)).replace("Ellipsis", "...") for part in parts
+        )
         raise ValueError(
             f"{names[1]} and the losses must be named or ordered as the outputs of the model, "
             f"{wanted}, received {given} and losses {losses}"

@@ -1194,7 +1194,7 @@ def test_structures_are_refused_where_fit_does_not_put_them_together(outputs, lo
         try:
             check_fit("model", model, data, None)
         except ValueError:
-            with pytest.raises(Exception):  # noqa: B017, PT011 (Keras' own, of many kinds)
+            with pytest.raises(Exception):  # noqa: B017 (Keras' own, of many kinds)
                 model.fit(X, y, verbose=0)
         else:
             model.fit(X, y, verbose=0)

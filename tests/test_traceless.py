@@ -587,7 +587,7 @@ def without_loss() -> keras.Model:
             "x must hold finite numbers, received -inf among them",
         ),
         (
-            dict(validation_data=(X, np.where(Y == Y[3], np.nan, Y))),
+            dict(validation_data=(X, np.where(Y[3] == Y, np.nan, Y))),
             "y of validation_data must hold finite numbers, received nan among them",
         ),
         (
