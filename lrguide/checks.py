@@ -76,6 +76,8 @@ def check(
     - "compiling": a schedule that fails with the whole number that Keras counts steps in, or that
       can be called but not compiled, as `fit` does.
     - "saving": a schedule of which the config cannot be saved, so that saving the model fails.
+    - "epochs": a warmup, a cycle, a timescale or boundaries below a tenth of an epoch, and of no
+      more steps than the run has epochs (a cycle: twice as many).
     - "accumulation": a length in updates, where Keras counts batches.
     - "resumed": the optimizer has taken steps before, so the schedule does not begin at 0.
     - "other rate": the optimizer does not use this schedule.

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from keras.optimizers.schedules import LearningRateSchedule
+from keras.optimizers.schedules import InverseTimeDecay, LearningRateSchedule
 from numpy.typing import ArrayLike, NDArray
 
 from .arguments import is_number, number, told
@@ -53,7 +53,10 @@ def rates_at(schedule: LearningRateSchedule | float, steps: ArrayLike) -> NDArra
         [0.1, 0.0854, 0.05, 0.0146, 0.0, 0.0]
     """
     refuse_unless_schedule(schedule)
-    row = np.asarray(steps)
+    try:
+        row = np.asarray(steps)
+    except Exception:  # rows of different lengths, symbolic tensors
+        row = np.array([None])
     if row.size and row.dtype.kind not in "iu":
         raise TypeError(f"steps must be whole numbers, received {told(steps)}")
     if row.ndim != 1 or (row < 0).any() or (row > np.iinfo(np.int64).max).any():
@@ -137,7 +140,7 @@ def in_short(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Landmark:
-    """A step that a schedule names: a "boundary", "warmup", "peak", "end" or "cycle"."""
+    """A step that a schedule names: "boundary", "warmup", "peak", "end", "cycle", "timescale"."""
 
     kind: str
     step: int
@@ -168,8 +171,15 @@ def landmarks(schedule: Any, start: int = 0, stretch: int = 1) -> Iterator[Landm
         yield from landmarks(parts[-1], start + int(boundaries[-1]) * stretch, stretch)
     if (rise := named("steps_up")) is not None:
         yield Landmark("peak", start + rise, start)
-    if (cycle := named("first_decay_steps")) is not None:
-        yield Landmark("cycle", start + cycle, start)
+        yield Landmark("cycle", start + rise + (named("steps_down") or 0), start)
+    for name in ("first_decay_steps", "first_steps"):
+        if (cycle := named(name)) is not None:
+            yield Landmark("cycle", start + cycle, start)
+    scale = named("timescale")
+    if isinstance(schedule, InverseTimeDecay) and schedule.decay_rate > 0.0:
+        scale = round(schedule.decay_steps / schedule.decay_rate) * stretch
+    if scale is not None:
+        yield Landmark("timescale", start + scale, start)
     for name in ("decay_steps", "total_steps"):
         if (length := named(name)) is not None and not hasattr(schedule, "decay_rate"):
             begin = start + (warm or 0)

@@ -28,6 +28,7 @@ Name = Literal[
     "compiling",
     "saving",
     "accumulation",
+    "epochs",
     "resumed",
     "other rate",
     "reassigned",
@@ -95,7 +96,8 @@ class Span:
 def of_course(span: Span, schedule: LearningRateSchedule) -> list[Finding]:
     """Findings on the course of the rate: in the run, before and after it."""
     marks = sorted(set(landmarks(schedule)), key=lambda mark: mark.step)
-    course = course_of(schedule, span.first, span.last, marks)
+    evaluated = [mark for mark in marks if mark.kind != "timescale"]
+    course = course_of(schedule, span.first, span.last, evaluated)
     findings = _values(span, course)
     findings += [
         _unreached(span, mark.step, _UNREACHED[mark.kind])
@@ -106,6 +108,8 @@ def of_course(span: Span, schedule: LearningRateSchedule) -> list[Finding]:
     if not np.isfinite(course.rates).all() or any(f.name != "zero" for f in findings):
         return findings
     fate = _fate(span, schedule, course, marks)
+    if all(finding.name == "mid-cycle" for finding in fate):
+        fate = _in_epochs(span, marks) or fate
     # A rate of 0 after its end is no warmup that starts too low.
     over = any(finding.name == "end" and (finding.step or 0) <= span.first for finding in fate)
     return fate if over else findings + fate
@@ -175,6 +179,31 @@ _UNREACHED = {"boundary": "change", "warmup": "end of the warmup", "peak": "firs
 def _unreached(span: Span, step: int, what: str = "change") -> Finding:
     sentence = f"the {what} at {span.at(step)} is never reached: the last step is {span.last}."
     return span.finding("boundary", sentence, _IN_STEPS, step)
+
+
+_LENGTHS = {
+    "boundary": "last change",
+    "warmup": "end of the warmup",
+    "cycle": "end of the first cycle",
+    "timescale": "end of the timescale",
+}
+
+
+def _in_epochs(span: Span, marks: list[Landmark]) -> list[Finding]:
+    """Lengths that look like epochs: below a tenth of one, and no more than the training has."""
+    epochs = (span.last + 1) // span.steps_per_epoch
+    last = {mark.kind: mark for mark in marks}  # they rise
+    found = []
+    for kind, thing in _LENGTHS.items():
+        if kind not in last:
+            continue
+        step, most = last[kind].step, epochs * (2 if kind == "cycle" else 1)
+        length, least = step - last[kind].start, 2 if kind == "timescale" else 1
+        # A timescale of 1 is that of 1 / n, a schedule of its own.
+        if least <= length <= most and 10 * length <= span.steps_per_epoch:
+            what = f"the {thing} comes at {span.at(step)}, as if its length had been in epochs."
+            found.append(span.finding("epochs", what, _IN_STEPS, step))
+    return found
 
 
 def _rising(span: Span, marks: list[Landmark], course: Course) -> list[Finding]:

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from .arguments import count, flag, is_number, listed, number, told
-from .internals import flattened_layers
+from .internals import finds_each_target, flattened_layers, outputs_of
 
 __all__: list[str] = []
 
@@ -129,6 +129,12 @@ def _check_arrays(name: str, part: Any, text: bool) -> None:
         unknown = ("datetime", "timedelta", "void") + (() if text else ("str", "bytes", "object"))
         if kind.startswith(unknown):
             raise TypeError(f"{name} must hold numbers, received {told(leaf)} and dtype {kind}")
+        # Keras takes NumPy's text as a row of objects alone.
+        if isinstance(leaf, np.ndarray) and leaf.dtype.kind in ("OUS" if leaf.ndim > 1 else "US"):
+            raise TypeError(
+                f"{name} must hold numbers, or text in a tensor of TensorFlow, received "
+                f"{told(leaf)} and dtype {kind}; tensorflow.constant makes one of text"
+            )
 
 
 def _check_lengths(names: tuple[str, str, str], *parts: Any) -> None:
@@ -163,12 +169,25 @@ def _check_sample_weight(name: str, y: Any, sample_weight: Any) -> None:
                 f"{type(sample_weight).__name__} of {len(each)} "
                 f"for {type(y).__name__} of {len(_leaves(y))}"
             ) from None
-    for leaf in each:
+    _check_finite(name, sample_weight)
+
+
+def _check_finite(name: str, part: Any) -> None:
+    for leaf in _leaves(part):
         if isinstance(leaf, np.ndarray) or keras.ops.is_tensor(leaf):
             values = np.asarray(leaf)
-            if not (finite := np.isfinite(values)).all():
+            if values.dtype.kind not in "OSU" and not (finite := np.isfinite(values)).all():
                 wrong = told(values[~finite][0])
                 raise ValueError(f"{name} must hold finite numbers, received {wrong} among them")
+
+
+def check_finite(data: Mapping[str, Any], validation_data: Any) -> None:
+    """Whether the arrays hold finite numbers; of use where the first loss is not finite."""
+    _check_finite("x", data["x"])
+    _check_finite("y", data["y"])
+    if isinstance(validation_data, tuple | list):
+        for name, part in zip(("x", "y"), validation_data, strict=False):
+            _check_finite(f"{name} of validation_data", part)
 
 
 def _check_validation_data(given: Any) -> None:
@@ -283,6 +302,22 @@ def _check_shapes(names: tuple[str, str], model: Any, x: Any, y: Any) -> None:
             f"{names[1]} must hold {_counted(outputs, 'array')}, one for each output of the model, "
             f"received {targets}"
         )
+    parts = outputs_of(model), y, model.loss
+    if any(map(keras.tree.is_nested, parts)) and not finds_each_target(model, y):
+        wanted, given, losses = (
+            told(_structure(part)).replace("Ellipsis", "...") for part in parts
+        )
+        raise ValueError(
+            f"{names[1]} and the losses must be named or ordered as the outputs of the model, "
+            f"{wanted}, received {given} and losses {losses}"
+        )
+
+
+def _structure(data: Any) -> Any:
+    """Its containers and names alone."""
+    if isinstance(data, Mapping):
+        return {name: _structure(part) for name, part in data.items()}
+    return [*map(_structure, data)] if isinstance(data, list | tuple) else ...
 
 
 def _check_inputs(name: str, inputs: Sequence[Any], named: Any, x: Any) -> None:

@@ -59,6 +59,42 @@ def forget_initial_epoch(model: Any) -> None:
     model._initial_epoch = None
 
 
+def outputs_of(model: Any) -> Any:
+    """The outputs of a functional or sequential model in their structure; `outputs` is flat."""
+    functional = getattr(model, "_functional", None) or model
+    if not hasattr(functional, "_outputs_struct"):
+        raise moved("keras", "Functional._outputs_struct")
+    return functional._outputs_struct
+
+
+def finds_each_target(model: Any, y: Any) -> bool:
+    """Whether `fit` finds a target for each loss of a functional model, by place or by name.
+
+    Keras' own reading of the losses is tried, with a loss that computes nothing.
+    """
+    if not hasattr(model, "_compile_loss"):
+        raise moved("keras", "Model._compile_loss")
+    compiled = model._compile_loss
+
+    def part(leaf: Any) -> Any:
+        return None if leaf is None else np.zeros((1, 1))
+
+    class Nothing(keras.losses.Loss):
+        def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+            if keras.tree.is_nested(y_true) or isinstance(y_true, str):  # a key in place of a part
+                raise TypeError
+            return 0.0
+
+    try:
+        losses = keras.tree.map_structure(lambda loss: loss and Nothing(), compiled._user_loss)
+        weights, names = compiled._user_loss_weights, compiled.output_names
+        parts = [keras.tree.map_structure(part, each) for each in (y, outputs_of(model))]
+        type(compiled)(losses, weights, output_names=names)(*parts)
+    except (KeyError, TypeError, ValueError):
+        return False
+    return True
+
+
 def keras_generator() -> Any:
     """The generator that unseeded random operations of Keras draw from; None before the first."""
     return _keras("backend.common.global_state").get_global_attribute("global_seed_generator")

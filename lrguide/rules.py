@@ -7,6 +7,7 @@ exponential smoothing lags and moves them. A rule is an entry of `RULES`.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -40,11 +41,14 @@ def _middle_of_longest_fall(losses: Floats) -> int:
 
     fastai takes the subsequence's length for its extent, although it may have gaps; so do we.
     """
-    lengths = np.ones(len(losses), dtype=int)
-    for i in range(1, len(losses)):
-        lengths[i] += lengths[:i].max(where=losses[:i] > losses[i], initial=0)
-    end = int(np.argmax(lengths))
-    start = end - int(lengths[end])
+    lengths: list[int] = []  # of the longest one that ends at each loss
+    last: list[float] = []  # the largest last loss of those of each length, negative
+    for loss in -losses:
+        shorter = bisect_left(last, loss)
+        last[shorter : shorter + 1] = [loss]
+        lengths.append(shorter + 1)
+    end = lengths.index(max(lengths))
+    start = end - lengths[end]
     third = (end - start) / 3
     return max(0, start + int(third) + int(third / 2))
 
@@ -136,9 +140,13 @@ def tenth(losses: Floats) -> int:
 
 def _smooth(losses: Floats, width: float) -> Floats:
     """Gaussian average with standard deviation `width` steps, weights renormalised at the ends."""
-    index = np.arange(len(losses))
-    weights = np.exp(-0.5 * ((index[:, None] - index[None, :]) / width) ** 2)
-    smoothed: Floats = weights @ losses / weights.sum(axis=1)
+    distances = np.arange(1 - len(losses), len(losses))
+    weights = np.exp(-0.5 * (distances / width) ** 2)
+    # By Fourier transforms, since a table of all weights would need the square of this memory.
+    rows = np.fft.rfft([losses, np.ones_like(losses)], 4 * len(losses))
+    products = np.fft.irfft(rows * np.fft.rfft(weights, 4 * len(losses)), 4 * len(losses))
+    sums, counts = products[:, len(losses) - 1 : 2 * len(losses) - 1]
+    smoothed: Floats = sums / counts
     return smoothed
 
 

@@ -24,6 +24,7 @@ from .fit_arguments import (
     check_backend,
     check_build,
     check_data,
+    check_finite,
     check_fit,
     check_model,
     check_steps,
@@ -265,6 +266,7 @@ class _Trainer:
                 if self.stop_factor and _diverged(losses, medians, self.stop_factor):
                     why = f"diverged at step {step} (rate {plan[step]:.3g})"
             elif step == 0:
+                check_finite(self.data, self.validation_data)
                 raise ValueError(
                     f"the loss must be finite at the first rate {plan[0]:.3g}, received {loss}"
                 )

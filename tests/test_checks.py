@@ -152,7 +152,7 @@ MISFITS: dict[str, tuple[Any, str, Any]] = {
     "rate that is a text": (Returning("0.1"), "not a rate", Returning(0.1)),
     "several rates": (Returning(np.array([0.1, 0.2])), "not a rate", Returning(np.array(0.1))),
     "restarts that the run cuts": (
-        CosineDecayRestarts(0.1, 10),
+        CosineDecayRestarts(0.1, 30),
         "mid-cycle",
         CosineDecayRestarts(0.1, 200, t_mul=1.0),
     ),
@@ -185,6 +185,11 @@ MISFITS: dict[str, tuple[Any, str, Any]] = {
         schedules.per_epoch(schedules.linear(0.1, 9), 100),
         "end",
         schedules.per_epoch(schedules.linear(0.1, 9, 0.01), 100),
+    ),
+    "epochs in place of steps": (
+        cyclical.triangular(0.01, 0.1, step_size=5),
+        "epochs",
+        cyclical.triangular(0.01, 0.1, step_size=500),
     ),
     "integer rate": (1, "integer", 1.0),
     "integer that truncates": (
@@ -266,6 +271,65 @@ def test_a_decay_that_takes_epochs_for_steps_is_told_so():
     assert str(finding) == (
         "end: the rate is below a millionth of its highest from step 60 (epoch 3) on, for 70 % of "
         "the run. Give steps, not epochs or samples: epochs * steps_per_epoch."
+    )
+
+
+# Each schedule by its length n, made without and with epochs * steps_per_epoch.
+LENGTHS: dict[str, Callable[[int], Any]] = {
+    "linear": lambda n: schedules.linear(0.1, 4 * n),
+    "polynomial": lambda n: schedules.polynomial(0.1, 4 * n, power=2.0),
+    "cosine": lambda n: schedules.cosine(0.1, 4 * n),
+    "exponential": lambda n: schedules.exponential(0.1, n, decay_rate=0.5),
+    "step_decay": lambda n: schedules.step_decay(0.1, n, decay_rate=0.5),
+    "inverse_time": lambda n: schedules.inverse_time(0.1, n, decay_rate=1.0),
+    "inverse_sqrt": lambda n: schedules.inverse_sqrt(0.1, n),
+    "piecewise": lambda n: schedules.piecewise([0.1, 0.01, 0.001], [2 * n, 3 * n]),
+    "warmup_stable_decay": lambda n: schedules.warmup_stable_decay(0.1, (n, 2 * n, n)),
+    "warmup": lambda n: schedules.warmup(0.1, n),
+    "warmup of another": lambda n: schedules.warmup(schedules.inverse_sqrt(0.1, n), n),
+    "join": lambda n: schedules.join([0.1, schedules.inverse_sqrt(0.1, n)], [n]),
+    "triangular": lambda n: cyclical.triangular(0.01, 0.1, 2 * n),
+    "a triangle with two lengths": lambda n: cyclical.triangular(0.01, 0.1, (n, 3 * n)),
+    "triangular2": lambda n: cyclical.triangular2(0.01, 0.1, 2 * n),
+    "exp_range": lambda n: cyclical.exp_range(0.01, 0.1, 2 * n, gamma=0.9999),
+    "one_cycle": lambda n: cyclical.one_cycle(0.1, 4 * n),
+    "restarts": lambda n: cyclical.restarts(0.1, 4 * n, t_mul=1.0),
+    "Keras' warmup": lambda n: CosineDecay(0.01, 4000 - n, warmup_target=0.1, warmup_steps=n),
+    "Keras' restarts": lambda n: CosineDecayRestarts(0.1, 4 * n, t_mul=1.0),
+    "Keras' boundaries": lambda n: PiecewiseConstantDecay([2 * n, 3 * n], [0.1, 0.01, 0.001]),
+    "Keras' inverse time": lambda n: InverseTimeDecay(0.1, n, 0.5),
+    "Keras' polynomials": lambda n: PolynomialDecay(0.1, 4 * n, cycle=True),
+}
+
+
+@pytest.mark.parametrize("schedule", LENGTHS)
+def test_a_length_in_epochs_is_found_where_steps_are_meant(schedule: str) -> None:
+    run = dict(steps_per_epoch=200, epochs=20)
+    assert set(names(LENGTHS[schedule](5), **run)) & {"end", "epochs"}
+    assert check(LENGTHS[schedule](5 * 200), **run) == ()
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        schedules.warmup(0.1, 16),  # a tenth of an epoch, and a step
+        InverseTimeDecay(0.1, 1, 1.0),
+        InverseTimeDecay(0.1, 1, 1e-3),
+        schedules.inverse_sqrt(0.1, 1),
+        cyclical.triangular(0.01, 0.1, (1, 149)),
+        schedules.join([0.1, 0.05, 0.02], [10, 1500]),
+        schedules.per_epoch(schedules.inverse_sqrt(0.1, 5), 150),
+    ],
+)
+def test_a_short_length_that_is_meant_is_not_taken_for_epochs(schedule: Any) -> None:
+    assert check(schedule, steps_per_epoch=150, epochs=20) == ()
+
+
+def test_a_length_in_epochs_is_told_with_its_step() -> None:
+    [finding] = check(schedules.warmup(0.1, 5), steps_per_epoch=150, epochs=20)
+    assert str(finding) == (
+        "epochs: the end of the warmup comes at step 5 (epoch 0), as if its length had been in "
+        "epochs. Give steps, not epochs or samples: epochs * steps_per_epoch."
     )
 
 

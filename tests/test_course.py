@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -39,6 +40,13 @@ def test_rates_at_many_steps_are_those_of_one_step_at_a_time(schedule: Any) -> N
         ([-1], ValueError, "from 0 on, received"),
         (np.array([2**63], "uint64"), ValueError, "from 0 on, received"),
         (3, ValueError, "steps must be a row of whole numbers"),
+        ([[0, 1], [2, 3]], ValueError, "steps must be a row of whole numbers"),
+        ([[0, 1], [2]], TypeError, r"steps must be whole numbers, received \[\[0, 1\], \[2\]\]"),
+        (keras.Input((2,)), TypeError, "steps must be whole numbers, received KerasTensor"),
+        (["0"], TypeError, r"steps must be whole numbers, received \['0'\]"),
+        ([None], TypeError, "steps must be whole numbers"),
+        ([1j], TypeError, "steps must be whole numbers"),
+        ({0}, TypeError, "steps must be whole numbers"),
     ],
 )
 def test_steps_that_are_none_are_refused(steps: Any, error: type[Exception], words: str) -> None:

@@ -71,6 +71,8 @@ MOVED = {
     "Model._initial_epoch of keras": lambda patch: internals.forget_initial_epoch(
         types.SimpleNamespace(_epoch=0)
     ),
+    "Functional._outputs_struct of keras": lambda patch: internals.outputs_of(object()),
+    "Model._compile_loss of keras": lambda patch: internals.finds_each_target(object(), None),
     "global_seed_generator of keras": lambda patch: (
         renamed(seed_generator, "global_seed_generator", patch),
         internals.set_keras_generator(keras.random.SeedGenerator(1)),

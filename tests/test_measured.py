@@ -1,12 +1,15 @@
 """`measured`: what is stored is not trained again, and what takes too long is not started."""
 
 import os
+import re
+import traceback
 
 import numpy as np
 import pytest
 from probes import MEASURE, ask, entries, probe, python, run_of, wait_until
 
 from lrguide.guide import records
+from lrguide.guide.processes import RunFailed
 from lrguide.guide.records import NotMeasured, Run, key_of, measured, only_one, write
 from lrguide.guide.settings import BUDGETS, complete
 
@@ -51,8 +54,16 @@ def test_a_run_tells_what_made_it(tmp_path):
 def test_a_failing_run_stops_the_measurement_and_keeps_the_others(tmp_path):
     settings = [dict(seed=0), dict(seed=1), dict(seed=2, fails=True, sleep=2.0)]
     folders = dict(records=tmp_path / "records", cache=tmp_path / "cache")
-    with pytest.raises(ValueError, match="seed 2 fails on purpose"):
+    with pytest.raises(RunFailed) as stopped:
         measured(probe, settings, jobs=2, **folders)
+    said = "".join(traceback.format_exception(stopped.value))
+    assert "/joblib/" not in said and "_RemoteTraceback" not in said
+    told = "{'budget': 'SMALL', 'seed': 2, 'sleep': 2.0, 'fails': True}"
+    assert re.fullmatch(
+        rf"probe with {re.escape(told)} stopped in probes\.py, line \d+ "
+        r"\(ValueError: seed 2 fails on purpose\)",
+        str(stopped.value),
+    )
     kept = measured(probe, settings[:2], jobs=2, **folders)
     assert len(list((tmp_path / "cache").glob("*.json"))) == len(kept)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,9 +163,47 @@ def test_a_name_that_is_no_rule_is_told_the_rules():
         result_of(FLAT).suggest()["minimum"]
 
 
+@pytest.mark.parametrize("steps", [1, 20, 100, 357])
+def test_smoothing_is_a_gaussian_average_of_all_losses(steps):
+    losses = np.exp(np.random.default_rng(0).normal(size=steps))
+    index, width = np.arange(steps), max(1.0, steps / 25)
+    averages = [
+        np.average(losses, weights=np.exp(-(((index - here) / width) ** 2) / 2)) for here in index
+    ]
+    np.testing.assert_allclose(rules._smooth(losses, width), averages, rtol=1e-12)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=9))
+def test_the_valley_lies_in_the_first_of_the_longest_falls(losses):
+    parts = (p for n in range(len(losses), 0, -1) for p in itertools.combinations(losses, n))
+    longest = len(next(p for p in parts if all(a > b for a, b in itertools.pairwise(p))))
+    ends = (
+        end
+        for end in range(len(losses))
+        for p in itertools.combinations(losses[: end + 1], longest)
+        if all(a > b for a, b in itertools.pairwise(p))
+    )
+    start = next(ends) - longest
+    third = longest / 3
+    expected = max(0, start + int(third) + int(third / 2))
+    assert rules._middle_of_longest_fall(np.array(losses, float)) == expected
+
+
+def test_suggestions_from_a_long_sweep_need_memory_for_its_losses_only():
+    steps = 5_000  # the square of which would be 200 MB
+    rates = np.geomspace(1e-6, 10, steps)
+    result = RangeTestResult(rates, np.interp(rates, RATES, sloping())[None], (0,))
+    tracemalloc.start()
+    try:
+        found = result.suggest()
+        assert tracemalloc.get_traced_memory()[1] < 500 * steps
+    finally:
+        tracemalloc.stop()
+    assert found["minimum/10"].rate == pytest.approx(1e-2, rel=0.1)
+
+
 def test_smoothing_that_lags_is_caught(monkeypatch):
-    smoothed = "    smoothed: Floats = weights @ losses"
-    lags = "    weights *= index[:, None] >= index[None, :]\n"
-    plant(smoothed, lags + smoothed, globals(), monkeypatch)
+    after = "    # By Fourier transforms"
+    plant(after, f"    weights *= distances >= 0\n{after}", globals(), monkeypatch)
     found = RangeTestResult(RATES, falling()[None], (0,)).suggest()["steepest"]
     assert not 1e-3 / 1.1 < found.rate < 1e-3 * 1.1

@@ -334,6 +334,18 @@ def without_loss() -> keras.Model:
         ),
         (
             dict(y=np.full_like(Y, np.nan)),
+            "y must hold finite numbers, received nan among them",
+        ),
+        (
+            dict(x=tf.constant(np.full_like(X, -np.inf))),
+            "x must hold finite numbers, received -inf among them",
+        ),
+        (
+            dict(validation_data=(X, np.where(Y[3] == Y, np.nan, Y))),
+            "y of validation_data must hold finite numbers, received nan among them",
+        ),
+        (
+            dict(x=tf.data.Dataset.from_tensors((X, np.full_like(Y, np.nan))), y=None),
             "the loss must be finite at the first rate 0.0001, received nan",
         ),
         (

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -21,11 +23,15 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from lrguide.data import mnist_full
-from lrguide.guide.settings import budget_of
+from lrguide.guide.settings import budget_of, defaults
 
 Experiment = Callable[..., dict[str, Any]]
 # Completed settings, the result, and what made it.
 Outcome = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+
+
+class RunFailed(RuntimeError):
+    """An experiment has raised an error: which, where, and with which settings."""
 
 
 def run_all(
@@ -43,6 +49,7 @@ def run_all(
         seconds: the CPU-seconds to expect of each run; by default a guess from its budget.
 
     Raises:
+        RunFailed: if the experiment raises an error.
         ChildProcessError: if a process that trains is killed.
     """
     from joblib import Parallel, delayed
@@ -75,6 +82,8 @@ def run_all(
                 for outcome in runs:
                     yield outcome
                     advance(outcome[0])
+            except RunFailed as error:
+                raise RunFailed(*error.args) from None  # without joblib's own traceback
             except BrokenExecutor as error:
                 raise ChildProcessError(
                     "a process that trained was killed, perhaps for want of memory; the runs that "
@@ -180,8 +189,21 @@ def _run(function: Experiment, settings: dict[str, Any]) -> Outcome:
     # Both decide bits, so they do not depend on how the caller's computer is set up.
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
     started = time.process_time()
-    result = function(**settings)
+    try:
+        result = function(**settings)
+    except Exception as error:
+        raise RunFailed(_failure(function, settings, error)) from error
     return settings, result, _provenance(time.process_time() - started)
+
+
+def _failure(function: Experiment, settings: Mapping[str, Any], error: Exception) -> str:
+    """What failed, where, and the settings that are neither a default nor part of the budget."""
+    known = defaults(function) | asdict(budget_of(settings))
+    told = {name: value for name, value in settings.items() if known.get(name, known) != value}
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    where = f"{Path(place.filename).name}, line {place.lineno}"
+    return f"{function.__name__} with {told} stopped in {where} ({words})"
 
 
 def _run_apart(function: Experiment, settings: dict[str, Any]) -> Outcome:

@@ -163,6 +163,7 @@ def measured(
             default).
         BlockingIOError: if this process is measuring already, or, in a page's run for the site,
             another one.
+        RunFailed: if the experiment raises an error; what had ended by then is stored.
         OSError: if a run cannot be stored.
     """
     if isinstance(settings, Mapping):
