@@ -134,8 +134,8 @@ def tenth(losses: Floats) -> int:
     return max(3, int(losses.shape[-1]) // 10)
 
 
-def _smooth(losses: Floats, width: float) -> Floats:
-    """Gaussian average with standard deviation `width` steps, weights renormalised at the ends."""
+def gaussian_average(losses: Floats, width: float) -> Floats:
+    """Average with a standard deviation of `width` steps, weights renormalised at the ends."""
     index = np.arange(len(losses))
     weights = np.exp(-0.5 * ((index[:, None] - index[None, :]) / width) ** 2)
     smoothed: Floats = weights @ losses / weights.sum(axis=1)
@@ -152,7 +152,7 @@ def _fall(rates: Floats, row: Floats) -> Fall | str:
     start = float(np.median(first))
     width = max(1.0, len(row) / 25)
     # Clipped, so that a blow-up right of the minimum cannot push the minimum to the left.
-    smoothed = _smooth(np.minimum(losses, first.max()), width)
+    smoothed = gaussian_average(np.minimum(losses, first.max()), width)
     lowest = int(np.argmin(smoothed))
     fall = start - float(smoothed[lowest])
     # Standard deviation of one loss by its neighbours' differences (1.4826 MAD / sqrt 2), of their

@@ -127,6 +127,18 @@ def test_a_tie_that_would_stand_any_move_is_found() -> None:
     assert judged(Claim((ALIKE,), close_enough)).idle
 
 
+def test_a_table_is_spoilt_as_a_claim_is_cell_by_cell() -> None:
+    def below(limit: float):
+        def rows(runs: Runs):
+            return [{"mean": f"{mean_of(runs, 0.1):.2f}"}], mean_of(runs, 0.1) < limit, limit > 0
+
+        return rows
+
+    one = judged(Claim((TWO,), below(0.3)))
+    assert (one.idle, [*one.fails]) == (["limit > 0"], ["mean_of(runs, 0.1) < limit", "limit > 0"])
+    assert judged(Claim((TWO,), below(9.0))).unnoticed == ["test_loss of train rate 0.1"]
+
+
 def test_runs_of_two_arguments_are_exchanged_with_each_other() -> None:
     halves = tuple(TWO.by("rate").values())
     ahead = Claim(halves, lambda one, two: ("", mean_of(one, 0.1) < mean_of(two, 0.01)))
@@ -146,7 +158,7 @@ def outer(given): return inner(), given
 def with_default(given, best=best): return given
 found = outer(1)
 """
-"""Each name stands for runs or for what was computed from them, or runs through a loop of it."""
+"""Each name stands for runs, or is bound in a statement that reads what does."""
 
 GIVEN = """
 runs = measured()

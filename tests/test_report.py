@@ -307,7 +307,8 @@ def test_what_fails_is_told_as_it_is_written_on_one_line_which_ends_early_if_it_
     report.claim(RUNS)(of_several_lines)
     assert shown[0].failed.partition("What")[2] == (
         ' does not hold: `all(run.result["test_loss"] < 0.2 for run in runs)`, '
-        '`sum(run.result["test_loss"] for run in runs) + mean(runs) + mean(runs) + mean(runs) < 1 /…`.'
+        '`sum(run.result["test_loss"] for run in runs) '
+        "+ mean(runs) + mean(runs) + mean(runs) < 1 /…`."
     )
 
 
