@@ -5,6 +5,7 @@ import functools
 import inspect
 import json
 import math
+import re
 from pathlib import Path
 
 import keras
@@ -14,6 +15,7 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lrguide import cyclical
 from lrguide.cyclical import (
     OneCycle,
     exp_range,
@@ -184,6 +186,11 @@ CLOSED_FORMS = {
         lambda n: eased(n, [0, 19, 38, 79], [0.95, 0.85, 0.95, 0.95]),
     ),
 }
+
+
+def test_each_schedule_that_cycles_has_a_closed_form():
+    known = {re.split("[ ,]", name)[0] for name in CLOSED_FORMS}
+    assert known - {"momentum"} == {*cyclical.__all__}
 
 
 @pytest.mark.parametrize("name", CLOSED_FORMS)
