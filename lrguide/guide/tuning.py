@@ -1,17 +1,22 @@
 """What several pages ask: contenders tuned with the same effort, sweeps read as a range test."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lrguide.guide.contenders import HALF_DECADES, RATES
 from lrguide.guide.experiments import train
 from lrguide.guide.records import Run, Runs, measured
-from lrguide.range_test import RangeTestResult
 from lrguide.rules import Suggestion
+
+if TYPE_CHECKING:
+    from lrguide.range_test import RangeTestResult
 
 # The seeds of the plan of 30 November 2026 (see the page on method): two at each rate of the grid,
 # four more around the lowest, six more where these six would not choose alike; and those of the
@@ -236,6 +241,8 @@ def _trained(
 
 def range_test(sweeps: Runs) -> RangeTestResult:
     """Sweeps that differ in their seeds, as `lr_range_test` returns them."""
+    from lrguide.range_test import RangeTestResult  # TensorFlow, which most pages do without
+
     seeds = tuple(run.settings["seed"] for run in sweeps)
     return RangeTestResult(sweeps.values("sweep_rates")[0], sweeps.values("sweep_losses"), seeds)
 
@@ -252,7 +259,7 @@ def answer(sweeps: Runs, last: float = math.inf) -> Suggestion:
     """What minimum/10 says, as if the sweeps had ended at a last rate."""
     whole = range_test(sweeps)
     kept = whole.rates <= last
-    cut = RangeTestResult(whole.rates[kept], whole.losses[:, kept], whole.seeds)
+    cut = replace(whole, rates=whole.rates[kept], losses=whole.losses[:, kept])
     return cut.suggest()["minimum/10"]
 
 
