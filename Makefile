@@ -12,7 +12,8 @@ export PYTHONIOENCODING = utf-8
 
 python := .venv/bin/python
 nightly := $(patsubst %,tests/test_%.py,arguments schedules cyclical internals checks checked_optimizers \
-	rate_logger traceless traceless_kinds range_test divergence)
+	rate_logger traceless traceless_kinds range_test rules confirmation refused_arguments \
+	accepted_arguments divergence)
 maintain := .cache/maintain/done
 .PHONY: help set-up port serve test nightly site check bench measure verify
 .PHONY: deploy draft push-draft release dist publish check-site audit constraints clean

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# By module; what a figure is made with is called through its module: `plots.schedule`.
+# The public names of each module. Those of `plots` are called through it: `plots.schedule`.
 _NAMES = {
     "arguments": (),
     "checks": ("check",),

@@ -1,4 +1,4 @@
-"""Arguments: what is given is checked here, and refused in one sentence.
+"""Check arguments, and refuse what makes no sense in one sentence.
 
 The sentence says what was expected and what was received. It comes as a TypeError where the value
 is of another kind, and as a ValueError where it is of the right kind and out of range.
@@ -19,19 +19,20 @@ __all__: list[str] = []
 
 Floats = NDArray[np.float64]
 
-MOST_PARTS = 10_000  # of a sequence that is given: one without end is refused, too
+MOST_PARTS = 10_000  # that a sequence may have, so that one without end is refused, too
 SMALLEST, LARGEST = (float(getattr(np.finfo(np.float32), name)) for name in ("tiny", "max"))
 
 
 def told(value: Any) -> str:
-    """A value as errors tell it: on one line, shortened, and of an array only type and shape."""
+    """A value in the words of an error: on one short line, an array as its type and shape."""
     try:
         if isinstance(value, np.generic):
             value = value.item()
         if (shape := getattr(value, "shape", None)) is not None:
             return f"{type(value).__name__} of shape {tuple(shape)}"
         text = " ".join(repr(value).split())
-    except Exception:  # an integer of more than 4,300 digits, or a class with a fault
+    # Python prints no integer of more than 4,300 digits, and a class may be faulty.
+    except Exception:
         text = f"{type(value).__name__} that cannot be printed"
     return text if len(text) <= 80 else f"{text[:60]}..."
 
@@ -47,7 +48,9 @@ def number(
     wanted: str = "a finite number above 0",
     holds: Callable[[float], bool] = lambda given: 0.0 < given < math.inf,
 ) -> float:
-    """A number for which `holds`, as a float, since integers would let Keras compute in integers.
+    """Check that `holds` is true of a number, and return it as a float.
+
+    Given an integer, Keras would compute in integers.
 
     Numbers that would be 0 or infinite in float32 are refused, because Keras computes in that.
     """
@@ -66,7 +69,7 @@ def number(
 
 
 def end_rate(value: Any, start: float) -> float:
-    """Check the rate to which another falls."""
+    """Check the rate to which a schedule falls."""
     wanted = f"a number from 0 to the rate it falls from, {start}"
     return number("end_learning_rate", value, wanted, lambda end: 0.0 <= end <= start)
 
@@ -77,7 +80,7 @@ def factor(name: str, value: Any) -> float:
 
 
 def count(name: str, value: Any, least: int = 1, most: int = 2**63 - 1, because: str = "") -> int:
-    """A whole number in a range, with the reason for its upper end."""
+    """Check a whole number in a range; `because` is the reason for its upper end."""
     wanted = "above 0" if least == 1 else f"of at least {least}"
     wrong = f"{name} must be a whole number {wanted}, received {told(value)}"
     if not isinstance(value, Integral) or isinstance(value, bool):
@@ -91,28 +94,28 @@ def count(name: str, value: Any, least: int = 1, most: int = 2**63 - 1, because:
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False."""
+    """Check that a value is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, received {told(value)}")
     return bool(value)
 
 
 def string(name: str, value: Any) -> str:
-    """A string."""
+    """Check that a value is a string."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be text, received {told(value)}")
     return value
 
 
 def choice(name: str, value: Any, *allowed: str) -> None:
-    """One of a few words."""
+    """Check that a value is one of a few words."""
     if not isinstance(value, str) or value not in allowed:
         words = " or ".join(map(repr, allowed))
         raise ValueError(f"{name} must be {words}, received {told(value)}")
 
 
 def listed(name: str, value: Any, of: str) -> list[Any]:
-    """The members of a sequence, or of an array with one axis; text is none."""
+    """The members of a sequence, or of an array with one axis; text is refused."""
     other = isinstance(value, str | bytes | bytearray | Mapping | Set)
     if other or not isinstance(value, Iterable) or getattr(value, "ndim", 1) != 1:
         raise TypeError(f"{name} must be a sequence of {of}, received {told(value)}")
@@ -123,7 +126,7 @@ def listed(name: str, value: Any, of: str) -> list[Any]:
 
 
 def numbers(name: str, given: Any) -> Floats:
-    """An array of numbers, or what can be made one, as a copy."""
+    """A copy of an array of numbers, or of what can be made into one."""
     try:
         array = np.asarray(given)
     except ValueError:  # rows of different lengths
@@ -134,7 +137,7 @@ def numbers(name: str, given: Any) -> Floats:
 
 
 def one_row(name: str, given: Any) -> Floats:
-    """Numbers along one axis, at least one."""
+    """A row of numbers along one axis, with at least one of them."""
     array = numbers(name, given)
     if array.ndim != 1 or not array.size:
         raise ValueError(f"{name} must be one row of at least one, received shape {array.shape}")
@@ -142,7 +145,7 @@ def one_row(name: str, given: Any) -> Floats:
 
 
 def positive_row(name: str, given: Any) -> Floats:
-    """Finite numbers above 0 along one axis, which have a place on a logarithmic one."""
+    """A row of finite numbers above 0, which all have a place on a logarithmic axis."""
     array = one_row(name, given)
     for wrong in array[~(np.isfinite(array) & (array > 0))]:
         raise ValueError(f"{name} must be finite numbers above 0, received {wrong:g}")

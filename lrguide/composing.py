@@ -137,7 +137,7 @@ class Warmup(Saved):
     start_factor: float
 
     def _rate(self, step: Any) -> Any:
-        # In float32 the sum would miss 1 by a rounding error, and so the rates after the warmup.
+        # In float32 rounding keeps the sum from 1, so that rates after the warmup would be off.
         done = ops.cast(ops.minimum(step, self.warmup_steps), FLOAT) / self.warmup_steps
         factor = self.start_factor + (1.0 - self.start_factor) * done
         rate = ops.convert_to_tensor(self.schedule(ops.maximum(step - self.warmup_steps, 0)))

@@ -91,7 +91,7 @@ def compare(
     """Compare trainings by rate and seed, and with runs that did not train."""
     untrained = np.array([np.mean(seen[-tail:]) for seen, _ in without])
     rounding = 4 * np.finfo(np.float32).eps * np.abs(untrained)
-    # Batches alone: where the last loss is that of validation data, it is of another kind.
+    # The noise is that of the batches: a last loss on validation data is of another kind.
     spread = np.array([noise(seen[:-1]) if len(seen) > 2 else math.inf for seen, _ in without])
     losses = np.array(
         [[math.inf if why else np.mean(seen[-tail:]) for seen, why in row] for row in runs]

@@ -1,4 +1,4 @@
-"""What a schedule does: its rates at many steps, the steps it names, where its rate changes.
+"""What a schedule does: its rates at many steps, the steps that it names, and its changes.
 
 `rates_at` evaluates any Keras schedule. A `Course` holds the rates of a whole training and of what
 would come after it: all of them up to 100,000 steps, above that a sample of about as many, in which
@@ -26,8 +26,8 @@ __all__ = ["rates_at"]
 Reader = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 Test = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 
-ALL_STEPS = 100_000  # as many are evaluated without leaving any out
-LAST_STEP = 2**61  # what comes after it is evaluated, too, in whole numbers of 64 bits
+ALL_STEPS = 100_000  # up to here each step is evaluated, and beyond it a sample
+LAST_STEP = 2**61  # steps after the last one are evaluated, too, and must fit into 64 bits
 FIRST_STEPS = np.array([0, 7, 500])
 
 
@@ -93,7 +93,7 @@ def reader(schedule: Any) -> Reader:
 
 
 def _mapped(schedule: LearningRateSchedule) -> Reader:
-    """What gives many steps to a schedule that takes one at a time."""
+    """A function that evaluates many steps of a schedule that takes one at a time."""
 
     def all_of(steps: Any) -> Any:
         return ops.vectorized_map(lambda step: ops.convert_to_tensor(schedule(step)), steps)
@@ -178,7 +178,7 @@ def landmarks(schedule: Any, start: int = 0, stretch: int = 1) -> Iterator[Landm
 
 
 def stays_by_intent(schedule: Any) -> bool:
-    """Whether the last part of a schedule is a constant rate, which is meant to stay."""
+    """Whether a schedule ends with a constant rate, which is then meant to stay."""
     if parts := getattr(schedule, "schedules", None):
         return stays_by_intent(parts[-1])
     if hasattr(schedule, "warmup_steps") and hasattr(schedule, "schedule"):
@@ -207,7 +207,7 @@ class Course:
         return self.rates[low:high]
 
     def last_turn(self, low: int, high: int, holds: Test) -> int:
-        """The last step up to `high` where a test begins to hold that does not at `low`."""
+        """The last step up to `high` at which a test begins to hold; at `low` it does not hold."""
         while high - low > 1:
             steps = np.unique(np.linspace(low, high, 66).astype(np.int64).clip(low, high))
             good = holds(self.read(steps))
@@ -228,7 +228,7 @@ class Course:
         return self.last_turn(int(self.steps[at - 1]), int(self.steps[at]), holds)
 
     def settles(self) -> int:
-        """The first step from which on the rate is the one at the end of what was evaluated."""
+        """The first step from which on the rate stays as it is at the last evaluated step."""
         return self.level_from(len(self.steps) - 1, int(self.steps[-1]))
 
     def level_from(self, index: int, step: int) -> int:
@@ -240,7 +240,7 @@ class Course:
         return self.last_turn(int(self.steps[other[-1]]), step, lambda rates: rates == level)
 
     def changes(self) -> NDArray[np.int64]:
-        """Indices of the sample at which the rate is another than at the one before."""
+        """Indices of the sample at which the rate differs from the rate before."""
         return np.flatnonzero(np.diff(self.rates) != 0.0) + 1
 
     def change(self, index: int) -> int:

@@ -319,7 +319,7 @@ class Cyclical(Saved):
     def _rate(self, step: Any) -> Any:
         period = self.steps_up + self.steps_down
         cycle = ops.floor_divide(step, period)
-        # In whole numbers up to here: a quotient of floats rounds up to the next cycle.
+        # Computed in whole numbers, since a quotient of floats may round up to the next cycle.
         position = ops.cast(step - cycle * period, FLOAT)
         rising = position / self.steps_up
         falling = (period - position) / self.steps_down
@@ -374,7 +374,7 @@ class Restarts(Saved):
         return self.end + height * (1.0 + ops.cos(math.pi * position / steps)) / 2.0
 
     def _cycles(self) -> tuple[Any, Any]:
-        """Where each cycle begins, and its length; a logarithm would miss some of them."""
+        """The first step of each cycle, and its length, added up since a logarithm misses some."""
         starts = [0.0]
         lengths: list[float] = []
         while starts[-1] <= MOST_STEPS:
@@ -409,7 +409,7 @@ class OneCycle(Saved):
         return [rise - 1, *back, self.total_steps - 1.0]
 
     def _rate(self, step: Any) -> Any:
-        # In float32 the cosine of a long cycle loses the last rates, and steps past 2 ** 24.
+        # In float32 a long cycle would lose its last rates, and all steps past 2 ** 24.
         step = ops.cast(step, FLOAT)
         between = [self.top, self.initial] if self.three_phase else [self.top]
         start, value, rate = 0.0, self.initial, self.initial

@@ -1,4 +1,4 @@
-"""MNIST, checked: the subset that comes with lrguide, and the full data.
+"""MNIST, whose arrays are checked: the subset that comes with lrguide, and the full data.
 
 Y. LeCun, C. Cortes, C. J. C. Burges: *The MNIST database of handwritten digits*
 (CC BY-SA 3.0; `mnist/README.md` says how the subset was made).
@@ -21,7 +21,7 @@ __all__ = ["Digits", "mnist_full", "mnist_subset"]
 
 SUBSET = Path(__file__).with_name("mnist") / "subset.npz"
 
-# SHA-256 of each array's bytes in C order; the shape and type are checked apart.
+# The SHA-256 of each array's bytes in C order. Shape and type are checked by themselves.
 SUBSET_ARRAYS = {
     "x_train": (
         (12000, 28, 28),
@@ -200,7 +200,8 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}
-    except Exception as error:  # a dozen kinds, from the zip format, its compression and NumPy
+    # The zip format, its compression and NumPy raise a dozen kinds of errors.
+    except Exception as error:
         raise ValueError(
             f"{path} must be an .npz file of plain arrays, but it cannot be read as one: {error}"
         ) from error

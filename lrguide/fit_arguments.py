@@ -1,4 +1,4 @@
-"""What the range test takes and hands to `fit`: checked before anything begins.
+"""Check what the range test takes and hands to `fit`, before anything begins.
 
 Keras notices some of this late, when a model has been changed, and some of it never: weights that
 are NaN, data of unequal length. What only the training can show is left to it.
@@ -17,12 +17,13 @@ import keras
 import numpy as np
 
 from .arguments import count, flag, is_number, listed, number, told
+from .internals import flattened_layers
 
 __all__: list[str] = []
 
 
 def checked_seeds(seeds: Any, x: Any) -> tuple[int, ...]:
-    """The seeds, by default those that the data allow."""
+    """The seeds that were given and checked, or as many as the data allow."""
     once = isinstance(x, types.GeneratorType)
     if seeds is None:
         return (0,) if once else (0, 1, 2)
@@ -40,7 +41,7 @@ def checked_seeds(seeds: Any, x: Any) -> tuple[int, ...]:
 
 
 def check_backend() -> None:
-    """Whether Keras runs on TensorFlow."""
+    """Raise an error unless Keras runs on TensorFlow."""
     if keras.backend.backend() != "tensorflow":
         raise NotImplementedError(
             f"the range test needs Keras on TensorFlow, received {keras.backend.backend()!r}"
@@ -48,7 +49,7 @@ def check_backend() -> None:
 
 
 def check_model(name: str, model: Any) -> None:
-    """Whether it is a compiled model with one learning rate."""
+    """Raise an error unless this is a compiled model with one learning rate."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"{name} must be a Keras model, received {told(model)}")
     if not model.compiled or model.optimizer is None:
@@ -58,17 +59,17 @@ def check_model(name: str, model: Any) -> None:
 
 
 def check_verbose(verbose: Any) -> None:
-    """Whether it shows a progress bar or none."""
+    """Raise an error unless this says whether to show a progress bar."""
     if not isinstance(verbose, int | np.integer | np.bool_) or verbose not in (0, 1):
         raise ValueError(f"verbose must be 0 or 1, received {told(verbose)}")
 
 
 def check_build(build: Any, model: Any) -> None:
-    """Whether it can make the models, and is not given beside one."""
+    """Raise an error unless this can make the models, and no model is given beside it."""
     if model is not None:
         raise ValueError(f"model must be None when build makes the models, received {told(model)}")
     without = callable(build) and not isinstance(build, keras.Layer)
-    with contextlib.suppress(TypeError, ValueError):  # of something that tells no parameters
+    with contextlib.suppress(TypeError, ValueError):  # some callables do not tell their parameters
         parameters = inspect.signature(build).parameters.values() if without else ()
         variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         without &= all(p.default is not p.empty or p.kind in variable for p in parameters)
@@ -80,7 +81,7 @@ def check_build(build: Any, model: Any) -> None:
 
 
 def check_data(data: Mapping[str, Any], validation_data: Any) -> None:
-    """Whether `fit` would take the data with any model."""
+    """Raise an error unless `fit` would take the data with some model."""
     if data["x"] is None:
         raise ValueError("x must hold training data, received None")
     _check_parts(("x", "y", "sample_weight"), data["x"], data["y"], data["sample_weight"])
@@ -94,7 +95,7 @@ def check_data(data: Mapping[str, Any], validation_data: Any) -> None:
 
 
 def _check_parts(names: tuple[str, str, str], x: Any, y: Any, sample_weight: Any) -> None:
-    """Whether they are arrays of equally many samples, or a dataset that holds all three."""
+    """Raise an error unless these are arrays of equally many samples, or a dataset of all three."""
     if not _is_dataset(x):
         for name, part in zip(names, (x, y, sample_weight), strict=True):
             _check_arrays(name, part, text=name == names[0])
@@ -123,7 +124,7 @@ def _check_arrays(name: str, part: Any, text: bool) -> None:
             )
         if len(shape) == 0:
             raise ValueError(f"{name} must have an axis of samples, received {told(leaf)}")
-        # Text is for the inputs alone: there are layers that read it.
+        # Only inputs may be text: there are layers that read it.
         kind = str(getattr(getattr(leaf, "dtype", None), "name", ""))
         unknown = ("datetime", "timedelta", "void") + (() if text else ("str", "bytes", "object"))
         if kind.startswith(unknown):
@@ -198,7 +199,7 @@ def _check_class_weight(data: Mapping[str, Any]) -> None:
         raise TypeError(f"class_weight must be a dict, received {told(given)}")
     not_negative = ("a finite number from 0", lambda each: 0.0 <= each < math.inf)
     for label, weight in given.items():
-        # Labels in float32, or True and False, and weights in arrays without an axis serve `fit`.
+        # `fit` also takes floats, True and False as labels, and arrays without axes as weights.
         other = isinstance(label, bool | np.bool_ | float | np.floating)
         known = other and float(label).is_integer()
         count("every class of class_weight", int(label) if known else label, 0)
@@ -226,11 +227,11 @@ def _check_class_weight(data: Mapping[str, Any]) -> None:
 
 
 def check_fit(name: str, model: Any, data: Mapping[str, Any], validation_data: Any) -> None:
-    """Whether Keras' own training step can train this model on these data."""
+    """Raise an error where Keras' own training step cannot train this model on these data."""
     if type(model).train_step is not keras.Model.train_step:
         return
     _check_loss(name, model)
-    built = all(layer.built for layer in model._flatten_layers())
+    built = all(layer.built for layer in flattened_layers(model))
     if not model.trainable_variables and (built or not model.trainable):
         raise ValueError(f"{name} must have weights to train, received it without or all frozen")
     outputs = getattr(model, "outputs", None) or ()
@@ -246,30 +247,30 @@ def check_fit(name: str, model: Any, data: Mapping[str, Any], validation_data: A
 
 
 def _check_loss(name: str, model: Any) -> None:
-    """A loss can come from `compile`, `compute_loss`, a regulariser, or a layer's `add_loss`."""
+    """Raise an error where neither `compile`, the model, nor a layer can give a loss."""
     own = any(
         not type(layer).__module__.startswith("keras.")
         or layer.activity_regularizer
-        or not layer.built  # a layer has no losses of its regularisers yet
-        for layer in model._flatten_layers()
+        or not layer.built  # until then the losses of its regularisers are not there
+        for layer in flattened_layers(model)
     )
     if model.loss is None and not own and not model.losses:
         raise ValueError(f"{name} must be compiled with a loss, received loss=None")
 
 
 def _check_shapes(names: tuple[str, str], model: Any, x: Any, y: Any) -> None:
-    """Whether inputs and targets are as many and as large as a functional model takes."""
+    """Raise an error unless inputs and targets are as many and as large as a model takes."""
     if _is_dataset(x):
         if (spec := _element_spec(x)) is None:
             return
         x, y, _ = keras.utils.unpack_x_y_sample_weight(spec)
-    # What an own `compute_loss` makes of the targets cannot be told.
+    # What a `compute_loss` of the user's own makes of the targets cannot be known.
     own = type(model).compute_loss is not keras.Model.compute_loss
     if model.loss is not None and y is None and not own:
         raise ValueError(
             f"{names[1]} must hold the targets where x is an array or several, received None"
         )
-    inputs = getattr(model, "inputs", None)  # of functional models only
+    inputs = getattr(model, "inputs", None)  # only functional models have them
     if not inputs or not type(model).call.__module__.startswith("keras."):
         return
     _check_inputs(names[0], inputs, getattr(model, "input", None), x)
@@ -285,13 +286,14 @@ def _check_shapes(names: tuple[str, str], model: Any, x: Any, y: Any) -> None:
 
 
 def _check_inputs(name: str, inputs: Sequence[Any], named: Any, x: Any) -> None:
-    """Whether `x` has an array of the right shape for each input."""
+    """Raise an error unless `x` has an array of the right shape for each input."""
     if isinstance(x, Mapping):
         wanted = [*named] if isinstance(named, Mapping) else [tensor.name for tensor in inputs]
         if not {*wanted} <= {*x}:
             raise ValueError(f"{name} must hold the inputs {wanted}, received {[*x]}")
         x = [x[key] for key in wanted]
-        if isinstance(named, Mapping):  # `inputs` are sorted by their keys, these are not
+        # `inputs` are sorted by their keys, and those of `x` are not.
+        if isinstance(named, Mapping):
             inputs = keras.tree.flatten([named[key] for key in wanted])
     given = keras.tree.flatten(x)
     if len(given) != len(inputs):
@@ -309,7 +311,7 @@ def _check_inputs(name: str, inputs: Sequence[Any], named: Any, x: Any) -> None:
 
 
 def _fits(shape: list[int | None], wanted: list[int | None]) -> bool:
-    """Whether they agree where both are known; Keras adds or takes away a last axis of 1."""
+    """Whether two shapes agree where both are known; Keras adds or drops a last axis of 1."""
     if len(shape) == len(wanted) + 1 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
@@ -334,14 +336,14 @@ def _is_dataset(x: Any) -> bool:
 
 
 def _element_spec(x: Any) -> Any:
-    """What a dataset of tf.data says of its batches; None of others."""
+    """The shapes and types that a dataset of tf.data says its batches have; None of any other."""
     import tensorflow as tf
 
     return x.element_spec if isinstance(x, tf.data.Dataset) else None
 
 
 def _batch_count(x: Any) -> float | None:
-    """How many batches a dataset has, where it knows."""
+    """How many batches a dataset has, or None where it does not know."""
     if isinstance(x, keras.utils.PyDataset):
         return math.inf if x.num_batches is None else int(x.num_batches)
     if _element_spec(x) is None:
@@ -351,7 +353,7 @@ def _batch_count(x: Any) -> float | None:
 
 
 def check_steps(model: Any, validation_data: Any) -> None:
-    """A model without `call` trains by its own `train_step`; Keras' own steps need a `call`."""
+    """Raise an error where Keras' own steps would call a model that has no `call`."""
     kind = type(model)
     needing = ["train_step"] if validation_data is None else ["train_step", "test_step"]
     for name in needing if kind.call is keras.Model.call else []:
@@ -361,7 +363,7 @@ def check_steps(model: Any, validation_data: Any) -> None:
 
 
 def can_shuffle(x: Any) -> bool:
-    """Whether `fit` can: it warns where it is told to but cannot."""
+    """Whether `fit` can shuffle these data; it warns where it is told to and cannot."""
     if isinstance(x, keras.utils.PyDataset):
         return x.num_batches is not None
     return all(hasattr(leaf, "shape") for leaf in _leaves(x))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import random
+import types
 from typing import Any
 
 import keras
@@ -43,6 +44,14 @@ def rate_or_schedule(optimizer: Any) -> Any:
     return optimizer._learning_rate
 
 
+def flattened_layers(model: Any) -> list[Any]:
+    """A model and all layers in it, at any depth; the public `layers` are those of its own."""
+    if not hasattr(model, "_flatten_layers"):
+        raise moved("keras", "Model._flatten_layers")
+    layers: list[Any] = model._flatten_layers()
+    return layers
+
+
 def forget_initial_epoch(model: Any) -> None:
     """Let `fit` begin at epoch 0, also after `BackupAndRestore` has resumed a training."""
     if not hasattr(model, "_initial_epoch"):
@@ -56,7 +65,10 @@ def keras_generator() -> Any:
 
 
 def set_keras_generator(generator: Any) -> None:
-    """Exchange it; there is no public way to read it, and setting a seed makes a new one."""
+    """Exchange the generator that unseeded operations draw from.
+
+    There is no public way to read it, and setting a seed makes a new one.
+    """
     state, seeds = _keras("backend.common.global_state"), _keras("random.seed_generator")
     state.set_global_attribute("global_seed_generator", generator)
     if not hasattr(seeds, "global_seed_generator"):
@@ -134,7 +146,7 @@ def traces(function: Any) -> dict[str, Any]:
 
 
 def set_traces(function: Any, before: dict[str, Any]) -> None:
-    """Let it forget what it has traced since, where it had traced nothing before.
+    """Let a `tf.function` forget what it has traced since, if it had traced nothing before.
 
     A trace holds the variables that were made for it: later calls would go on with those, behind
     the back of a model or an optimizer that is no longer built.
@@ -145,7 +157,7 @@ def set_traces(function: Any, before: dict[str, Any]) -> None:
 
 
 def compiled_methods(thing: Any) -> dict[Any, Any]:
-    """By the `tf.function` in the object's class, its copy for this object, if it has been called.
+    """For each `tf.function` in an object's class, its copy for this object, if it was called.
 
     TensorFlow makes that copy when such a method is first called on an object.
     """
@@ -178,6 +190,13 @@ def step_count(optimizer: Any) -> Any:
     if count is None or getattr(count, "name", "") != "iteration":
         raise moved("keras", "the first of Optimizer.variables, which is named iteration,")
     return count
+
+
+def variable_index(optimizer: Any, variable: Any) -> int:
+    """The place of a variable among those that an optimizer trains, and so that of its slots."""
+    if not hasattr(optimizer, "_get_variable_index"):
+        raise moved("keras", "Optimizer._get_variable_index")
+    return int(optimizer._get_variable_index(variable))
 
 
 def put_first(callback: keras.callbacks.Callback) -> None:
@@ -215,7 +234,7 @@ def values_of_step(model: Any, steps: NDArray[np.int64]) -> list[NDArray[np.floa
                 counts += [out.name for out in single if out.dtype.is_integer]
                 known.update(counts)
             elif op.type == "Const":
-                # Not run, for it may wait for what is not known.
+                # Read and not run: a constant may wait for an operation whose result is not known.
                 constants += [float(tf.make_ndarray(op.get_attr("value"))) for _ in floats]
                 known.update(out.name for out in op.outputs)
             elif op.inputs and all(each.name in known for each in op.inputs):
@@ -231,18 +250,36 @@ def values_of_step(model: Any, steps: NDArray[np.int64]) -> list[NDArray[np.floa
 
 def _graphs(function: Any) -> list[Any]:
     """The graphs of a compiled training step, and those inside them."""
-    if function is None:
-        return []
-    held = [cell.cell_contents for cell in function.__closure__ or ()]
-    compiled = [each for each in held if hasattr(each, "_list_all_concrete_functions")]
-    if not compiled and any(hasattr(each, "get_concrete_function") for each in held):
-        raise moved("tensorflow", "tf.function's _list_all_concrete_functions")
-    waiting = [one.graph for each in compiled for one in each._list_all_concrete_functions()]
+    waiting = []
+    for compiled in _compiled_in(function):
+        if not hasattr(compiled, "_list_all_concrete_functions"):
+            raise moved("tensorflow", "tf.function's _list_all_concrete_functions")
+        waiting += [one.graph for one in compiled._list_all_concrete_functions()]
     found: list[Any] = []
     while waiting:
         graph = waiting.pop()
         if not any(graph is one for one in found):
+            if not hasattr(graph, "_functions"):
+                raise moved("tensorflow", "FuncGraph._functions")
             found.append(graph)
-            inner = getattr(graph, "_functions", {}).values()
+            inner = graph._functions.values()
             waiting += [one.graph for one in inner if getattr(one, "graph", None) is not None]
     return found
+
+
+def _compiled_in(function: Any) -> list[Any]:
+    """The `tf.function`s that a training step calls, which it holds in its closure.
+
+    Keras' own training step holds there what it calls, compiled or, under `run_eagerly`, plain.
+    Which of them it calls, and what is wrapped around them, depends on the version.
+    """
+    import tensorflow as tf
+
+    kinds = (types.FunctionType, tf.types.experimental.PolymorphicFunction)
+    held = [function]
+    for each in held:  # which grows meanwhile
+        inside = [cell.cell_contents for cell in getattr(each, "__closure__", None) or ()]
+        held += [one for one in inside if isinstance(one, kinds) and one not in held]
+    if len(held) == 1 and str(getattr(function, "__module__", "")).startswith("keras."):
+        raise moved("keras", "the closure of Model.train_function")
+    return [each for each in held if isinstance(each, kinds[1])]

@@ -1,4 +1,4 @@
-"""Lengths of schedules: in steps, or in epochs with the steps of one."""
+"""Lengths of schedules, given in steps, or in epochs together with the steps of an epoch."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .arguments import count, listed, number, told
 __all__: list[str] = []
 
 INTEGER, FLOAT, MOST_STEPS = "int64", "float64", 2**53
-if keras.config.backend() == "jax":  # it has no 64 bits unless it is told to
+if keras.config.backend() == "jax":  # JAX computes in 32 bits unless it is told otherwise
     INTEGER, FLOAT, MOST_STEPS = "int32", "float32", 2**31 - 1
 
 
 def whole_steps(name: str, value: Any) -> int:
-    """A number of steps that are told apart from each other."""
+    """Check a number of steps, up to which each step can be told from the next."""
     return count(name, value, 1, MOST_STEPS, ": the steps beyond are no longer told apart")
 
 

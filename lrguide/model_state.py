@@ -1,4 +1,4 @@
-"""All that training changes: how it is found, put back, and shown to be the same.
+"""Find all that training changes in a model, put it back, and show that it is the same.
 
 The range test puts it back and `state_digest` shows that nothing is left. Both take what there is
 from one walk, `contents`, so that nothing can be put back and not looked at, or looked at and not
@@ -95,7 +95,7 @@ def own_randomness() -> tuple[Callable[[int], None], Callable[[], None]]:
     def seed_all(seed: int) -> None:
         random.seed(seed)
         np.random.seed(seed)
-        # Not the seed itself: eager random operations of the same seed share their position.
+        # A number drawn from the seed, since eager operations of one seed share their position.
         seed_tensorflow(int(np.random.default_rng(seed).integers(2**31)), seed)
         tf.random.get_global_generator().reset_from_seed(seed)
         generator.state.assign([seed % 2**31, 0])
@@ -143,7 +143,7 @@ def _put_back_tensorflow_generator(kept: tuple[Any, Any]) -> None:
     generator.state.assign(value)
 
 
-# Read by the digest and put back after a test.
+# The digest reads these states, and a range test puts them back.
 _GLOBAL_STATES = (
     _GlobalState(random.getstate, random.setstate),
     _GlobalState(np.random.get_state, np.random.set_state),
@@ -153,12 +153,12 @@ _GLOBAL_STATES = (
 )
 
 
-# The walk from which both the digest and the putting back take what there is.
+# The walk over all that a model holds, which the digest and the putting back share.
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """Things of some classes: how what they hold is copied, shallowly, and put back.
+    """How a shallow copy is made of what things of some classes hold, and how it is put back.
 
     Only in `values` a sweep may go on after another: what else a thing holds changes when functions
     are compiled, too.
@@ -172,7 +172,7 @@ class _Kind:
 
 _PLAIN = (int, float, complex, bool, str, bytes, type(None), type(...), range, slice)
 _LARGEST_ARRAY = 2**24
-# Objects of these packages have a life of their own, or lead to the whole process.
+# Objects of these packages change by themselves, or hold references to the whole process.
 _CLOSED = {*sys.stdlib_module_names, "tensorflow", "numpy"}
 _ALIVE = {"_thread", "threading", "_io", "_socket", "socket", "_queue", "queue", "subprocess"}
 
@@ -205,8 +205,8 @@ def _kinds() -> tuple[_Kind, ...]:
         _Kind((tf.random.Generator,), lambda generator: [generator.state]),
         _Kind((tf.types.experimental.PolymorphicFunction,), traces, set_traces),
         _Kind(objects, _attributes, _set_attributes),
-        # The methods of the plain classes: Keras' own lists, dicts and sets note what comes and
-        # goes, and that note is a thing itself.
+        # The methods are those of the plain classes. Keras' own lists, dicts and sets keep track of
+        # what is added and removed, and the walk meets that record by itself.
         _Kind((list,), list, lambda thing, items: list.__setitem__(thing, slice(None), items)),
         _Kind((tuple,), list),
         _Kind((dict,), dict, _set_items),
@@ -310,7 +310,7 @@ def contents(
         numbers: Is filled: by `id`, the place of each thing that has been met.
     """
     numbers = {} if numbers is None else numbers
-    met: list[Any] = []  # which also keeps them alive, and so their ids their own
+    met: list[Any] = []  # kept alive here, so that no other object gets the id of one of them
 
     def meet(things: Iterable[Any]) -> None:
         for thing in map(_unwrapped, things):
@@ -334,7 +334,7 @@ def _members(content: Any) -> list[Any]:
 
 
 def _unwrapped(thing: Any) -> Any:
-    """What TensorFlow has put one of its dicts or tuples around."""
+    """The dict or tuple that TensorFlow has wrapped in a class of its own."""
     if issubclass(type(thing), data_structures()):
         return getattr(thing, "__wrapped__", thing)
     return thing
@@ -370,8 +370,8 @@ class ModelState:
         self.model = model
         self.contents = list(contents([model]))
         self.created: list[tuple[Any, Any]] = []
-        self.checked = False  # which optimizers train
-        # Its steps run as Python: they may change anything each time, and nothing is compiled.
+        self.checked = False  # whether it is known by now which optimizers train
+        # An eager model's steps run as Python: each may change anything, and none is compiled.
         self.eager = model.run_eagerly or tf.config.functions_run_eagerly()
 
     def put_back(self) -> None:

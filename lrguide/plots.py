@@ -25,7 +25,7 @@ from .arguments import choice, count, number, numbers, one_row, positive_row, st
 # black, which `svg` turns into the colour of the page's text.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
 
-# For any number of contenders: the colours again with another line.
+# For up to 20 contenders the colours come again, each time with another kind of line.
 LINES = [(colour, line) for line in ("-", "--", ":", "-.") for colour in COLOURS]
 
 STYLE: dict[Any, Any] = {
@@ -118,7 +118,8 @@ def loss_by_epoch(
         ends = []
         for (label, losses), (colour, line) in zip(drawn.items(), LINES, strict=False):
             rows = losses[part]
-            rows = np.where(np.isfinite(rows), rows, 10 * top)  # what diverged leaves the picture
+            # Curves of runs that diverged leave the picture at its top.
+            rows = np.where(np.isfinite(rows), rows, 10 * top)
             epochs, middle = np.arange(1, rows.shape[1] + 1), np.median(rows, axis=0)
             axes.plot(epochs, middle, color=colour, linestyle=line, label=label)
             low, high = rows.min(axis=0), rows.max(axis=0)
@@ -194,7 +195,7 @@ def loss_by_rate(
                 clip_on=False,
                 label=f"_{label}, each seed",  # not in the legend, where the line stands
             )
-    # Named in the legend, since curves of what learns nothing lie all along the line.
+    # The line is named in the legend, because curves of runs that learn nothing lie on it.
     dashed = (0, (2, 2))
     axes.axhline(chance, label="guessing", color="#000000", linestyle=dashed, linewidth=1, zorder=1)
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=ylabel, ylim=(None, top))
@@ -364,7 +365,7 @@ def schedule(
                 f"rates of {label!r} must be finite numbers of at least 0, received {wrong:g}"
             )
     figure, axes = subplots(height=3.4)
-    # The stair of one step can be seen where there are few; many would make a large file.
+    # Among few steps one can see the stair of each; many would make a large file.
     style = "steps-post" if len(steps) < 200 else "default"
     for (label, rates), (colour, line) in zip(curves.items(), LINES, strict=False):
         axes.plot(steps / steps_per_epoch, rates, line, color=colour, label=label, drawstyle=style)
@@ -486,7 +487,7 @@ def svg(figure: Figure, alt: str) -> str:
     ):
         text = re.sub(needless, instead, text)
     text, count = re.sub(r">\s+<", "><", text), 1
-    while count:  # groups that carry nothing, from the innermost out
+    while count:  # remove groups without attributes, beginning with the innermost
         text, count = re.subn(
             r"<g(?: id=\"[^\"]*\")?>((?:(?!</?g\b).)*)</g>", r"\1", text, flags=re.S
         )
@@ -495,7 +496,7 @@ def svg(figure: Figure, alt: str) -> str:
     assert box, "matplotlib writes a viewBox"
     head = f'<svg viewBox="{box[1]}" fill="currentColor" role="img" aria-label="{escape(alt)}">'
     text = head + text[text.index(">", text.index("<svg")) + 1 :]
-    # One line: a blank one would end the HTML block in Markdown.
+    # All on one line, because a blank line would end the HTML block in Markdown.
     return re.sub(r"\s*\n\s*", " ", text).strip()
 
 

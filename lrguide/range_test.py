@@ -97,12 +97,12 @@ class RangeTestResult:
         found = self.suggest().values()
         lines = {suggestion.reason: str(suggestion) for suggestion in found}
         told = [*lines.values()]
-        if len(lines) == 1:  # one reason for all: no rule answers
+        if len(lines) == 1:  # all rules give the same reason, so none of them answers
             ended = zip(self.seeds, self.stopped, strict=False)
             told = [*lines, *(f"stopped: {why} (seed {seed})" for seed, why in ended if why)]
         return "\n  ".join([f"{swept}, {seeds}, {what}:", *told])
 
-    __repr__ = __str__  # not a page of losses, where a notebook shows the result
+    __repr__ = __str__  # where a notebook shows the result, a page of losses would help nobody
 
     def suggest(self) -> Suggestions:
         """Read rates off the curves by every rule.
@@ -197,7 +197,7 @@ class RangeTestResult:
             how: dict[str, Any] = dict(every_step=False, stop_factor=None, verbose=verbose)
             return train_along(model, build, data, plans, seeds, validation_data, **how)
 
-        # Validation needs few batches without training: they tell their noise, it tells the loss.
+        # With validation data a few batches without training are enough: they only tell the noise.
         tail, idle, on = 1, min(steps, 20), "validation loss"
         if validation_data is None:
             tail, idle = max(1, steps // 4), steps
@@ -365,9 +365,10 @@ def lr_range_test(
             those of the whole of it after each step (slow), instead of the training batch's.
         stop_factor: End a sweep once the median of 5 losses is above where it started and more than
             this many times the lowest such median, unless noise may explain it: the rise must also
-            be 3.5 times what neighbouring losses differ by (all but the largest sixth, at most 15),
-            or the last 5, or 8 of the last 10, must be among the largest twentieth seen. None never
-            stops for this. A loss that is not finite always ends its sweep.
+            be 3.25 times what neighbouring losses differ by (all but the largest sixth, at most
+            15), or the last 5 must be among the largest twentieth seen, or 8 of the last 10 among
+            the largest tenth. None never stops for this. A loss that is not finite always ends its
+            sweep.
         build: Function without arguments that returns a new compiled model, called once for each
             seed after that seed was set: initial weights vary too.
         verbose: 0 or False hides the progress bar.

@@ -132,7 +132,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._last_rates: list[float] = []
         self._begun = False
         self._momenta = momenta_of(self._optimizer)
-        self._stop_watching()  # what is left over from a fit that broke off
+        self._stop_watching()  # a fit that broke off may have left its watcher
         self._function = inspect.unwrap(self.model.train_function)
         self._rate = self._first_rate = self._compiled_rate(held)
         self._watch()
@@ -164,12 +164,12 @@ class LearningRateLogger(keras.callbacks.Callback):
         """Add the epoch's rates to the history."""
         end, every = self._steps_taken(), self._optimizer.gradient_accumulation_steps or 1
         known = self.params.get("steps")
-        # Keras counts the last execution of several steps as full.
+        # Where an execution has several steps, Keras counts the last one as full.
         batches = min(self._batches, known or self._batches)
         if known is None and self.model.steps_per_execution > 1:
             batches = end - self._start
         if known is None and end - self._start == batches + 1:
-            end -= 1  # counted while looking in vain for one more batch
+            end -= 1  # this step was counted while Keras looked in vain for one more batch
         self._skipped += batches - (end - self._start)
         steps = np.arange(self._start, end)
         steps = steps[(steps + 1) % every == 0]
@@ -208,7 +208,7 @@ class LearningRateLogger(keras.callbacks.Callback):
                 self._stop_watching()
                 return inner(*arguments, **options)
             self._awaited = False
-            # Copies, of which the values are asked for when the epoch is over.
+            # These are copies on the device, whose values are read when the epoch is over.
             before = self._copy_count() if isinstance(self._rate, keras.Variable) else None
             if self._momenta and not self.model.run_eagerly:
                 self._compare_momenta()
@@ -267,7 +267,7 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     def _used(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
         rates = np.full(len(steps), math.nan)
-        # Stacked first: to ask for each value apart takes longer than all else.
+        # Stacked first, because reading each value by itself would take longer than all the rest.
         columns = [ops.stack(column) for column in zip(*self._samples, strict=True)]
         at, sampled = (
             np.asarray(ops.convert_to_numpy(each), np.float64) for each in columns or [[], []]
@@ -277,7 +277,7 @@ class LearningRateLogger(keras.callbacks.Callback):
             if isinstance(rate, LearningRateSchedule):
                 rates[here] = self._read(rate, steps[here])
             elif len(at):
-                # The last sample at or before a step: a skipped batch has the step of the next one.
+                # The last sample up to a step counts: a skipped batch has the step of the next.
                 index = np.searchsorted(at, steps[here], side="right") - 1
                 rates[here] = np.where(index >= 0, sampled[index], math.nan)
         return rates
@@ -292,7 +292,7 @@ class LearningRateLogger(keras.callbacks.Callback):
     def _compare(self) -> None:
         meant = rate_or_schedule(self._optimizer) if self.schedule is None else self.schedule
         if isinstance(meant, keras.Variable) or meant is self._rate is self._first_rate:
-            self.declared = self.rates  # by definition; a rate that is set declares nothing else
+            self.declared = self.rates  # a rate that is set has no declaration other than itself
         elif isinstance(meant, LearningRateSchedule):
             self.declared = self._read(meant, self.steps)
         else:

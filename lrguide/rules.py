@@ -145,21 +145,23 @@ def gaussian_average(losses: Floats, width: float) -> Floats:
 def _fall(rates: Floats, row: Floats) -> Fall | str:
     """The fall of one seed's curve, or why the curve shows too little."""
     losses = row[np.isfinite(row)]
-    # Fewer leave no tenth of at least two steps to start from.
+    # With fewer steps the first tenth would have less than two.
     if len(losses) < 20:
         return f"only {len(losses)} step{'' if len(losses) == 1 else 's'}, fewer than 20"
     first = losses[: tenth(row)]
     start = float(np.median(first))
     width = max(1.0, len(row) / 25)
-    # Clipped, so that a blow-up right of the minimum cannot push the minimum to the left.
+    # The losses are clipped, so that a rise right of the minimum cannot push it to the left.
     smoothed = gaussian_average(np.minimum(losses, first.max()), width)
     lowest = int(np.argmin(smoothed))
     fall = start - float(smoothed[lowest])
-    # Standard deviation of one loss by its neighbours' differences (1.4826 MAD / sqrt 2), of their
-    # Gaussian average by how many it averages. The lowest of some 25 such averages of pure noise
-    # lies 2 deviations below their mean, rarely 4. Losses in float32 are not finer than rounding.
+    # The standard deviation of one loss follows from the differences of neighbours (1.4826 MAD /
+    # sqrt 2), that of a Gaussian average from how many losses it averages. Of some 25 averages of
+    # pure noise the lowest lies 2 deviations below their mean, rarely 4. Losses in float32 are
+    # rounded, too.
     rounding = 4 * float(np.finfo(np.float32).eps) * float(np.abs(first).max())
-    seen = losses[: 1 + int(np.flatnonzero(losses <= first.max())[-1])]  # without a blown-up tail
+    # The tail that has blown up is left out.
+    seen = losses[: 1 + int(np.flatnonzero(losses <= first.max())[-1])]
     deviation = 1.4826 * float(np.median(np.abs(np.diff(seen)))) / math.sqrt(2)
     if fall <= rounding:
         return "the loss does not fall"
@@ -181,7 +183,8 @@ def _suggestion(rule: Rule, curves: Sequence[Fall | str]) -> Suggestion:
         reason = f"not enough evidence: {len(found)} of {len(curves)} seeds answer ({problems})"
         return Suggestion(rule.name, None, None, None, by_seed, reason)
     low, high = min(found), max(found)
-    # Seeds of ordinary networks differ 2 to 3 times; a decade apart they don't see the same thing.
+    # The seeds of ordinary networks differ by a factor of 2 to 3. A factor of 10 means that they do
+    # not see the same fall.
     if high > 10 * low:
         reason = f"not enough evidence: the seeds say {low:.2g} to {high:.2g}, too far apart"
         return Suggestion(rule.name, None, None, None, by_seed, reason)

@@ -1,4 +1,4 @@
-"""Schedules that are saved with a model: what those of lrguide have in common."""
+"""What the schedules of lrguide have in common: they are saved with a model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Constant(Saved):
 
 
 def as_schedule(name: str, value: Any) -> LearningRateSchedule:
-    """A schedule, of which a number is one, too."""
+    """A schedule, also made of a number, which then is a constant rate."""
     if isinstance(value, LearningRateSchedule):
         return value
     if not is_number(value):

@@ -20,6 +20,7 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from .arguments import choice, flag, number
+from .internals import step_count, variable_index
 from .lengths import whole_steps
 
 __all__ = ["ScheduledAdam", "ScheduledSGD"]
@@ -75,7 +76,7 @@ class ScheduledSGD(keras.optimizers.SGD):
     @property
     def momentum(self) -> Any:
         """The momentum of the next step."""
-        return _at(self._momentum, self._iterations)
+        return _at(self._momentum, self)
 
     @momentum.setter
     def momentum(self, value: float | LearningRateSchedule) -> None:
@@ -93,7 +94,7 @@ class ScheduledSGD(keras.optimizers.SGD):
         rate = ops.cast(learning_rate, variable.dtype)
         momentum = ops.cast(self.momentum, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
-        velocity = self.momentums[self._get_variable_index(variable)]
+        velocity = self.momentums[variable_index(self, variable)]
         push = -rate * gradient if self.rate_on == "gradient" else gradient
         self.assign(velocity, momentum * velocity + push)
         move = momentum * velocity + push if self.nesterov else velocity
@@ -151,7 +152,7 @@ class ScheduledAdam(keras.optimizers.Adam):
     @property
     def beta_1(self) -> Any:
         """The `beta_1` of the next step."""
-        return _at(self._beta_1, self._iterations)
+        return _at(self._beta_1, self)
 
     @beta_1.setter
     def beta_1(self, value: float | LearningRateSchedule) -> None:
@@ -170,10 +171,11 @@ class ScheduledAdam(keras.optimizers.Adam):
         return super().from_config({**config, "beta_1": beta_1}, custom_objects)  # type: ignore[no-any-return]
 
 
-def _at(momentum: float | LearningRateSchedule, step: Any) -> Any:
-    # `_iterations`, not `iterations`: the step that Keras gives the rate, batches and not updates
-    # under gradient accumulation.
-    return momentum(step) if isinstance(momentum, LearningRateSchedule) else momentum
+def _at(momentum: float | LearningRateSchedule, optimizer: Any) -> Any:
+    """The momentum of the next step, the one of which Keras computes the rate."""
+    if isinstance(momentum, LearningRateSchedule):
+        return momentum(step_count(optimizer))
+    return momentum
 
 
 def _refuse_if_built(optimizer: keras.optimizers.Optimizer, name: str) -> None:

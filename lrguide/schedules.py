@@ -51,7 +51,7 @@ from .lengths import FLOAT, length, lengths, whole_steps
 from .lengths import boundaries as starts
 from .saved_schedule import Constant, Saved
 
-MOST_EPOCHS = 100_000  # of compounding_time, which looks each epoch's rate up in a table
+MOST_EPOCHS = 100_000  # that compounding_time takes, because it keeps each epoch's rate in a table
 
 __all__ = [
     "compounding_time",

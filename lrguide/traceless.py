@@ -38,7 +38,7 @@ __all__: list[str] = []
 Trained = tuple[list[float], str]
 """The loss of each step, and why there are fewer than asked for (or "")."""
 
-RISE = 3.5
+RISE = 3.25
 """How many times their `noise` losses must have risen before that means something."""
 
 
@@ -141,7 +141,7 @@ class _Interrupt:
             return
         self.wait = True
         self.handler(number, frame)  # type: ignore[operator, misc]
-        self.wait = False  # it raises nothing, so the training goes on
+        self.wait = False  # the handler has raised nothing, so the training goes on
 
     def go_on(self) -> None:
         """Deliver what came meanwhile, which may end the training."""
@@ -197,7 +197,7 @@ class _Trainer:
         things = [thing for thing, _, _ in state.contents]
         swept = (model.optimizer, self.holder)
         optimizers = [t for t in things if isinstance(t, keras.Optimizer) and t not in swept]
-        self.others = [(other, int(_number(other.iterations))) for other in optimizers]
+        self.others = [(other, int(_value_of(other.iterations))) for other in optimizers]
         self.layers = [thing for thing in things if isinstance(thing, keras.Layer)]
         self.first = self._updates()
         self.generators = [t.state for t in things if isinstance(t, keras.random.SeedGenerator)]
@@ -217,11 +217,11 @@ class _Trainer:
 
         model, each = self.model, self.holder.gradient_accumulation_steps or 1
         losses: list[float] = []
-        medians: list[float] = []  # of 5 neighbouring losses
-        parts: list[float] = []  # losses of the batches that make one update
-        updates = 0  # of the optimizer, before this batch
+        medians: list[float] = []  # each of 5 neighbouring losses
+        parts: list[float] = []  # the losses of the batches that make one update
+        updates = 0  # that the optimizer has made before this batch
         planned = 0, 0.0  # the latest step and its rate
-        batches = passed = 0  # seen in all, and at the end of the latest pass over the data
+        batches = passed = 0  # batches so far, and when the latest pass over the data ended
         why = ""
 
         def train_function(iterator: Any) -> Any:
@@ -230,7 +230,7 @@ class _Trainer:
                 self._begin(iterator, seed)
                 updates = self._updates()
             step = len(losses)
-            # Compiled, it is several times faster; but the first batch may create metrics.
+            # Compiled, `prepare` is several times faster; but the first batch may create metrics.
             left = (self.prepare_compiled if batches else self.prepare)(np.float32(plan[step]))
             if batches:
                 self._check_rate(*planned, float(left))
@@ -238,7 +238,7 @@ class _Trainer:
             try:
                 logs = self.function(iterator)
             except (StopIteration, tf.errors.OutOfRangeError):
-                # From an exhausted generator Keras goes on with the few batches it looked at first.
+                # From an exhausted generator, Keras takes the batches that it looked at first.
                 if batches == passed or isinstance(self.data["x"], types.GeneratorType):
                     raise ValueError(
                         f"x must give {len(plan) * each} batches, received {batches}"
@@ -248,8 +248,8 @@ class _Trainer:
             batches += 1
             parts.append(_loss_in(logs, "train_step"))
             if self.state.eager or batches == 1 or step + 1 == len(plan):
-                # What `prepare` sees of it is quicker, but comes late and knows one variable only.
-                self._check_rate(*planned, _number(self.holder.learning_rate))
+                # `prepare` looks at the rate faster, but a batch later, and at one variable only.
+                self._check_rate(*planned, _value_of(self.holder.learning_rate))
             if math.isfinite(parts[-1]) and len(parts) < each and self._updates() == updates:
                 return logs
             updates = self._updates() if each > 1 else updates
@@ -280,14 +280,14 @@ class _Trainer:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Your input ran out of data")
             with tf.variable_creator_scope(self.state.created_by):
-                # An epoch has at least one batch; the last one finds that there are no more.
+                # An epoch has at least one batch, and one more epoch finds that no batch is left.
                 model.fit(**self.data, epochs=len(plan) * each + 1, verbose=0)
         if not batches:
             raise moved("keras", "Model.train_function")
         return losses, why
 
     def _updates(self) -> int:
-        return int(_number(self.holder.iterations))
+        return int(_value_of(self.holder.iterations))
 
     def _check_rate(self, step: int, planned: float, seen: float) -> None:
         """A curve over rates that were not used would look like any other."""
@@ -304,14 +304,14 @@ class _Trainer:
         if self.state.checked:
             return
         self.state.checked = True
-        moved = [t for t, before in self.others if int(_number(t.iterations)) != before]
-        names = ", ".join(other.name for other in moved)
+        stepped = [t for t, before in self.others if int(_value_of(t.iterations)) != before]
+        names = ", ".join(other.name for other in stepped)
         if self._updates() == self.first:
             raise ValueError(
                 "train_step must take its steps with model.optimizer, whose rate is swept, "
                 f"received steps of {names or 'no optimizer'}: compile the model with it"
             )
-        if moved:
+        if stepped:
             warnings.warn(
                 f"Only the rate of model.optimizer, {self.model.optimizer.name}, is swept; "
                 f"{names} trains at its own.",
@@ -328,7 +328,7 @@ class _Trainer:
         """Bring the model to its first state, seeded, now that the data's shapes are known."""
         model = self.model
         self.state.put_back_values()
-        # Keras' own train_step would build it on the way; but then, after the seeds are set.
+        # Keras' own train_step would build the model, too, but only after the seeds are set.
         own = type(model).train_step is not keras.Model.train_step
         if not own and not all(layer.built for layer in self.layers):
             x, _, _ = keras.utils.unpack_x_y_sample_weight(iterator.element_spec)
@@ -351,8 +351,8 @@ def _loss_in(logs: Any, step: str) -> float:
     return float(keras.ops.reshape(loss, ()) if shape else loss)
 
 
-def _number(variable: Any) -> float:
-    """Also of one that each replica has a copy of."""
+def _value_of(variable: Any) -> float:
+    """The value of a variable, also of one of which each replica has a copy."""
     value = getattr(variable, "value", variable)
     return float(value.numpy() if hasattr(value, "numpy") else value)
 
@@ -376,9 +376,10 @@ def _diverged(losses: Sequence[float], medians: Sequence[float], factor: float) 
         return False
     if latest - best > RISE * noise(losses):
         return True
-    # A rise that is noisy itself: the latest losses, or nearly all, are among the largest seen.
-    for count, enough in ((5, 5), (10, 8)):
+    # Where the rise itself is noisy, nearly all of the latest losses are among the largest seen.
+    for count, enough, part in ((5, 5, 20), (10, 8, 10)):
         before = np.sort(losses[:-count])
-        if len(before) >= 20 and np.sum(losses[-count:] > before[-1 - len(before) // 20]) >= enough:
+        large = before[-1 - len(before) // part] if len(before) >= 20 else math.inf
+        if np.sum(np.array(losses[-count:]) > large) >= enough:
             return True
     return False

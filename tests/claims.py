@@ -315,7 +315,7 @@ def judged(claim: Claim) -> Judged:
     def tried(spoilt: Spoilt) -> tuple[set[int], bool]:
         """At which words the sentence differs, and whether a check fails."""
         try:
-            with warnings.catch_warnings():  # numbers as no training gives them are divided by
+            with warnings.catch_warnings():  # spoilt runs may divide by 0
                 warnings.simplefilter("ignore", RuntimeWarning)
                 told, outcome = split(*spoilt.runs)
         except (TypeError, ValueError) as error:

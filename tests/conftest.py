@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from probes import probe, run_of
 
+from lrguide.guide import records
 from lrguide.guide.experiments import _use_one_thread
 
-# As in the processes that measure; TensorFlow's own default depends on the processor.
+# The processes that measure set this, too: TensorFlow's default depends on the processor.
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 
 # A shell's background job ignores Ctrl-C, and so would all that the tests start and interrupt.
@@ -34,6 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     """What is there by now stays: each new training would search it for garbage."""
     gc.freeze()
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """A records folder with seeds 0 to 2, and the path of its one file."""
+    path = tmp_path / "records" / "probe_SMALL.json"
+    records.write(path, probe, [run_of(seed) for seed in (2, 0, 1)])
+    return path
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from lrguide.scheduled_optimizers import ScheduledAdam, ScheduledSGD
 from lrguide.schedules import constant, linear, piecewise
 
 HUGE = 10**400
-PAGES_LONG = 10**5000  # Python refuses to write it
+PAGES_LONG = 10**5000  # so long that Python refuses to print it
 NO_NUMBER = ["0.1", None, True, np.True_, 1j, [0.1], decimal.Decimal("0.1"), keras.ops.ones(())]
 NOT_FINITE = [math.nan, math.inf, -math.inf, np.float32("nan"), HUGE, -HUGE, PAGES_LONG]
 BEYOND_FLOAT32 = [1e39, fractions.Fraction(10) ** 39]
@@ -79,7 +79,7 @@ OPTIMIZER = {
 }
 MOMENTUM = {"lowest": (0.8, [*BELOW_1, 0.95]), "highest": (0.9, BELOW_1)}
 
-# By public name: each parameter with a value that is right, and those that are not.
+# For each public name its parameters, each with a value that is right and some that are not.
 CASES: dict[str, dict[str, tuple[Any, Any]]] = {
     "constant": {"learning_rate": (0.1, POSITIVE)},
     "linear": DECAY | END,

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 def make(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     path = folder.parents[1] / "bin"
-    # Not our environment: this test may itself run under make, or with an index of its own.
+    # Without our environment: this test may itself run under make, or with another index.
     return subprocess.run(
         [path / "make", *arguments],
         cwd=folder,
@@ -192,8 +192,8 @@ def test_serve_refuses_a_port_beyond_the_last(folder: Path) -> None:
     assert "port 65536 is not free" in sentence(make(folder, "serve", "PORT=65536"))
 
 
-# Done once, and again after damage. There is no Python on the PATH, so that set-up ends where it
-# would begin to make a new virtual environment.
+# Set-up is done once, and again after damage. There is no Python on the PATH, so that it ends where
+# it would begin to make a new virtual environment.
 
 
 def test_a_second_call_installs_nothing(folder: Path) -> None:

@@ -24,7 +24,7 @@ from lrguide.model import article_cnn
 
 LITTLE = dict(budget="TINY", training=200, batch=40, epochs=2, validation=50, test=50)
 ASKED = dict(LITTLE, optimizer="Adam", rate=0.001, seed=3)
-# What needs no dropout: the dense network compiles in a third of the time.
+# Where no dropout is needed, the dense network compiles in a third of the time.
 DENSE = ASKED | dict(network="dense")
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -207,7 +207,8 @@ def test_the_test_part_is_evaluated_each_epoch_with_the_weights_that_are_validat
         np.testing.assert_allclose(
             again[f"test_{name}_by_epoch"], again[f"validation_{name}"], rtol=1e-6
         )
-    assert again["validation_loss"] == result["validation_loss"]  # looking changes nothing
+    # Evaluating more often changes nothing.
+    assert again["validation_loss"] == result["validation_loss"]
 
 
 def test_a_division_trains_on_the_images_behind_those_of_the_one_before():

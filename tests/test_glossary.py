@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-
-from tests.test_site import Site
+from sites import Site
 
 DOCS = Path(__file__).parents[1] / "docs"
 GLOSSARY = (DOCS / "glossary.md").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.random import seed_generator
+from small_models import BRIEF, arrays, linear
 from tensorflow.python.eager import context
-from test_traceless import BRIEF, arrays, linear
 
 from lrguide import internals
 from lrguide.range_test import lr_range_test
@@ -29,12 +29,44 @@ def function() -> None:
     """Never called."""
 
 
+GRAPHLESS = types.SimpleNamespace(graph=types.SimpleNamespace())
+
+
+def called_from_elsewhere() -> None:
+    """A training function of Keras that holds nothing in its closure."""
+
+
+called_from_elsewhere.__module__ = "keras.src.trainers"
+
+
+def training_with(compiled: Any) -> Any:
+    """A model whose training function calls this one."""
+    return types.SimpleNamespace(train_function=lambda: compiled())
+
+
 MOVED = {
     "Optimizer._learning_rate of keras": lambda patch: internals.rate_or_schedule(
         types.SimpleNamespace(_rate=0.1)
     ),
     "the first of Optimizer.variables, which is named iteration, of keras": lambda patch: (
         internals.step_count(types.SimpleNamespace(variables=[]))
+    ),
+    "Optimizer._get_variable_index of keras": lambda patch: internals.variable_index(
+        types.SimpleNamespace(), keras.Variable(1.0)
+    ),
+    "Model._flatten_layers of keras": lambda patch: internals.flattened_layers(
+        types.SimpleNamespace(layers=[])
+    ),
+    "the closure of Model.train_function of keras": lambda patch: internals.values_of_step(
+        types.SimpleNamespace(train_function=called_from_elsewhere), np.array([0])
+    ),
+    "tf.function's _list_all_concrete_functions of tensorflow": lambda patch: (
+        patch.delattr(type(function), "_list_all_concrete_functions"),
+        internals.values_of_step(training_with(function), np.array([0])),
+    ),
+    "FuncGraph._functions of tensorflow": lambda patch: (
+        patch.setattr(type(function), "_list_all_concrete_functions", lambda _: [GRAPHLESS]),
+        internals.values_of_step(training_with(function), np.array([0])),
     ),
     "Model._initial_epoch of keras": lambda patch: internals.forget_initial_epoch(
         types.SimpleNamespace(_epoch=0)
@@ -112,6 +144,19 @@ def test_a_callback_is_put_first_by_the_list_of_callbacks_and_by_nothing_else() 
     listed = keras.callbacks.CallbackList([*others, first], model=keras.Sequential())
     assert listed.callbacks == [first, *others]
     assert all(each.model is not None for each in listed.callbacks)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_compiled_step_is_found_where_another_function_is_wrapped_around_it(wrapped):
+    @tf.function
+    def step(count: Any) -> Any:
+        return 0.5 * tf.cast(count.read_value(), "float32")
+
+    count = tf.Variable(0, dtype="int64")
+    step(count)
+    model = training_with((lambda *given: step(*given)) if wrapped else step)
+    (values,) = internals.values_of_step(model, np.array([3, 4]))
+    assert values[:, -1].tolist() == [1.5, 2.0]
 
 
 def test_a_model_that_was_not_compiled_computes_nothing() -> None:

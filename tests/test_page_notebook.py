@@ -1,16 +1,14 @@
 """The notebook that a reader takes away: what of a page's script is in it, and in which words."""
 
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from page_notebook import to_notebook
+
+from lrguide.guide.pages import cells_of
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "docs" / "site"))
-from page_notebook import to_notebook  # noqa: E402
-
-from lrguide.guide.pages import cells_of  # noqa: E402
 
 PAGE = """\
 # ---

@@ -2,9 +2,9 @@
 
 import ast
 import re
-import sys
 
 import pytest
+from readme_picture import PICTURE, picture
 
 from lrguide.guide.measures import chosen
 from lrguide.guide.pages import cells, untrue
@@ -21,9 +21,6 @@ from tests.claims import (
     taken_from_runs,
     unreached,
 )
-
-sys.path.insert(0, str(DOCS / "site"))
-from readme_picture import PICTURE, picture
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -28,7 +28,7 @@ def test_importing_lrguide_and_asking_what_it_has_loads_no_library() -> None:
         "print({'tensorflow', 'keras', 'matplotlib', 'numpy'} & {*sys.modules})"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "set()"
+    assert (run.stdout.strip(), run.stderr) == ("set()", "")
 
 
 def test_all_lists_each_module_and_what_can_be_imported_from_it() -> None:
@@ -75,6 +75,8 @@ def test_each_public_name_says_what_it_takes_gives_and_raises(name: str, each: A
     result = inspect.isclass(each) and hasattr(each, "__dataclass_fields__")
     section = "Attributes" if result else "Args"
     signature = inspect.signature(each)
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    assert inspect.Parameter.POSITIONAL_ONLY not in kinds, "every argument may be given by name"
     takes = [n for n in signature.parameters if n not in ("args", "kwargs", "options", "self")]
     if takes:
         assert f"{section}:\n" in text

@@ -4,20 +4,18 @@ import json
 import re
 import struct
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import addresses
 import pytest
 from mike.mkdocs_plugin import MikePlugin
 from mkdocs.config.defaults import MkDocsConfig
+from publishing import plain_explorer
+from sites import ASK, REAL_PACKAGE, Served, Site
 from test_built_site import Parsed, target
-from test_site import ASK, REAL_PACKAGE, Served, Site
 
 SITE = Path(__file__).parents[1] / "docs" / "site"
-sys.path.insert(0, str(SITE))
-import addresses  # noqa: E402
-from publishing import plain_explorer  # noqa: E402
 
 ADDRESS = "https://example.org/guide/"
 REPOSITORY = "https://github.com/somebody/guide"

@@ -273,7 +273,7 @@ def test_batches_skipped_by_loss_scaling_make_no_update(rate: Any) -> None:
     assert [finding.name for finding in logger.findings] == ["skipped"]
 
 
-# Keras 3.15 saves by a call that NumPy 2 warns of.
+# Keras 3.15 saves by a call of which NumPy 2 warns.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_training_resumed_from_a_file_goes_on_in_the_schedule(tmp_path: Any) -> None:
     schedule = PolynomialDecay(0.08, 8, end_learning_rate=0.0)

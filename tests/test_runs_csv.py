@@ -5,17 +5,15 @@ import inspect
 import io
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
+from runs_csv import table_of
 
 from lrguide.guide import experiments
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "docs" / "records"
-sys.path.insert(0, str(ROOT / "docs" / "site"))
-from runs_csv import table_of  # noqa: E402
 
 STORED = {path: json.loads(path.read_text()) for path in sorted(RECORDS.glob("*.json"))}
 

@@ -1,15 +1,16 @@
 """Schedules: the rate of each step, against other libraries, by properties, and in a real fit."""
 
-import inspect
 import json
 from pathlib import Path
 
 import keras
+import laws
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from laws import same, values
 
 from lrguide import composing, schedules
 from lrguide.composing import join, per_epoch, warmup
@@ -31,7 +32,7 @@ from lrguide.schedules import (
 ORACLES = json.loads(Path(__file__).with_name("oracles").joinpath("values.json").read_text())
 SAVED = sorted(Path(__file__).with_name("fixtures").glob("*/values.json"))
 LIBRARIES = ("keras", "optax", "torch", "transformers")
-STEPS = np.arange(70)
+
 
 lengths = st.integers(1, 200)
 rates = st.floats(1e-6, 10.0)
@@ -63,15 +64,6 @@ any_schedule = st.recursive(
     max_leaves=3,
 )
 quickly = settings(deadline=None, max_examples=40)
-
-
-def values(schedule, steps=STEPS):
-    return np.asarray(schedule(steps), "float64")
-
-
-def same(found, expected):
-    """Equal but for the last bit: TensorFlow's powers differ in it with the place in the array."""
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-37)
 
 
 EQUAL = {
@@ -304,30 +296,20 @@ def test_a_decay_never_rises_and_stays_between_0_and_its_first_rate(schedule):
 @quickly
 @given(any_schedule, st.randoms())
 def test_the_rate_depends_on_the_step_alone(schedule, random):
-    steps = list(range(500))
-    once = values(schedule, np.array(steps))
-    random.shuffle(steps)
-    same(values(schedule, np.array(steps)), once[steps])
-    same(float(schedule(steps[0])), once[steps[0]])
+    laws.depends_on_the_step_alone(schedule, random)
 
 
 @quickly
 @given(any_schedule)
 def test_a_schedule_made_again_from_its_config_gives_the_same_rates(schedule):
-    config = json.loads(json.dumps(keras.optimizers.schedules.serialize(schedule)))
-    again = keras.optimizers.schedules.deserialize(config)
-    same(values(again, np.arange(500)), values(schedule, np.arange(500)))
+    laws.made_again(schedule)
 
 
 @example(linear(1.0, 60), 57)
 @settings(deadline=None, max_examples=15)
 @given(any_schedule, st.integers(0, 500))
 def test_the_compiled_graph_gives_the_rate_of_the_plain_call(schedule, step):
-    compiled = tf.function(schedule.__call__)
-    # Where a rate falls to nothing, 1 - t / T leaves the last bits of the highest rate.
-    bits = 2**-22 * values(schedule, np.arange(501)).max()
-    once, again = float(schedule(step)), float(compiled(tf.constant(step, "int64")))
-    np.testing.assert_allclose(again, once, rtol=1e-6, atol=bits)
+    laws.compiles_to_the_same_rate(schedule, step)
 
 
 @quickly
@@ -350,14 +332,6 @@ def test_a_length_in_epochs_is_that_many_steps(rate, epochs, steps_per_epoch):
 
 def test_the_shortest_length_in_epochs_is_one_step():
     assert_same(linear(0.1, epochs=0.2, steps_per_epoch=5), linear(0.1, 1))
-
-
-def test_every_argument_may_be_given_by_name():
-    for make in [
-        getattr(module, name) for module in (schedules, composing) for name in module.__all__
-    ]:
-        parameters = inspect.signature(make).parameters.values()
-        assert inspect.Parameter.POSITIONAL_ONLY not in [one.kind for one in parameters]
 
 
 def test_boundaries_and_phases_in_epochs_are_those_in_steps():

@@ -9,20 +9,30 @@ from lrguide.guide.settings import BUDGETS, Budget, budget_of, complete, crossed
 PROTOCOL = {"probe": 1}
 
 
-@pytest.mark.parametrize(
-    ("name", "steps", "seconds"),
-    [
-        ("TINY", 80, 1.5),
-        ("FEW_STEPS", 60, 5),
-        ("SHORT", 300, 5),
-        ("SMALL", 120, 9),
-        ("MIDDLE", 288, 20),
-        ("FULL", 4800, 360),
-    ],
-)
-def test_named_budgets_have_their_steps_and_about_their_seconds(name, steps, seconds):
+# Steps, and about the seconds that they take.
+NAMED = {
+    "TINY": (80, 1.5),
+    "FEW_STEPS": (60, 5),
+    "SHORT": (300, 5),
+    "SMALL": (120, 9),
+    "MIDDLE": (288, 20),
+    "CANCER": (300, 3),
+    "DIABETES": (300, 3),
+    "DIGITS": (300, 4),
+    "SEQUENCES": (300, 6),
+    "FULL": (4800, 360),
+}
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_named_budgets_have_their_steps_and_about_their_seconds(name):
+    steps, seconds = NAMED[name]
     assert BUDGETS[name].steps == steps
     assert seconds / 2 < BUDGETS[name].seconds < seconds * 2
+
+
+def test_every_budget_has_its_case_here():
+    assert [*NAMED] == [*BUDGETS]
 
 
 def test_a_named_budget_stands_for_its_numbers_and_a_number_given_wins():

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from test_traceless import X, Y, differences, sentence, surroundings
+from refusals import sentence
+from small_models import X, Y, differences, surroundings
 
 from lrguide.model_state import state_digest
 from lrguide.range_test import lr_range_test

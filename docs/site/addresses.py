@@ -31,7 +31,7 @@ def of_site(config: MkDocsConfig) -> str:
     if not config.site_url:
         return ""
     site = config.site_url.rstrip("/") + "/"
-    # mike has put there the address of the version that search engines shall know.
+    # mike has set `site_url` to the version that search engines should find.
     return urljoin(site, f"../{of_version()}/") if of_version() else site
 
 
@@ -45,20 +45,21 @@ def in_colab(config: MkDocsConfig, path: str) -> str:
 
 
 def for_reports(config: MkDocsConfig, where: str) -> str:
-    """Where a reader says that something is wrong there: the repository's form, begun."""
+    """The repository's form on which a reader reports an error, with the place filled in."""
     github = GITHUB.fullmatch(config.repo_url or "")
     asked = urlencode({"template": "wrong.yml", "where": where})
     return f"https://github.com/{github[1]}/issues/new?{asked}" if github else ""
 
 
 def for_pip(config: MkDocsConfig, root: Path) -> str:
-    """What installs the package as it is here: this very commit, or else the version's release."""
+    """What pip installs to have the package as it is here: this commit, or its version's release."""
     git = ["git", "-C", str(root), "rev-parse", "HEAD"]
     if config.repo_url:
         commit = subprocess.run(git, capture_output=True).stdout.decode("ascii").strip()
         if commit:
             return f"git+{config.repo_url.rstrip('/')}@{commit}"
     package = root / "lrguide" / "__init__.py"
-    text = package.read_text(encoding="utf-8") if package.exists() else ""  # other pages than ours
+    # The tests build pages without the package.
+    text = package.read_text(encoding="utf-8") if package.exists() else ""
     found = re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)
     return f"lrguide=={found[1]}" if found else "lrguide"

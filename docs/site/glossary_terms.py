@@ -49,7 +49,7 @@ class FirstUses(Treeprocessor):
         """Go through the page in reading order."""
         try:
             self.left = dict(terms(self.glossary, self.glossary.stat().st_mtime))
-        except (OSError, ValueError):  # deleted or no text: that is told on its own page
+        except (OSError, ValueError):  # it was deleted or is no text, which its own page tells
             self.left = {}
         if linked["from"] != GLOSSARY:
             self.inside(root)

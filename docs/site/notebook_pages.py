@@ -30,25 +30,26 @@ from mkdocs.livereload import LiveReloadServer
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
+from mkdocs_internals import change_in, guard_render
 from page_foot import foot_of, made_of, stored_records
 from page_markdown import to_markdown, without_blank_lines
 from page_notebook import to_notebook
 from page_notes import doubted, running, stopped, unreadable
 from page_results import Results, Running
 from runs_csv import table_of
-from watchdog.events import FileModifiedEvent
 
 from lrguide.guide.pages import Ran, cells
 
 log = logging.getLogger("mkdocs.pages")
 logging.getLogger("mkdocs.plugins.mkdocs_jupyter").setLevel(logging.WARNING)
 HEADER = re.compile(r"---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
-# What the theme takes for granted of a page's header.
+# The theme takes for granted that these parts of a page's header have these types.
 IN_HEADER = dict.fromkeys(("title", "description", "template"), str) | {"hide": list, "tags": list}
 serving = False
-ran: dict[str, Ran] = {}  # of the build under way: each script page as it ran
-cards: dict[str, str] = {}  # and the public address of each page's picture
-templates: list[Template] = []  # of the build under way
+ran: dict[str, Ran] = {}  # each script page as it ran in the build under way
+cards: dict[str, str] = {}  # the public address of each page's picture
+templates: list[Template] = []  # the template of the pages of numbers in this build
+sources: list[str] = []  # the files that the build under way was made of
 
 
 @functools.cache  # MkDocs keeps this module while it serves, and with it the runs under way
@@ -69,7 +70,8 @@ def on_config(config: MkDocsConfig) -> None:
     """Two builds of one commit are the same to the byte: date them by the commit, not the clock."""
     git = ["git", "-C", str(_root(config)), "log", "-1", "--format=%ct"]
     if "SOURCE_DATE_EPOCH" not in os.environ:
-        with contextlib.suppress(OSError, subprocess.CalledProcessError):  # not a clone: today
+        # Where this is no clone, today's date stands.
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
             stamp = subprocess.run(git, capture_output=True, check=True).stdout.decode("ascii")
             os.environ["SOURCE_DATE_EPOCH"] = stamp.strip()
 
@@ -89,6 +91,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
                 raise PluginError(words)
             log.error(words)
             files.remove(file)
+    sources[:] = [file.abs_src_path for file in files if file.abs_src_path]
     records = Path(config.docs_dir, "records")
     if records.is_dir():
         try:
@@ -109,7 +112,7 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
             before = results.runs.get(path)
             try:
                 run = results.of(path)
-            except Exception:  # it cannot be read: told where the page is made, below
+            except Exception:  # it cannot be read, which `on_page_read_source` tells
                 continue
             if isinstance(run, Running) and run is not before:
                 log.info(f"Running {file.src_uri}: its code or what it imports is new")
@@ -120,18 +123,12 @@ def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> None:
 
     The page's own goes on where Markdown stops, as it does at a snippet that is missing.
     """
-    if _is_script(page.file):
-        vars(page).pop("render", None)
-    render, path = page.render, Path(page.file.abs_src_path or page.file.src_uri)
-
-    def or_note(config: MkDocsConfig, files: Files) -> None:
-        try:
-            render(config, files)
-        except Exception as error:
-            page.markdown = unreadable(error, path, _root(config), serving)
-            render(config, files)
-
-    vars(page)["render"] = or_note
+    path = Path(page.file.abs_src_path or page.file.src_uri)
+    guard_render(
+        page,
+        own=_is_script(page.file),
+        note=lambda error: unreadable(error, path, _root(config), serving),
+    )
 
 
 def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
@@ -148,7 +145,7 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
     except Exception as error:
         text = unreadable(error, path, _root(config), serving)
         ran.pop(page.file.src_uri, None)
-        page.file.content_string = text  # no script any more, so nothing looks at it as at one
+        page.file.content_string = text  # from now on no hook takes it for a script
     return text
 
 
@@ -179,7 +176,7 @@ def _executed(page: Page, config: MkDocsConfig) -> str:
         note, result = running(found), None
     elif isinstance(found, Running) and found.failed:
         note = stopped(found, path, root, serving)
-    parts = cells(path)  # prose is always the file's; only results are kept
+    parts = cells(path)  # prose always comes from the file, since only results are kept
     if result is not None:
         result = result.moved([cell.line for cell in parts if cell.kind == "code"])
         ran[page.file.src_uri] = result
@@ -261,12 +258,7 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
 
 def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> None:
     """Build again when a page's run is finished, as if docs/ had changed."""
-
-    def build_again() -> None:
-        for watched in server.observer.emitters:
-            watched.queue_event(FileModifiedEvent(config.docs_dir))
-
-    results_of(_root(config)).build_again.set_result(build_again)
+    results_of(_root(config)).build_again.set_result(change_in(config.docs_dir, server))
 
 
 def on_post_build(config: MkDocsConfig) -> None:
@@ -276,6 +268,9 @@ def on_post_build(config: MkDocsConfig) -> None:
     waiting = [page.name for page, run in results.runs.items() if not run.done.is_set()]
     if serving and waiting:
         log.info(f"Still running, each to be shown when it has run: {', '.join(waiting)}")
+    if results.build_again.done() and not all(map(os.path.lexists, sources)):
+        # MkDocs looks for changes twice a second, so it does not know a file that lived for less.
+        results.build_again.result()()
 
 
 def _root(config: MkDocsConfig) -> Path:

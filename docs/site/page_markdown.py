@@ -14,7 +14,7 @@ import yaml
 
 from lrguide.guide.pages import Cell, Shown
 
-# Where pymdownx.snippets would put a file, also within a block of code; a semicolon prevents it.
+# pymdownx.snippets would put a file here, even within a block of code. A semicolon prevents it.
 SNIPPET = re.compile(
     r"""(?im)(?<![;-])(?=;*-+8<-+[ \t]+\[[ \t]*(?:start|end)[ \t]*:[ \t]*[a-z][\w-]*[ \t]*\])"""
     r"""|(?:^|(?<=^[ \t]))(?=;*-+8<-+(?:[ \t]+(?:"(?:\\"|[^"\n])+"|'(?:\\'|[^'\n])+'))?$)"""
@@ -81,7 +81,7 @@ def clean_text(text: str) -> str:
     for line in ANSI.sub("", text).split("\n"):
         left: list[str] = []
         for part in line.rstrip("\r").rsplit("\r", 1)[-1].split("\b"):
-            del left[-1:]  # what the backspace before this part takes away
+            del left[-1:]  # the backspace before this part takes it away
             left += part
         lines.append("".join(left).rstrip())
     return "\n".join(lines).strip("\n")
@@ -106,7 +106,7 @@ def without_blank_lines(page: str) -> str:
     They are a tenth of a page. Preformatted text and scripts stay as they are.
     """
     parts = re.split(r"(<(pre|script|textarea|style)\b.*?</\2>)", page, flags=re.DOTALL)
-    # The pattern has two groups: text, a kept element, its name, text, ...
+    # As the pattern has two groups, the parts are text, a kept element, its name, text and so on.
     between = [re.sub(r"\s*\n\s*", "\n", part) for part in parts[::3]]
     kept = [*parts[1::3], ""]
     return "".join(part for pair in zip(between, kept, strict=True) for part in pair)

@@ -54,7 +54,7 @@ def to_notebook(
         elif cell.kind == "markdown" and (text := _prose(cell.text, address)):
             made.append(nbformat.v4.new_markdown_cell(text))
     for number, each in enumerate(made):
-        each.id = f"cell-{number}"  # random by default
+        each.id = f"cell-{number}"  # which would otherwise be random
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook: nbformat.NotebookNode = nbformat.v4.new_notebook(
         cells=made, metadata={"kernelspec": kernel}

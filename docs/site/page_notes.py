@@ -1,4 +1,4 @@
-"""What stands above a page that has not all its results: it runs, it stopped, it is no longer true.
+"""The notes above a page that is still being run, has stopped, or is no longer true.
 
 A build ends with a stop or an untrue sentence; a reader who follows edits sees the rest of the page.
 """
@@ -23,7 +23,7 @@ log = logging.getLogger("mkdocs.pages")
 
 
 def running(run: Running) -> str:
-    """Of a page whose results are not there yet."""
+    """The note on a page whose results are not there yet."""
     began = time.strftime("%H:%M:%S", time.localtime(run.started))
     return (
         '<div class="admonition info lr-running" role="status">'
@@ -34,7 +34,7 @@ def running(run: Running) -> str:
 
 
 def stopped(run: Running, path: Path, root: Path, serving: bool) -> str:
-    """A page without all its results: the end of a build, a note to a reader who may mend it."""
+    """End the build at a page that has stopped, or make a note for a reader who may mend it."""
     stop = run.ran.stop if run.ran else None
     text = f"{path.name} could not be run: its process ended with status {run.ended}"
     if stop:
@@ -46,13 +46,13 @@ def stopped(run: Running, path: Path, root: Path, serving: bool) -> str:
         words = words.replace("`make measure`", f"`make measure PAGE={path.stem}`")
         return _note("info", "Not measured yet", words)
     log.error(text)
-    text = "\n".join(text.splitlines())  # these end a line in more ways than Markdown's do
+    text = "\n".join(text.splitlines())  # Python knows more ends of a line than Markdown does
     lines = "\n".join(f"    {line}" for line in fence(text, "text").split("\n"))
     return f'!!! failure "This page stopped with an error"\n\n{lines}'
 
 
 def unreadable(error: Exception, path: Path, root: Path, serving: bool) -> str:
-    """A page of which nothing can be shown: the end of a build, a note to who may mend it."""
+    """End the build at a page that cannot be shown, or make a note for a reader who may mend it."""
     name = os.path.relpath(path, root)
     if isinstance(error, UnicodeDecodeError) and path.is_file():
         line = error.object[: error.start].count(b"\n") + 1
@@ -80,7 +80,7 @@ def _note(kind: str, title: str, words: str) -> str:
 
 
 def doubted(ran: Ran, path: Path, root: Path, serving: bool) -> str:
-    """Claims that their runs do not bear out: the end of a build, a note with links to a reader."""
+    """End the build at claims that do not hold, or make a note with links to them."""
     failed = {each.line: each.failed for each in ran.shown if each.failed}
     if not failed:
         return ""
@@ -105,7 +105,7 @@ def doubted(ran: Ran, path: Path, root: Path, serving: bool) -> str:
 
 
 def _explain(stop: Stop, page: Path, root: Path) -> str:
-    """The dozen lines that matter: page, cell, line, error, and where it was raised."""
+    """A dozen lines that name the page, the cell, the line, the error, and where it was raised."""
     lines = page.read_text(encoding="utf-8").split("\n")
     around = range(max(1, stop.line - 2), min(len(lines), stop.line + 1) + 1)
     shown = [f"{'>' if n == stop.line else ' '} {n:4d} | {lines[n - 1]}" for n in around]

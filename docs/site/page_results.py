@@ -20,14 +20,12 @@ from page_key import HERE, page_key
 
 from lrguide.guide.pages import Ran, cells
 
-SHARED = (
-    6  # seconds: a build costs more than one, so pages that end soon after one another share it
-)
-HUNG_AFTER = 3600  # seconds for a page; one that needs more is measured beforehand
-AT_ONCE = 2  # starting a process and importing TensorFlow leaves half of two cores idle
-LONGEST = "120"  # seconds of training that a page may start by itself; the environment may differ
-KEPT = 300  # entries: about 45 MB
-BUSY = "another measurement is running"  # how a page says that it met one: see guide/records.py
+SHARED = 6  # seconds in which pages that end one after the other share one build
+HUNG_AFTER = 3600  # seconds that a page may run; one that needs more is measured beforehand
+AT_ONCE = 2  # page runs: the start of one, with TensorFlow's import, leaves a core idle
+LONGEST = "120"  # seconds of training that a page may start, if the environment says nothing
+KEPT = 300  # entries, which take about 45 MB
+BUSY = "another measurement is running"  # so begins the error of a page that met one, in guide/records.py
 
 
 class Store:
@@ -106,9 +104,10 @@ class Results:
         self.folder = root / ".cache" / "pages"
         self.store = Store(self.folder)
         self.runs: dict[Path, Running] = {}
-        self.build_again: Future[Callable[[], None]] = Future()  # the server's, when it is there
+        # The server sets this when it is there.
+        self.build_again: Future[Callable[[], None]] = Future()
         self._slots = threading.Semaphore(AT_ONCE)
-        self._builds = 0  # that finished pages have asked for
+        self._builds = 0  # how many builds finished pages have asked for
 
     def of(self, page: Path) -> Ran | Running:
         """The page's results if they are known, else the run that is making them."""
@@ -152,27 +151,27 @@ class Results:
                 if not (stop and stop.words.startswith(BUSY)):
                     break
                 self._wait(run, stop.words)
-            # What was edited meanwhile may have run as it is now: that is no answer to the old key.
+            # A page that was edited meanwhile may have run in its new form: that does not answer the old key.
             if run.ran and not stop and run.key == page_key(cells(run.page), self.root):
                 self.store.save(run.key, run.ran)
         except (OSError, ValueError) as error:
-            # A full or read-only disk, a page that cannot be read any more: it is shown, not kept.
+            # The disk may be full or read-only, or the page unreadable by now: the results are not kept.
             print(f"the results of {run.page.name} are not kept: {error}", file=sys.stderr)
         finally:
             run.done.set()
         if not run.given_up:
-            build_again = (
-                self.build_again.result()
-            )  # waits for ever where no server comes, in a build
+            # In a build, where no server comes, this thread waits here until the process ends.
+            build_again = self.build_again.result()
             before = self._builds
             if any(not other.done.is_set() for other in list(self.runs.values())):
                 time.sleep(SHARED)
-            if self._builds == before:  # else this page is in the build that another has asked for
+            # Otherwise another page has asked for a build that shows this one, too.
+            if self._builds == before:
                 self._builds += 1
                 build_again()
 
     def _wait(self, run: Running, why: str) -> None:
-        """Wait until the measurement that this run met has ended, be it a page's or a command's."""
+        """Wait until the measurement that was running, of a page or a command, has ended."""
         print(f"{run.page.name} waits: {why}", file=sys.stderr)
         with open(self.root / ".cache" / "lrguide" / "lock", encoding="utf-8") as lock:
             while not run.given_up:
@@ -191,10 +190,10 @@ class Results:
             "PYTHONHASHSEED": "0",
             "PYTHONUTF8": "1",  # the answer comes through a pipe, whatever the terminal can show
             "PYTHONIOENCODING": "utf-8",
-            # As in measured runs: what a page trains must not depend on how many cores are free.
+            # As in measured runs, what a page trains must not depend on how many cores are free.
             "TF_NUM_INTRAOP_THREADS": "1",
             "TF_NUM_INTEROP_THREADS": "1",
-            # The package beside the pages, which the key follows, not another that is installed.
+            # The pages use the package beside them, which the key follows, and not an installed one.
             "PYTHONPATH": os.pathsep.join(
                 filter(None, [str(self.root), os.environ.get("PYTHONPATH")])
             ),
@@ -209,7 +208,7 @@ class Results:
             encoding="utf-8",
             start_new_session=True,  # Ctrl-C reaches MkDocs alone, which then ends this run
         )
-        if run.given_up:  # between the look at this and the start
+        if run.given_up:  # it was given up just before the process started
             run.give_up()
         try:
             printed, _ = run.process.communicate(timeout=HUNG_AFTER)

@@ -34,7 +34,7 @@ if __name__ == "__main__":
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8")
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    # Nearly all that a page imports stays, so searching it for garbage is a tenth of its run.
+    # Nearly all that a page imports stays, so a search for garbage would cost a tenth of its run.
     gc.set_threshold(100_000, 50, 50)
     text = run(Path(sys.argv[1]), live=True).to_json()
     with os.fdopen(answer, "w", encoding="utf-8") as pipe:

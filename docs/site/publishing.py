@@ -19,7 +19,7 @@ from page_policy import with_policy
 
 ASSETS = Path(__file__).parent / "theme" / "assets"
 PLAIN = "assets/explorer-plain.js"
-urls: list[str] = []  # of the build under way
+urls: list[str] = []  # the addresses of all pages in the build under way
 serving = False
 
 
@@ -29,11 +29,11 @@ def on_startup(command: str, dirty: bool) -> None:
     serving = command == "serve"
 
 
-@event_priority(100)  # before the theme's `offline`, which else takes this script from elsewhere
+@event_priority(100)  # before the theme's `offline`, which would take this script from another host
 def on_config(config: MkDocsConfig) -> None:
     """Show the selector of versions where there are some, which is under mike."""
     if _is_for_a_folder(config):
-        config.site_url = ""  # its pages have other addresses there
+        config.site_url = ""  # opened from a folder, pages have other addresses
         config.extra["polyfills"] = ["assets/iframe-worker.js"]
         config.extra_javascript.insert(0, PLAIN)
     if addresses.of_version():
@@ -74,11 +74,11 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 
 def _mend_sitemap(site: Path) -> None:
-    """Without the site's address it is empty: drop it, or fill it for the theme's use."""
+    """Drop the sitemap, which is empty without the site's address, or fill it for the theme."""
     for name in ("sitemap.xml", "sitemap.xml.gz"):
         (site / name).unlink(missing_ok=True)
     if addresses.of_version():
-        # Its selector looks there whether the other version has this page, and ignores the host.
+        # The theme's selector looks there for the page in another version, and ignores the host.
         places = "".join(f"<url><loc>http://localhost/{escape(url)}</loc></url>" for url in urls)
         (site / "sitemap.xml").write_text(f"<urlset>{places}</urlset>\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""All measured runs as one table: a row a run, its settings, its final results, what made it."""
+"""All measured runs as one table, whose rows hold settings, final results and what made the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EACH_EPOCH = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 
 
 def table_of(records: Path) -> str:
-    """The runs of all records in a folder as CSV; what a run has not is left empty.
+    """The runs of all records in a folder as CSV, with empty cells for what a run does not have.
 
     Raises:
         ValueError: if a file in it is no record.
@@ -40,7 +40,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def row(line: dict[str, Any], path: Path) -> dict[str, Any]:
-    """One run; of a list with a number an epoch the last one."""
+    """The row of one run, with the last number of each list that has one an epoch."""
     result = line["result"]
     final = {f"final_{name}": result[name][-1] for name in EACH_EPOCH if name in result}
     single = {name: value for name, value in result.items() if not isinstance(value, list)}

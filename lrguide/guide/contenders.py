@@ -13,7 +13,7 @@ import lrguide
 if TYPE_CHECKING:
     import keras
 
-# Keras' class, and what differs from its defaults.
+# Each name stands for a class of Keras, with what differs from its defaults.
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Adam": ("Adam", {}),
     "SGD": ("SGD", {}),
@@ -33,16 +33,16 @@ def _quarter(steps: int) -> int:
     return math.ceil(steps / 4)
 
 
-# From the rate, the run's length in steps, and the lower bound of what cycles.
+# Each makes a schedule of the rate, the run's length in steps, and the lower bound of a cycle.
 SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
     "constant": lambda rate, steps, low: rate,
-    # Down to nothing; halved at each fifth; down to a tenth; down to a hundredth.
+    # These fall to 0, by half at each fifth of the run, to a tenth, to a hundredth, and to 0.
     "linear": lambda rate, steps, low: lrguide.linear(rate, steps),
     "step": lambda rate, steps, low: lrguide.step_decay(rate, math.ceil(steps / 5), decay_rate=0.5),
     "time": lambda rate, steps, low: lrguide.inverse_time(rate, steps, decay_rate=9.0),
     "exponential": lambda rate, steps, low: lrguide.exponential(rate, steps, decay_rate=0.01),
     "cosine": lambda rate, steps, low: lrguide.cosine(rate, steps),
-    # A tenth of the run rises; what follows is constant, falls all the way, or falls in the end.
+    # The rate rises during a tenth of the run, and then is constant, falls, or falls in the end.
     "warmup": lambda rate, steps, low: lrguide.warmup(rate, _tenth(steps)),
     "warmup linear": lambda rate, steps, low: lrguide.warmup(
         lrguide.linear(rate, steps - _tenth(steps)), _tenth(steps)
@@ -50,14 +50,14 @@ SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
     "warmup stable decay": lambda rate, steps, low: lrguide.warmup_stable_decay(
         rate, (_tenth(steps), steps - 4 * _tenth(steps), 3 * _tenth(steps))
     ),
-    # Two cycles, so that the run ends at the lower bound.
+    # The run has two cycles, so that it ends at the lower bound.
     "triangular": lambda rate, steps, low: lrguide.triangular(low, rate, _quarter(steps)),
     "triangular2": lambda rate, steps, low: lrguide.triangular2(low, rate, _quarter(steps)),
     "exp_range": lambda rate, steps, low: lrguide.exp_range(
         low, rate, _quarter(steps), gamma=0.1 ** (1 / steps)
     ),
     "1cycle": lambda rate, steps, low: lrguide.one_cycle(rate, steps),
-    # Halved after an epoch without a lower validation loss: a callback, not a schedule.
+    # A callback, not a schedule, halves the rate after an epoch without a lower validation loss.
     "plateau": lambda rate, steps, low: rate,
 }
 
@@ -84,8 +84,8 @@ COMPARED: list[dict[str, Any]] = [
     dict(optimizer="Adam", ema=0.99),
 ]
 
-# Grids of rates: what each contender is tuned on; two rates to each factor of ten, from far too
-# small to far too large; three to each factor of ten, for the truth that a range test foretells.
+# Grids of rates. Each contender is tuned on RATES. WIDE has two rates to each factor of ten, from
+# far too small to far too large. FINE has three, to see what a range test has foretold.
 RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
 WIDE = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
 FINE = [1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
@@ -102,7 +102,7 @@ ARTICLE = {
     1e-7: (2.2724, 0.1625),
 }
 
-# What a contender is where its settings do not say otherwise.
+# These hold of a contender whose settings do not say otherwise.
 PLAIN: dict[str, Any] = {"schedule": "constant", "averaged": False, "ema": 0.0}
 
 

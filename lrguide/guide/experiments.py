@@ -1,4 +1,4 @@
-"""Experiments: plain numbers in, plain numbers out, the same bits each time.
+"""Experiments take plain numbers and return plain numbers, with the same bits each time.
 
 An experiment is a module-level function of completed settings (`settings.complete`). It trains with
 public Keras on one TensorFlow thread, since another number of threads gives other last bits.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-# Raise a function's number when its results change on purpose: its stored runs are then void.
+# Whoever changes a function's results on purpose raises its number: its stored runs are then void.
 PROTOCOL = {"train": 1, "sweep": 1, "updates": 1}
 
 
@@ -267,14 +267,14 @@ def updates(
         nonlocal before
         after = [weight.numpy() for weight in model.trainable_variables]
         pairs = zip(after, before, strict=True)
-        with np.errstate(invalid="ignore"):  # of weights that have grown past every number
+        with np.errstate(invalid="ignore"):  # weights may have grown to infinity
             moved = np.concatenate([np.abs(a - b).ravel() for a, b in pairs]) / rate
         seen["mean_update"].append(float(moved.mean()))
         seen["largest_update"].append(float(moved.max()))
         if step < 5:
             seen["first_losses"].append(logs["loss"] / loss_weight)
         before = after
-        model.reset_metrics()  # or the next loss would be a running mean
+        model.reset_metrics()  # otherwise the next loss would be a running mean
 
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=note)
     batches = _batches(digits, batch, seed).repeat().take(steps)
@@ -331,7 +331,7 @@ def _compiled(
         def reset_state(self) -> None:
             """Nothing: the first batches stay the first of the whole training."""
 
-    keras.utils.clear_session()  # or each training would leave its graphs behind: 40 MB
+    keras.utils.clear_session()  # otherwise each training would leave 40 MB of graphs behind
     keras.utils.set_random_seed(settings["seed"])
     model = _network(settings["task"], settings["network"])
     first = FirstLosses()
@@ -398,7 +398,7 @@ def _use_one_thread() -> None:
 
         policy = config.dtype_policy().name
         seen = f"{config.backend()}, {policy}, {config.image_data_format()}"
-    except ImportError as error:  # of a backend that is not installed
+    except ImportError as error:  # the backend is not installed
         seen = str(error)
     if seen != needed:
         raise RuntimeError(
@@ -419,7 +419,7 @@ def _use_one_thread() -> None:
             "more: start a new process, or use measured(), which does"
         ) from error
     if tf.config.list_physical_devices("GPU"):
-        # Else it adds in another order each time, and rounds the factors of products to ten bits.
+        # Otherwise a GPU adds in another order each time, and rounds factors to ten bits.
         tf.config.experimental.enable_op_determinism()
         tf.config.experimental.enable_tensor_float_32_execution(False)
 
@@ -437,9 +437,9 @@ def _import_tensorflow_quietly() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-        tf.get_logger().setLevel("ERROR")  # a graph for each training is what we want
+        tf.get_logger().setLevel("ERROR")  # it warns of a new graph for each training, as we want
     finally:
-        gc.freeze()  # or each `clear_session` would search the libraries, for as long as a training
+        gc.freeze()  # otherwise each `clear_session` would take seconds to search the libraries
         gc.enable()
         os.dup2(errors, 2)
         os.close(errors)

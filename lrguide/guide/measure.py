@@ -105,7 +105,8 @@ def main() -> int:
     mpl.use("agg")
     if os.environ.get("JOBS"):
         os.environ["LRGUIDE_JOBS"] = os.environ["JOBS"]
-    os.environ.pop("LRGUIDE_MAX_SECONDS", None)  # this command is the answer to that limit
+    # Who calls this command wants to measure, however long it takes.
+    os.environ.pop("LRGUIDE_MAX_SECONDS", None)
     name, chosen = os.environ.get("PAGE"), in_reading_order()
     if name and name not in chosen:
         print(f"PAGE must be one of {', '.join(chosen)}, received {name!r}", file=sys.stderr)

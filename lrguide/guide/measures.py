@@ -194,8 +194,8 @@ def several(values: Floats, digits: int = 3) -> str:
     lost = len(values) - len(finite)
     text = "none finite"
     if len(finite):
-        low, high = (_number(value, digits) for value in (finite.min(), finite.max()))
-        text = f"{_number(finite.mean(), digits)} ({low} to {high})"
+        low, high = (_rounded(value, digits) for value in (finite.min(), finite.max()))
+        text = f"{_rounded(finite.mean(), digits)} ({low} to {high})"
     return f"{text}, {lost} of {len(values)} not finite" if lost and len(finite) else text
 
 
@@ -239,5 +239,5 @@ def spearman(one: Sequence[float], other: Sequence[float]) -> float:
     return float(np.corrcoef(ranks(one), ranks(other))[0, 1])
 
 
-def _number(value: float, digits: int) -> str:
+def _rounded(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 DIGITS = 4  # more than can be read from a picture
 
-Drawn = Line2D | PolyCollection | Patch  # lines and dots; bands; stripes
+Drawn = Line2D | PolyCollection | Patch  # these are lines and dots, bands, and stripes
 Look = tuple[Any, ...]
 
 
@@ -109,7 +109,7 @@ def _table(axes: Axes, labels: dict[Look, str]) -> Table:
         [where, *columns],
         [
             [names.get(place) or _text(place), *(cell(column, place) for column in columns)]
-            for place in sorted(places, reverse=bool(upright))  # as in the picture, from above
+            for place in sorted(places, reverse=bool(upright))  # from above, as in the picture
         ],
         beside,
     )
@@ -126,7 +126,7 @@ def _drawn(axes: Axes) -> list[Drawn]:
         follows = _follows(artist, axes)
         match artist:
             case Line2D() | PolyCollection():
-                carries = any(follows)  # else it is an ornament
+                carries = any(follows)  # otherwise it is an ornament
             case Patch() if not all(follows):
                 carries = any(follows)
             case _:

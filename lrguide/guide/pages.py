@@ -160,7 +160,7 @@ class _Outputs(io.TextIOBase):
         self.room = MOST
 
     def write(self, text: str) -> int:
-        text.encode()  # as a terminal does: half a character is an error
+        text.encode()  # half a character is an error here, as it is in a terminal
         self.take(text, len(text))
         return len(text)
 
@@ -173,7 +173,7 @@ class _Outputs(io.TextIOBase):
         self.cells[-1].append(output)
 
 
-_running: list[_Outputs] = []  # those of the page that `run` is running, if it is
+_running: list[_Outputs] = []  # the outputs of the page that `run` is running, if there is one
 _failed: list[Shown] = []  # what a plain script has shown that does not hold
 
 

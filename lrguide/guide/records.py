@@ -26,7 +26,7 @@ from lrguide.guide.processes import Experiment, jobs_allowed, run_all
 from lrguide.guide.settings import budget_of, complete, defaults, identity
 
 SCHEMA = 1
-RECENT = 50  # cached runs that tell how fast this machine is
+RECENT = 50  # so many cached runs tell how fast this machine is
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS, CACHE = ROOT / "docs" / "records", ROOT / ".cache" / "lrguide"
 if not RECORDS.is_dir():
@@ -34,10 +34,10 @@ if not RECORDS.is_dir():
     # took a page's notebook away puts the records beside that.
     RECORDS, CACHE = Path.cwd() / "records", Path.cwd() / ".cache" / "lrguide"
 
-# The parts of a run in a file, beside its digest.
+# The parts of which a run in a file consists, beside its digest.
 LINE = {"protocol": int, "data": str, "settings": dict, "result": dict, "made": dict}
 
-# What this process asked for, so that `make measure` can learn a page's settings by running it.
+# All that this process has asked for: `make measure` runs a page to learn its settings.
 asked: list[tuple[Experiment, list[dict[str, Any]]]] = []
 
 
@@ -291,7 +291,8 @@ def write(path: Path, function: Experiment, runs: Iterable[Run]) -> None:
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for orphan in path.parent.glob(".*.tmp"):  # of a process that was killed: see only_one
+        # A process that was killed has left it, since `only_one` allows no other.
+        for orphan in path.parent.glob(".*.tmp"):
             orphan.unlink(missing_ok=True)
         # The temporary file lies beside the final one: a rename is atomic within a file system.
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
@@ -338,7 +339,7 @@ def only_one(cache: Path, *, wait: bool = True) -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             busy = f"another measurement is running (process {holder})"
-            if not wait or holder == str(os.getpid()):  # which would wait for itself
+            if not wait or holder == str(os.getpid()):  # this process would wait for itself
                 raise BlockingIOError(busy) from None
             print(f"{busy}: waiting until it ends", file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -380,7 +381,8 @@ def _paces(function: Experiment, files: Iterable[Path]) -> dict[tuple[str, str],
         for run in runs.values():
             if isinstance(seconds := run.made.get("cpu_seconds"), int | float):
                 on = taken.setdefault(_kind(run.settings), {})
-                pace = max(seconds, 0.1) / budget_of(run.settings).seconds  # it is rounded to that
+                # Times are rounded to 0.1.
+                pace = max(seconds, 0.1) / budget_of(run.settings).seconds
                 on.setdefault(str(run.made.get("processor")), []).append(pace)
     return {kind: median_high(map(median, on.values())) for kind, on in taken.items()}
 

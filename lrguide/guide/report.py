@@ -101,7 +101,7 @@ def _tell(made: Claim, line: int, caption: str = "") -> None:
     origin = _made(Runs(run for runs in made.runs for run in runs))
     try:
         told, checks = made(*made.runs)
-    except LookupError as error:  # it speaks of a contender that was taken out
+    except LookupError as error:  # the claim speaks of a contender that was taken out
         title, why = "Can no longer be checked", str(error.args[0])
         written = made.written()[0].removeprefix("- ")
         failure = f"{why[:1].upper()}{why[1:]}. So " + (
@@ -184,7 +184,7 @@ def figure(runs: Runs, draw: Callable[[Runs], Figure], alt: Callable[[Runs], str
         numbers = {"words": words, "tables": [asdict(table) for table in tables(drawn)]}
 
     def card() -> bytes:
-        # Drawn anew: each layout of one figure makes more room for what lies outside its axes.
+        # It is drawn anew, because each layout makes more room for what is outside the axes.
         with mpl.rc_context(plots.STYLE):
             return _card(draw(runs))
 
@@ -198,8 +198,9 @@ def _aligned(cells: Sequence[str]) -> str:
 
 def _card(drawn: Figure) -> bytes:
     """The figure as a PNG of 1200 by 630 pixels, for others' links to its page."""
-    across, up = 50, 35  # white margins, of which some cut a part
-    dpi = int(min(200, (630 - 2 * up) / drawn.get_figheight()))  # its text as large as it can be
+    across, up = 50, 35  # white margins, of which other sites cut off a part
+    # The text is made as large as possible.
+    dpi = int(min(200, (630 - 2 * up) / drawn.get_figheight()))
     drawn.set_size_inches((1200 - 2 * across) / dpi, (630 - 2 * up) / dpi)
     pixels, file = io.BytesIO(), io.BytesIO()
     drawn.savefig(pixels, format="rgba", dpi=dpi, facecolor="white", transparent=False)

@@ -1,4 +1,4 @@
-"""Settings: what an experiment may be asked, checked, and what of it decides a run's result.
+"""Check what an experiment is asked for, and tell which settings decide a run's result.
 
 A run is asked for with the few settings that matter; `complete` checks them and fills in the rest.
 """
@@ -17,12 +17,12 @@ import numpy as np
 from lrguide.data import fingerprint
 from lrguide.guide import contenders, tasks
 
-MNIST = "MNIST"  # the task of all runs that name none
+MNIST = "MNIST"  # the task of all runs that name no other
 
-# The records are of this module's functions. Its name alone, since it imports what stands here.
+# The functions of this module have the records. It imports this one, so only its name stands here.
 EXPERIMENTS = "lrguide.guide.experiments"
 
-# Keras holds a rate in float32: what is infinite or 0 there is so in the training.
+# Keras holds a rate in float32, so a rate must be neither 0 nor infinite there.
 LOWEST_RATE, HIGHEST_RATE = (float(limit) for limit in (np.finfo("f4").tiny, np.finfo("f4").max))
 
 
@@ -55,7 +55,7 @@ BUDGETS = {
     "SHORT": Budget(3000, 50, 5, 1500, 2000),
     "SMALL": Budget(6000, 250, 5, 1500, 2000),
     "MIDDLE": Budget(12000, 250, 6, 3000, 3000),
-    # Of the other tasks each has its own: all its examples.
+    # Each of the other tasks has a budget of its own, with all its examples.
     **{
         name: Budget(task.parts[0], task.batch, task.epochs, *task.parts[1:])
         for name, task in tasks.TASKS.items()
@@ -65,7 +65,7 @@ BUDGETS = {
 
 
 def budget_of(settings: Mapping[str, Any]) -> Budget:
-    """The budget in completed settings; a sweep's is that of its steps."""
+    """The budget of completed settings; that of a sweep follows from its steps."""
     numbers = asdict(BUDGETS[settings["budget"]])
     numbers = {name: settings.get(name, number) for name, number in numbers.items()}
     if "steps" in settings:
@@ -174,7 +174,7 @@ def defaults(function: Callable[..., Any]) -> dict[str, Any]:
     return {name: p.default for name, p in parameters if p.default is not p.empty}
 
 
-@functools.cache  # asked for each run of each record
+@functools.cache  # reading records asks for them once a run
 def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     """The settings of an experiment by name."""
     return inspect.signature(function).parameters
@@ -195,7 +195,7 @@ def identity(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
         "function": name if module == EXPERIMENTS else f"{module}.{name}",
         "protocol": protocols[name],
         "data": _fingerprint(settings.get("task", MNIST), settings["full"]),
-        # Without those at their default: a new optional setting must not void stored runs.
+        # Settings at their default are left out, so that a new optional one voids no stored run.
         "settings": {k: v for k, v in settings.items() if k not in optional or optional[k] != v},
     }
 

@@ -51,7 +51,7 @@ class Task:
 
     @property
     def loss(self) -> str:
-        """Keras' name of it."""
+        """Keras' name of the loss."""
         return "categorical_crossentropy" if self.classes else "mean_squared_error"
 
     @property
@@ -86,7 +86,7 @@ def _sequences() -> Arrays:
 
     Symbols and mark are one-hot: inputs of shape (n, 10, 9), classes from 0 to 7.
     """
-    # RandomState, since NumPy promises that its numbers stay what they are.
+    # NumPy promises that the numbers of a RandomState stay what they are.
     random = np.random.RandomState(0)
     symbols = random.randint(SYMBOLS, size=(5500, LENGTH))
     places = random.randint(LENGTH - 1, size=len(symbols))
@@ -225,7 +225,7 @@ def data(name: str, division: int = 0) -> Digits:
 
 
 def guessing(name: str) -> float:
-    """The validation loss of guessing without a look: the training part's shares, or its mean."""
+    """The validation loss of guessing the training part's shares of the classes, or its mean."""
     parts = data(name)
     guess = parts.y_train.mean(axis=0, dtype=np.float64)
     if TASKS[name].classes:
@@ -234,7 +234,7 @@ def guessing(name: str) -> float:
 
 
 def _standardised(values: NDArray[Any], training: int) -> NDArray[Any]:
-    """Mean 0, standard deviation 1 in the training part, which alone may decide."""
+    """Values with mean 0 and standard deviation 1 in the training part, which alone may decide."""
     known = values[:training].astype(np.float64)
     scaled: NDArray[Any] = (values - known.mean(axis=0)) / known.std(axis=0)
     return scaled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +18,9 @@ from lrguide.rules import Suggestion
 if TYPE_CHECKING:
     from lrguide.range_test import RangeTestResult
 
-# The seeds of the plan of 30 November 2026 (see the page on method): two at each rate of the grid,
-# four more around the lowest, six more where these six would not choose alike; and those of the
-# answer, which no search has seen.
+# The seeds of the plan of 30 November 2026 (see the page on method). Two are tried at each rate of
+# the grid, four more around the lowest loss, and six more where other six would choose otherwise.
+# The seeds of the answer are those that no search has seen.
 FIRST, MORE, DOUBT = (100, 101), range(102, 106), range(106, 112)
 ANSWER = range(200, 220)
 
@@ -52,18 +52,9 @@ def tuned(
             f"seeds must not be among those of the trials, {[*trials]}, received {[*seeds]}: "
             f"{sorted(shared)} chose the rate"
         )
-    searched = measured(
-        train,
-        [
-            contender | dict(rate=rate, seed=seed)
-            for contender in contenders
-            for rate in rates
-            for seed in trials
-        ],
-    )
-    each = len(rates) * len(trials)
-    groups = [Runs(searched[start : start + each]) for start in range(0, len(searched), each)]
-    return searched, _trained(contenders, [group.best() for group in groups], seeds)
+    searched, groups = _trained(contenders, [list(product(rates, trials))] * len(contenders))
+    answer, _ = _trained(contenders, [[(each.best(), seed) for seed in seeds] for each in groups])
+    return searched, answer
 
 
 def tuned_nearby(
@@ -103,20 +94,10 @@ def tuned_nearby(
         if all(new <= old for new, old in zip(near, tried, strict=True)):
             break
         tried = [old | new for old, new in zip(tried, near, strict=True)]
-        searched = measured(
-            train,
-            [
-                contender | dict(rate=rate, seed=trial)
-                for contender, some in zip(contenders, tried, strict=True)
-                for rate in sorted(some)
-            ],
-        )
-        ends = list(accumulate(map(len, tried)))
-        best = [
-            Runs(searched[end - len(some) : end]).best()
-            for end, some in zip(ends, tried, strict=True)
-        ]
-    return searched, _trained(contenders, best, seeds)
+        asked = [[(rate, trial) for rate in sorted(some)] for some in tried]
+        searched, groups = _trained(contenders, asked)
+        best = [each.best() for each in groups]
+    return searched, _trained(contenders, [[(rate, seed) for seed in seeds] for rate in best])[0]
 
 
 def searched(contenders: Sequence[dict[str, Any]]) -> tuple[Runs, list[float]]:
@@ -137,21 +118,12 @@ def searched(contenders: Sequence[dict[str, Any]]) -> tuple[Runs, list[float]]:
     """
     wanted = [{(rate, seed) for rate in RATES for seed in FIRST} for _ in contenders]
     while True:
-        trials = measured(
-            train,
-            [
-                contender | dict(rate=rate, seed=seed)
-                for contender, each in zip(contenders, wanted, strict=True)
-                for rate, seed in sorted(each)
-            ],
-        )
-        ends = list(accumulate(map(len, wanted)))
-        groups = [trials[end - len(w) : end] for end, w in zip(ends, wanted, strict=True)]
+        trials, groups = _trained(contenders, [sorted(each) for each in wanted])
         before = [len(each) for each in wanted]
         for each, group in zip(wanted, groups, strict=True):
-            each |= _asked_next(Runs(group))
+            each |= _asked_next(group)
         if before == [len(each) for each in wanted]:
-            return trials, [tuned_rate(Runs(group)) for group in groups]
+            return trials, [tuned_rate(group) for group in groups]
 
 
 def _asked_next(trials: Runs) -> set[tuple[float, int]]:
@@ -227,16 +199,19 @@ def _neighbours(rates: Sequence[float], rate: float) -> Sequence[float]:
 
 
 def _trained(
-    contenders: Sequence[dict[str, Any]], rates: Sequence[float], seeds: Sequence[int]
-) -> Runs:
-    return measured(
+    contenders: Sequence[dict[str, Any]], wanted: Sequence[Sequence[tuple[float, int]]]
+) -> tuple[Runs, list[Runs]]:
+    """Each contender trained at its rates and seeds: all runs, and those of each contender."""
+    runs = measured(
         train,
         [
             contender | dict(rate=rate, seed=seed)
-            for contender, rate in zip(contenders, rates, strict=True)
-            for seed in seeds
+            for contender, each in zip(contenders, wanted, strict=True)
+            for rate, seed in each
         ],
     )
+    ends = accumulate(map(len, wanted))
+    return runs, [Runs(runs[end - len(w) : end]) for end, w in zip(ends, wanted, strict=True)]
 
 
 def range_test(sweeps: Runs) -> RangeTestResult:

@@ -42,7 +42,7 @@ def stored() -> list[tuple[Experiment, Run]]:
     return runs
 
 
-def contenders(runs: Sequence[tuple[Experiment, Run]]) -> list[tuple[Experiment, Run]]:
+def one_of_each_contender(runs: Sequence[tuple[Experiment, Run]]) -> list[tuple[Experiment, Run]]:
     """The first run of each contender."""
     first: dict[str, tuple[Experiment, Run]] = {}
     for function, run in runs:
@@ -52,7 +52,7 @@ def contenders(runs: Sequence[tuple[Experiment, Run]]) -> list[tuple[Experiment,
 
 
 def replay(function: Experiment, **settings: Any) -> dict[str, Any]:
-    """The first losses, as an experiment's result."""
+    """The first losses, in the form of an experiment's result."""
     return {"first_losses": first_losses(function, settings)}
 
 
@@ -61,7 +61,7 @@ def _replay_of(function: Experiment) -> Experiment:
 
 
 def agreement(run: Run, again: Mapping[str, Any], here: str) -> tuple[bool, str]:
-    """Whether what came out again is what is stored, and in words."""
+    """Whether the new result is the stored one, and a sentence that says so."""
     # A run stored before an experiment had a result has nothing to compare it with.
     other = [name for name in again if name in run.result and again[name] != run.result[name]]
     if not other:
@@ -94,16 +94,16 @@ def verify(count: int, seed: int) -> int:
     runs = stored()
     have_full = full_is_here()
     usable = [(f, run) for f, run in runs if have_full or not run.settings["full"]]
-    first = contenders(usable)
-    if left := len(contenders(runs)) - len(first):
+    first = one_of_each_contender(usable)
+    if left := len(one_of_each_contender(runs)) - len(first):
         print(f"{left} contenders need all of MNIST, which is not here: see LRGUIDE_MNIST")
     small = [(f, run) for f, run in usable if budget_of(run.settings).seconds < SMALL]
     sample = random.Random(seed).sample(small, min(count, len(small)))
     print(f"first losses of {len(first)} contenders, then whole runs: {len(sample)} (SEED={seed})")
-    return check(first, replayed=True) + check(sample, replayed=False)
+    return disagreeing(first, replayed=True) + disagreeing(sample, replayed=False)
 
 
-def check(chosen: Sequence[tuple[Experiment, Run]], *, replayed: bool) -> int:
+def disagreeing(chosen: Sequence[tuple[Experiment, Run]], *, replayed: bool) -> int:
     """Run these again, by experiment, and print what came of it; return how many disagree."""
     wrong = 0
     for function in {function for function, _ in chosen}:
