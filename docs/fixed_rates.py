@@ -13,40 +13,25 @@
 # %% tags=["hide-input"]
 import numpy as np
 
-from lrguide import plots
+from lrguide.guide import pictures
 from lrguide.guide.contenders import ARTICLE, WIDE
 from lrguide.guide.experiments import train
 from lrguide.guide.measures import (
     CHANCE,
+    beside_article,
+    beyond_ours,
+    budget_rows,
+    learning,
     learning_limit,
     learns,
-    plain,
     rises,
     several,
-    valleys,
+    stability_limit,
     verdict,
 )
 from lrguide.guide.records import measured
 from lrguide.guide.report import claim, figure, table
-from lrguide.guide.settings import BUDGETS, crossed
-
-
-def losses_by_epoch(runs):
-    curves = {
-        plain(rate): (group.values("loss"), group.values("validation_loss"))
-        for rate, group in runs.by("rate").items()
-    }
-    return plots.loss_by_epoch(curves, chance=CHANCE, top=5)
-
-
-def final_losses_in_words(runs):
-    return (
-        "Training and validation loss by epoch for five learning rates with Adam. "
-        "Median validation loss after the last epoch: "
-        + "; ".join(f"{np.median(g.final()):.2f} at {plain(r)}" for r, g in runs.by("rate").items())
-        + f". Guessing would give {CHANCE:.2f}."
-    )
-
+from lrguide.guide.settings import crossed
 
 # %% tags=["output-first"]
 five = measured(
@@ -58,7 +43,7 @@ five = measured(
         budget="SMALL",
     ),
 )
-figure(five, losses_by_epoch, alt=final_losses_in_words)
+figure(five, pictures.losses_by_epoch, alt=pictures.final_losses_in_words)
 
 # %% [markdown]
 # Each line, its rate beside it, is the median of five seeds; each band reaches from the lowest loss to
@@ -88,50 +73,35 @@ def half_is_far_too_large(five):
 
 @claim(five)
 def the_larger_rate_is_ahead(five):
-    larger, smaller = (five.where(rate=rate) for rate in (0.01, 0.001))
+    larger, smaller = (five.where(rate=rate).final() for rate in (0.01, 0.001))
+    both = {0.01, 0.001} <= set(learning(five))
     sentence = f"""
-        - **`0.01` and `0.001` learn.** Here the larger one is ahead: {several(larger.final())}
-        against {several(smaller.final())}, and its worst seed beats the other's best.
+        - **`0.01` and `0.001` learn.** Here the larger one is ahead: {several(larger)} against
+        {several(smaller)}, and its worst seed beats the other's best.
         """
-    return (
-        sentence,
-        larger.final().max() < smaller.final().min(),
-        learns(larger).all(),
-        learns(smaller).all(),
-        smaller.final().max() < 0.5,
-    )
+    return sentence, both, larger.max() < smaller.min(), smaller.max() < 0.5
 
 
 @claim(five)
 def a_hundred_thousandth_has_only_begun(five):
     runs = five.where(rate=1e-5)
-    right = runs.final("validation_accuracy")
+    losses, right = runs.final(), runs.final("validation_accuracy")
     sentence = f"""
-        - **`0.00001` has only begun**: {several(runs.final(), 2)}, though {right.min():.0%} to
+        - **`0.00001` has only begun**: {several(losses, 2)}, though {right.min():.0%} to
         {right.max():.0%} of the validation images are already named rightly.
         """
-    return (
-        sentence,
-        runs.final().min() > 1,
-        runs.final().max() < CHANCE - 0.05,
-        learns(runs).all(),
-    )
+    return sentence, losses.min() > 1, losses.max() < CHANCE - 0.05, learns(runs).all()
 
 
 @claim(five)
 def a_ten_millionth_does_nothing_to_be_seen(five):
     runs = five.where(rate=1e-7)
+    losses, moved = runs.final(), np.ptp(runs.values("validation_loss"), axis=1)
     sentence = f"""
-        - **`0.0000001` does nothing you could see**: {several(runs.final(), 2)}, as good as
-        guessing; from the first epoch to the last no seed's loss moves by as much as a hundredth.
+        - **`0.0000001` does nothing you could see**: {several(losses, 2)}, as good as guessing; from the first epoch to the last no seed's loss moves by as much as a hundredth.
         The article's run ended at `2.2724`, after forty times as many steps.
         """
-    return (
-        sentence,
-        abs(runs.final() - CHANCE).max() < 0.05,
-        np.ptp(runs.values("validation_loss"), axis=1).max() < 0.01,
-        not learns(runs).any(),
-    )
+    return sentence, abs(losses - CHANCE).max() < 0.05, moved.max() < 0.01, not learns(runs).any()
 
 
 # %% [markdown]
@@ -151,52 +121,18 @@ def a_ten_millionth_does_nothing_to_be_seen(five):
 # %% tags=["hide-input"]
 table(
     five,
-    lambda runs: [
-        {
-            "budget": what,
-            **{f"`{name}`": f"{getattr(BUDGETS[name], field):,}" for name in ("SMALL", "FULL")},
-        }
-        for what, field in (
-            ("training images", "training"),
-            ("batch size", "batch"),
-            ("epochs", "epochs"),
-            ("steps", "steps"),
-            ("validation images", "validation"),
-            ("test images", "test"),
-        )
-    ],
+    lambda runs: budget_rows("SMALL", "FULL"),
     caption="This page's budget, and the article's",
 )
 
 # %% [markdown]
 # This budget cannot show whether `0.00001` gets there with more steps, nor whether `0.01` is still
 # ahead of `0.001` after 4,800 of them. [The full data](#the-articles-own-scale) can.
-
-# %% [markdown]
+#
 # ## Every rate in between
 #
 # Five rates show that it matters. Thirteen, two to each factor of ten, show the shape: a valley with
 # a wide slope on the left and a cliff on the right. A second optimizer shows whose cliff it is.
-
-
-# %% tags=["hide-input"]
-def stability_limit(runs):
-    """The largest rate at which every seed ends below the loss of guessing; 0 if there is none."""
-    return max((r for r, g in runs.by("rate").items() if (g.final() < CHANCE).all()), default=0)
-
-
-def losses_by_rate(runs):
-    return plots.loss_by_rate(valleys(runs), chance=CHANCE)
-
-
-def valleys_in_words(runs):
-    adam, sgd = (runs.where(optimizer=optimizer) for optimizer in ("Adam", "SGD"))
-    return (
-        "Final validation loss against learning rate, two valleys: with Adam the lowest loss is at "
-        f"{adam.best():g}, with SGD at {sgd.best():g}. Beyond {learning_limit(adam):g} with Adam and "
-        f"{learning_limit(sgd):g} with SGD some or all seeds learn nothing."
-    )
-
 
 # %% tags=["output-first"]
 both = measured(
@@ -208,7 +144,7 @@ both = measured(
         budget="SMALL",
     ),
 )
-figure(both, losses_by_rate, alt=valleys_in_words)
+figure(both, pictures.losses_by_rate, alt=pictures.valleys_in_words)
 
 # %% [markdown]
 # Each dot is one seed, the line is the median of three. First Adam.
@@ -235,34 +171,23 @@ def three_seeds_do_not_tell_the_best_two_apart(adam):
         With three seeds `0.01`, at {several(larger.final())}, cannot be told from it: seed by seed
         it is {several(behind)} worse, and the seeds do not agree which of the two is better.
         """
-    return (
-        sentence,
-        adam.best() == 0.003,
-        verdict(behind) == "tie",
-        behind.min() < 0,
-        behind.max() > 0,
-    )
+    return sentence, adam.best() == 0.003, verdict(behind) == "tie", behind.min() < 0 < behind.max()
 
 
 @claim(adam)
 def a_loss_below_guessing_is_not_yet_learning(adam):
     limit = stability_limit(adam)
     runs = adam.where(rate=0.03)
-    worst = runs.final().argmax()
+    losses, lost = runs.final(), ~learns(runs)
+    worst = losses.argmax()
     sentence = f"""
         The **stability limit**, the largest of these rates at which every seed ends below ln 10, is
-        `{limit:g}`. But look at its dots: one seed ends at {runs.final()[worst]:.4f}, a hair below
+        `{limit:g}`. But look at its dots: one seed ends at {losses[worst]:.4f}, a hair below
         ln 10 ({CHANCE:.4f}), with {runs.final("validation_accuracy")[worst]:.0%} of the digits
         right. It has learned nothing but that the digits are not quite equally frequent, and that
         alone allows a loss just below ln 10.
         """
-    return (
-        sentence,
-        limit == 0.03,
-        (~learns(runs)).sum() == 1,
-        not learns(runs)[worst],
-        CHANCE - runs.final()[worst] < 0.001,
-    )
+    return sentence, limit == 0.03, lost.sum() == 1, lost[worst], CHANCE - losses[worst] < 0.001
 
 
 @claim(adam)
@@ -312,20 +237,14 @@ def half_is_too_large_for_adam_alone(at_half):
 @claim(both)
 def the_limit_is_the_optimizers(both):
     adam, sgd = (both.where(optimizer=optimizer) for optimizer in ("Adam", "SGD"))
+    small, large = learning_limit(adam), learning_limit(sgd)
     at_one = learns(sgd.where(rate=1.0))
     sentence = f"""
-        The largest of the {len(adam.by("rate"))} rates at which every seed learns is
-        `{learning_limit(sgd):g}` with SGD, `{learning_limit(adam):g}` with Adam. SGD's best rate of
-        the grid, `{sgd.best():g}`, stands at the very edge: at `1` already {(~at_one).sum()} of
-        {len(at_one)} seeds learn nothing.
+        The largest of the {len(adam.by("rate"))} rates at which every seed learns is `{large:g}`
+        with SGD, `{small:g}` with Adam. SGD's best rate of the grid, `{sgd.best():g}`, stands at the
+        very edge: at `1` already {(~at_one).sum()} of {len(at_one)} seeds learn nothing.
         """
-    return (
-        sentence,
-        learning_limit(sgd) > 20 * learning_limit(adam),
-        learning_limit(sgd) < 50 * learning_limit(adam),
-        learning_limit(sgd) == sgd.best(),
-        not at_one.all(),
-    )
+    return sentence, 20 * small < large < 50 * small, large == sgd.best(), not at_one.all()
 
 
 # %% [markdown]
@@ -336,21 +255,9 @@ def the_limit_is_the_optimizers(both):
 
 
 # %% tags=["hide-input"]
-def beside(name, column):
-    """Rows that show the article's figure in this column of `ARTICLE` beside ours."""
-
-    def rows(runs):
-        ours = {rate: group.values(name) for rate, group in runs.by("rate").items()}
-        return [
-            {
-                "rate": f"`{plain(rate)}`",
-                "article": f"{ARTICLE[rate][column]:.4f}",
-                "ours": several(values, 4),
-                "seeds": f"{len(values)}",
-                "within": "yes" if values.min() <= ARTICLE[rate][column] <= values.max() else "no",
-            }
-            for rate, values in ours.items()
-        ]
+def beside(name):
+    def rows(full):
+        return beside_article(full, name), max(beyond_ours(full, name), default=0) < 0.05
 
     return rows
 
@@ -365,16 +272,8 @@ full = measured(
         budget="FULL",
     ),
 )
-table(
-    full,
-    beside("test_loss", 0),
-    caption="Test loss after 25 epochs, Adam",
-)
-table(
-    full,
-    beside("test_accuracy", 1),
-    caption="Test accuracy after 25 epochs, Adam",
-)
+table(full, beside("test_loss"), caption="Test loss after 25 epochs, Adam")
+table(full, beside("test_accuracy"), caption="Test accuracy after 25 epochs, Adam")
 
 # %% [markdown]
 # "Within" says whether the article's figure lies between the lowest and the highest of our five seeds.
@@ -383,23 +282,9 @@ table(
 
 
 # %% tags=["hide-input"]
-def outside(runs):
-    """How far the article's figures beyond our range lie from the nearest seed, as parts of it."""
-    pairs = [
-        (group.values(name), ARTICLE[rate][column])
-        for rate, group in runs.by("rate").items()
-        for column, name in enumerate(("test_loss", "test_accuracy"))
-    ]
-    return [
-        abs(figure / ours - 1).min()
-        for ours, figure in pairs
-        if not ours.min() <= figure <= ours.max()
-    ]
-
-
 @claim(full)
 def the_articles_figures_stand(full):
-    beyond = outside(full)
+    beyond = beyond_ours(full, "test_loss", "test_accuracy")
     sentence = f"""
         - The {len(beyond)} figures of the article that lie outside lie just outside: none is further
         than {max(beyond, default=1):.1%} from the nearest of our seeds.
@@ -410,20 +295,14 @@ def the_articles_figures_stand(full):
 @claim(full)
 def the_articles_picture_stands(full):
     tested = {rate: runs.values("test_loss") for rate, runs in full.by("rate").items()}
+    failed, begun = tested[0.5], tested[1e-7]
+    worst = max(tested[rate].max() for rate in (0.01, 0.001, 1e-5))
     sentence = f"""
         - The article's picture stands: `0.5` still learns nothing, `0.0000001` still has hardly
-        begun, at {several(tested[1e-7], 2)}, and the three between them learn. **`0.00001` was slow,
+        begun, at {several(begun, 2)}, and the three between them learn. **`0.00001` was slow,
         not stuck**: with forty times the steps it reaches {several(tested[1e-5])}.
         """
-    return (
-        sentence,
-        tested[0.5].min() > CHANCE,
-        tested[1e-7].min() > 2,
-        tested[1e-7].max() < CHANCE,
-        tested[1e-5].max() < 0.3,
-        tested[0.01].max() < 0.3,
-        tested[0.001].max() < 0.3,
-    )
+    return sentence, failed.min() > CHANCE, begun.min() > 2, begun.max() < CHANCE, worst < 0.3
 
 
 @claim(full)
@@ -457,23 +336,19 @@ def lead(runs, name):
 
 @claim(five, full)
 def the_order_is_turned_round(five, full):
-    ahead = ARTICLE[0.01][0] - ARTICLE[0.001][0]
+    small, large = (
+        [lead(runs, name) for name in ("test_loss", "validation_loss")] for runs in (five, full)
+    )
+    larger, smaller = ARTICLE[0.01][0], ARTICLE[0.001][0]
     sentence = f"""
         - **The order of `0.01` and `0.001` is turned round.** With the small budget the larger rate
-        ends lower in each of {len(lead(five, "test_loss"))} seeds, here it ends higher in each of
-        {len(lead(full, "test_loss"))}, on validation and on test images: seed by seed by
-        {several(lead(full, "test_loss"), 4)} on the latter. In the article's single runs it was
-        {ahead:.4f}, a loss {ARTICLE[0.01][0] / ARTICLE[0.001][0]:.1f} times as high rather than the
-        twice it says. Which rate is better depends on the budget; whether on its images or on its
-        steps, these runs do not tell.
+        ends lower in each of {len(small[0])} seeds, here it ends higher in each of {len(large[0])},
+        on validation and on test images: seed by seed by {several(large[0], 4)} on the latter. In
+        the article's single runs it was {larger - smaller:.4f}, a loss {larger / smaller:.1f} times
+        as high rather than the twice it says. Which rate is better depends on the budget; whether
+        on its images or on its steps, these runs do not tell.
         """
-    return (
-        sentence,
-        lead(five, "test_loss").max() < 0,
-        lead(five, "validation_loss").max() < 0,
-        lead(full, "test_loss").min() > 0,
-        lead(full, "validation_loss").min() > 0,
-    )
+    return sentence, np.max(small) < 0, np.min(large) > 0
 
 
 # %%
@@ -530,13 +405,7 @@ def the_curve_oscillates_before_the_cliff(five):
         to the next in {rising} of {len(larger)} of them (in none at `0.001`). One quiet run is no
         proof that there is room left.
         """
-    return (
-        sentence,
-        learns(larger).all(),
-        rising > 0,
-        rising < len(larger),
-        rises(smaller).max() == 0,
-    )
+    return sentence, learns(larger).all(), 0 < rising < len(larger), rises(smaller).max() == 0
 
 
 # %% [markdown]

@@ -10,29 +10,12 @@
 # and the right one cannot be read off anywhere: it has to be found.
 
 # %% tags=["hide-input"]
-from lrguide import plots
 from lrguide.guide.contenders import WIDE
 from lrguide.guide.experiments import train
-from lrguide.guide.measures import CHANCE, valleys
+from lrguide.guide.pictures import losses_by_rate, valleys_in_words
 from lrguide.guide.records import measured
 from lrguide.guide.report import claim, figure
 from lrguide.guide.settings import crossed
-
-
-def losses_by_rate(runs):
-    return plots.loss_by_rate(valleys(runs), chance=CHANCE)
-
-
-def best_rate(runs, optimizer):
-    return runs.where(optimizer=optimizer).best()
-
-
-def valleys_in_words(runs):
-    return (
-        "Final validation loss against learning rate, two valleys: with Adam the lowest loss is "
-        f"at {best_rate(runs, 'Adam'):g}, with SGD at {best_rate(runs, 'SGD'):g}."
-    )
-
 
 # %% tags=["output-first"]
 sweep = measured(
@@ -56,7 +39,7 @@ figure(sweep, losses_by_rate, alt=valleys_in_words)
 # %% tags=["hide-input"]
 @claim(sweep)
 def each_optimizer_has_its_rate(sweep):
-    adam, sgd = best_rate(sweep, "Adam"), best_rate(sweep, "SGD")
+    adam, sgd = (sweep.where(optimizer=optimizer).best() for optimizer in ("Adam", "SGD"))
     sentence = f"""
         **A good learning rate belongs to its optimizer.** Of these rates `{adam:g}` is best with
         Adam and `{sgd:g}` with plain SGD, {sgd / adam:.0f} times as large.

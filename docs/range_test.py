@@ -13,71 +13,15 @@
 # %% tags=["hide-input"]
 import numpy as np
 
-from lrguide import plots
 from lrguide.guide.contenders import FINE
 from lrguide.guide.experiments import sweep, train
-from lrguide.guide.measures import capped, learns, moving_average
+from lrguide.guide.measures import learns, moving_average
+from lrguide.guide.pictures import sweep_above_trainings, sweep_in_words
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
 from lrguide.guide.settings import crossed
-from lrguide.guide.tuning import range_test
-from lrguide.range_test import RangeTestResult
-
-RULES = ["minimum/10", "valley", "steepest"]
-
-
-def suggested(runs):
-    """The median rate of each rule, and the lowest point of the curve; None without an answer."""
-    found = range_test(runs).suggest()
-    lowest = found["minimum/10"].rate
-    return {
-        "lowest point": lowest and 10 * lowest,
-        **{rule: found[rule].rate for rule in RULES},
-    }
-
-
-def sweep_above_trainings(runs):
-    sweeps = Runs(run for run in runs if run.function == "sweep")
-    trained = Runs(run for run in runs if run.function == "train")
-    result = range_test(sweeps)
-    seen = np.where(np.isfinite(result.losses), result.losses, np.inf)
-    picture, (above, below) = plots.subplots(2, 1, height=5.0, sharex=True)
-    above.fill_between(
-        result.rates,
-        seen.min(axis=0),
-        np.minimum(seen.max(axis=0), 9),
-        alpha=0.25,
-        linewidth=0,
-    )
-    above.plot(result.rates, np.median(np.minimum(seen, 9), axis=0))
-    above.set(ylim=(0, 3.5), ylabel="loss in the sweep")
-    rates = list(trained.by("rate"))
-    losses = np.array([capped(group) for group in trained.by("rate").values()])
-    below.plot(rates, np.median(losses, axis=1))
-    below.plot(np.repeat(rates, losses.shape[1]), losses.ravel(), "o", color="C0", markersize=3)
-    below.set(ylabel="loss, trained", xlabel="learning rate", xscale="log")
-    marks = {name: rate for name, rate in suggested(sweeps).items() if rate}
-    for (name, rate), line, colour in zip(
-        marks.items(), ("-", "--", ":", "-."), plots.COLOURS[1:], strict=False
-    ):
-        above.axvline(rate, linestyle=line, color=colour, label=name)
-        below.axvline(rate, linestyle=line, color=colour)
-    below.minorticks_off()
-    picture.legend(loc="outside upper left", ncols=2, frameon=False)
-    return picture
-
-
-def sweep_in_words(runs):
-    sweeps = Runs(run for run in runs if run.function == "sweep")
-    trained = Runs(run for run in runs if run.function == "train")
-    return (
-        "Above, the loss of each batch while the rate grows: level, a fall, a short floor, then a "
-        "blow-up. Below, the validation loss after a whole training at each constant rate, lowest "
-        f"at {trained.best():g}. Marked in both: "
-        + ", ".join(f"{name} {rate:.2g}" for name, rate in suggested(sweeps).items() if rate)
-        + "."
-    )
-
+from lrguide.guide.tuning import answer, interval, range_test, suggested
+from lrguide.rules import gaussian_average
 
 # %% tags=["output-first"]
 adam = measured(
@@ -168,15 +112,6 @@ sgd = measured(
 
 
 # %% tags=["hide-input"]
-def interval(suggestion):
-    """The rate and the lowest and highest answer of a seed."""
-    if suggestion.rate is None:
-        return "no answer"
-    rates = (suggestion.rate, suggestion.low, suggestion.high)
-    digits = dict(precision=2, fractional=False, trim="-")
-    return "{} ({} to {})".format(*(np.format_float_positional(r, **digits) for r in rates))
-
-
 def answers(runs, rules):
     found = range_test(runs).suggest()
     return {rule: interval(found[rule]) for rule in rules}
@@ -184,12 +119,12 @@ def answers(runs, rules):
 
 def by_sweep(runs):
     """The runs by optimizer, spacing and highest rate."""
-    groups = {}
-    for run in runs:
-        s = run.settings
-        kind = f"{s['spacing']} to {s['max_rate']:g}"
-        groups.setdefault((s["optimizer"], kind), []).append(run)
-    return {key: Runs(group) for key, group in groups.items()}
+    return {
+        (optimizer, f"{spacing} to {highest:g}"): same
+        for optimizer, group in runs.by("optimizer").items()
+        for spacing, alike in group.by("spacing").items()
+        for highest, same in alike.by("max_rate").items()
+    }
 
 
 spacings = Runs(adam + sgd + linear)
@@ -209,10 +144,7 @@ table(
 
 @claim(spacings)
 def a_linear_sweep_must_end_in_the_right_place(spacings):
-    told = {
-        sweep: range_test(group).suggest()["minimum/10"]
-        for sweep, group in by_sweep(spacings).items()
-    }
+    told = {sweep: answer(group) for sweep, group in by_sweep(spacings).items()}
     too_far, too_short = told["Adam", "linear to 1"], told["SGD momentum", "linear to 0.1"]
     sentence = f"""
         **A linear sweep must end in the right place.** To `1` is too far for Adam
@@ -221,8 +153,10 @@ def a_linear_sweep_must_end_in_the_right_place(spacings):
         """
     return (
         sentence,
-        too_far.rate is None and "does not fall" in too_far.reason,
-        too_short.rate is None and "still falls" in too_short.reason,
+        too_far.rate is None,
+        too_short.rate is None,
+        "does not fall" in too_far.reason,
+        "still falls" in too_short.reason,
         told["Adam", "exponential to 10"].rate is not None,
         told["SGD momentum", "exponential to 10"].rate is not None,
     )
@@ -268,9 +202,9 @@ def moved(setting):
     ]
 
 
-def median_rate(runs, rule):
-    """The rule's answer; NaN if it has none."""
-    rate = range_test(runs).suggest()[rule].rate
+def tenth_of_minimum(runs):
+    """What minimum/10 says; NaN if it has no answer."""
+    rate = answer(runs).rate
     return np.nan if rate is None else rate
 
 
@@ -285,7 +219,7 @@ table(
 @claim(shorter_and_longer)
 def a_longer_sweep_suggests_a_smaller_rate(shorter_and_longer):
     adam, sgd = (
-        {steps: median_rate(runs, "minimum/10") for steps, runs in group.by("steps").items()}
+        {steps: tenth_of_minimum(runs) for steps, runs in group.by("steps").items()}
         for group in shorter_and_longer.by("optimizer").values()
     )
     sentence = f"""
@@ -319,7 +253,7 @@ table(
 @claim(batches)
 def with_adam_the_suggestion_grows_with_the_batch(batches):
     adam, sgd = (
-        [median_rate(runs, "minimum/10") for _, runs in sorted(group.by("batch").items())]
+        [tenth_of_minimum(runs) for _, runs in sorted(group.by("batch").items())]
         for group in batches.by("optimizer").values()
     )
     sentence = f"""
@@ -347,45 +281,24 @@ def with_adam_the_suggestion_grows_with_the_batch(batches):
 
 
 # %% tags=["hide-input"]
-def symmetric(losses):
-    index = np.arange(len(losses))
-    weights = np.exp(-0.5 * ((index[:, None] - index) / (len(losses) / 25)) ** 2)
-    return weights @ losses / weights.sum(axis=1)
-
-
-def running_mean(losses):
-    return np.cumsum(losses) / np.arange(1, len(losses) + 1)
-
-
 SMOOTHINGS = {
     "none": lambda losses: losses,
-    "symmetric": symmetric,
+    "symmetric": lambda losses: gaussian_average(losses, len(losses) / 25),
     "exponential": moving_average,
-    "running mean": running_mean,
+    "running mean": lambda losses: np.cumsum(losses) / np.arange(1, len(losses) + 1),
 }
 
 
-def curves(runs):
-    """The rates and the losses of each seed, up to where it was stopped."""
-    for rates, losses in zip(runs.values("sweep_rates"), runs.values("sweep_losses"), strict=True):
-        here = np.isfinite(losses)
-        yield rates[here], losses[here]
-
-
-def middle(rates):
-    """The median of some rates, by factors."""
-    return float(np.exp(np.median(np.log(rates))))
-
-
 def points(runs, smoothing):
-    """Where the smoothed curve is lowest, and where it falls fastest left of that."""
-    lowest, steepest = [], []
-    for rates, losses in curves(runs):
-        smooth = SMOOTHINGS[smoothing](np.minimum(losses, losses[:10].max()))
+    """Where the smoothed curve is lowest, and where it falls fastest left of that: medians."""
+    found = []
+    for rates, losses in zip(runs.values("sweep_rates"), runs.values("sweep_losses"), strict=True):
+        seen = losses[np.isfinite(losses)]  # up to where the sweep was stopped
+        smooth = SMOOTHINGS[smoothing](np.minimum(seen, seen[:10].max()))
         end = max(2, int(np.argmin(smooth)) + 1)
-        lowest.append(rates[end - 1])
-        steepest.append(rates[np.argmin(np.gradient(smooth[:end], np.log(rates[:end])))])
-    return middle(lowest), middle(steepest)
+        left = rates[:end]
+        found.append((left[-1], left[np.argmin(np.gradient(smooth[:end], np.log(left)))]))
+    return np.exp(np.median(np.log(found), axis=0))
 
 
 both = Runs(adam + sgd)
@@ -409,8 +322,7 @@ table(
 @claim(both)
 def smoothing_over_the_past_moves_the_lowest_point(both):
     adam, sgd = (
-        {name: np.array(points(runs, name)) for name in SMOOTHINGS}
-        for runs in both.by("optimizer").values()
+        {name: points(runs, name) for name in SMOOTHINGS} for runs in both.by("optimizer").values()
     )
     (lag_adam, steep_adam), (lag_sgd, steep_sgd) = (
         found["exponential"] / found["symmetric"] for found in (adam, sgd)
@@ -440,30 +352,18 @@ def smoothing_over_the_past_moves_the_lowest_point(both):
 
 
 # %% tags=["hide-input"]
-def cut_short(result, last):
-    """The result of a sweep that had ended at this rate."""
-    kept = result.rates <= last
-    return RangeTestResult(result.rates[kept], result.losses[:, kept], result.seeds)
+def at_each_end(adam):
+    found = {last: answer(adam, last) for last in (1e-5, 0.001, 0.01, 10)}
+    rows = [{"ends at": f"`{last:g}`", "answer": each.reason} for last, each in found.items()]
+    return rows, found[1e-5].rate is None, found[0.001].rate is None, found[10].rate is not None
 
 
-def answer(result):
-    return result.suggest()["minimum/10"]
-
-
-ENDS = [1e-5, 0.001, 0.01, 10]
-table(
-    adam,
-    lambda runs: [
-        {"ends at": f"`{last:g}`", "answer": answer(cut_short(range_test(runs), last)).reason}
-        for last in ENDS
-    ],
-    caption="What minimum/10 says when the sweep ends at this rate",
-)
+table(adam, at_each_end, caption="What minimum/10 says when the sweep ends at this rate")
 
 
 @claim(adam)
 def the_test_can_be_fooled(adam):
-    short, fooled, whole = (answer(cut_short(range_test(adam), last)) for last in (0.001, 0.01, 10))
+    short, fooled, whole = (answer(adam, last) for last in (0.001, 0.01, 10))
     answering = sum(rate is not None for rate in fooled.by_seed)
     low, right = fooled.rate or np.nan, whole.rate or np.nan
     sentence = f"""
@@ -471,7 +371,13 @@ def the_test_can_be_fooled(adam):
         test can be fooled**: ended at `0.01`, {answering} of 5 seeds take a passing bump for the end
         and say {low:.2g}, against {right:.2g} from the whole sweep. Keep the range wide.
         """
-    return sentence, "still falls" in short.reason, answering > 2, low < right / 5
+    return (
+        sentence,
+        short.rate is None,
+        "still falls" in short.reason,
+        answering > 2,
+        low < right / 5,
+    )
 
 
 # %% [markdown]

@@ -138,8 +138,8 @@ def tenth(losses: Floats) -> int:
     return max(3, int(losses.shape[-1]) // 10)
 
 
-def _smooth(losses: Floats, width: float) -> Floats:
-    """Gaussian average with standard deviation `width` steps, weights renormalised at the ends."""
+def gaussian_average(losses: Floats, width: float) -> Floats:
+    """Average with a standard deviation of `width` steps, weights renormalised at the ends."""
     distances = np.arange(1 - len(losses), len(losses))
     weights = np.exp(-0.5 * (distances / width) ** 2)
     # By Fourier transforms, since a table of all weights would need the square of this memory.
@@ -160,7 +160,7 @@ def _fall(rates: Floats, row: Floats) -> Fall | str:
     start = float(np.median(first))
     width = max(1.0, len(row) / 25)
     # The losses are clipped, so that a rise right of the minimum cannot push it to the left.
-    smoothed = _smooth(np.minimum(losses, first.max()), width)
+    smoothed = gaussian_average(np.minimum(losses, first.max()), width)
     lowest = int(np.argmin(smoothed))
     fall = start - float(smoothed[lowest])
     # The standard deviation of one loss follows from the differences of neighbours (1.4826 MAD /

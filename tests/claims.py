@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType
 from typing import Any
 from unittest.mock import patch
 
@@ -257,6 +257,8 @@ def read_by(claim: Claim) -> list[tuple[str, str]]:
 def singled(claim: Claim) -> Claim:
     """The same claim with what `and` and chains of comparisons hold together as checks apart."""
     told = claim.told
+    if told.__name__ == "<lambda>":
+        return claim
     tree = ast.parse(textwrap.dedent(inspect.getsource(told)))
     function = tree.body[0]
     if not isinstance(function, ast.FunctionDef) or not isinstance(function.body[-1], ast.Return):
@@ -267,7 +269,7 @@ def singled(claim: Claim) -> Claim:
     text, *checks = returned.elts
     returned.elts = [text, *(single for check in checks for single in parts(check))]
     function.decorator_list = []
-    names = dict(told.__globals__)
+    names = dict(told.__globals__) | inspect.getclosurevars(told).nonlocals
     exec(compile(ast.fix_missing_locations(tree), told.__code__.co_filename, "exec"), names)
     split = names[told.__name__]
     split.checks = [" ".join(ast.unparse(check).split()) for check in returned.elts[1:]]
@@ -355,21 +357,85 @@ def judged(claim: Claim) -> Judged:
     return Judged(code.co_name, code.co_firstlineno, str(sentence), fails, single)
 
 
-def runs_of_the_page(function: FunctionType, names: dict[str, Any]) -> set[str]:
-    """The runs that a function, or one that it calls, takes from the page rather than is given."""
-    found, seen, waiting = set(), set(), [function.__code__]
-    while waiting:
-        code = waiting.pop()
-        seen.add(code)
-        waiting += [c for c in code.co_consts if isinstance(c, CodeType) and c not in seen]
-        for name in {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}:
-            value = names.get(name)
-            inside = value.values() if isinstance(value, dict) else [value]
-            if any(isinstance(each, Runs) for each in inside):
-                found.add(name)
-            if isinstance(value, FunctionType) and value.__globals__ is names:
-                waiting += [value.__code__] if value.__code__ not in seen else []
+def taken_from_runs(text: str, names: dict[str, Any]) -> set[str]:
+    """The names of a page that stand for runs, or for what was computed from them.
+
+    A function is among them if it reads one of these itself instead of being given it. What a claim
+    takes from such a name is the same whatever becomes of its runs.
+    """
+    found = {name for name, value in names.items() if isinstance(value, Runs) or makes_runs(value)}
+    statements = [(code_of(each), stored(each)) for each in ast.parse(text).body]
+    known = -1
+    while known < len(found):
+        known = len(found)
+        for code, kept in statements:
+            if loaded(code) & found:
+                found |= kept
     return found
+
+
+def makes_runs(value: Any) -> bool:
+    """Whether this is a function such as `measured`, which is given no runs and returns some."""
+    types = {key: str(of) for key, of in getattr(value, "__annotations__", {}).items()}
+    returned = types.pop("return", "")
+    return "Runs" in returned and not any("Runs" in each for each in types.values())
+
+
+def code_of(statement: ast.stmt) -> CodeType:
+    """The code of a statement; that of a function without its decorators."""
+    if isinstance(statement, ast.FunctionDef):
+        statement = ast.FunctionDef(**{**vars(statement), "decorator_list": []})
+    return compile(ast.Module([statement], []), "a page", "exec")
+
+
+def stored(statement: ast.stmt) -> set[str]:
+    """The names that a statement binds, and those of which it changes an entry."""
+    code = code_of(statement)
+    bound = {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_NAME"}
+    changed = [
+        node.value
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store)
+    ]
+    return bound | {value.id for value in changed if isinstance(value, ast.Name)}
+
+
+def loaded(code: CodeType) -> set[str]:
+    """The global names that some code reads, itself and in what it defines."""
+    read = {
+        i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_NAME", "LOAD_GLOBAL")
+    }
+    return read.union(*(loaded(each) for each in code.co_consts if isinstance(each, CodeType)))
+
+
+def unreached(page: str) -> dict[str, set[str]]:
+    """What the claims of a page take from its runs in other ways than as their arguments."""
+    names = executed(page).names
+    text = (DOCS / page).read_text(encoding="utf-8")
+    found = taken_from_runs(text, names)
+    taken = {
+        claim.told.__name__: (loaded(claim.told.__code__) | {claim.told.__name__}) & found
+        for claim in claims_of(page)
+    }
+    taken["the choice of runs"] = chosen_by(text) & found
+    return {claim: names for claim, names in taken.items() if names}
+
+
+def chosen_by(text: str) -> set[str]:
+    """The names by which a page chooses runs outside its functions, as in `where(rate=BEST)`."""
+    outside: list[ast.AST] = []
+    for statement in ast.parse(text).body:
+        function = isinstance(statement, ast.FunctionDef)
+        outside += statement.decorator_list if function else [statement]
+    return {
+        name.id
+        for part in outside
+        for call in ast.walk(part)
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "where"
+        for keyword in call.keywords
+        for name in ast.walk(keyword.value)
+        if isinstance(name, ast.Name)
+    }
 
 
 def main(names: list[str]) -> int:

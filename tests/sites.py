@@ -49,7 +49,7 @@ UNTRUE = """
 from lrguide.guide.report import claim
 @claim(runs)
 def enough(runs):
-    return f"{len(runs)} run is enough", False
+    return f"{len(runs)} run is enough.", len(runs) > 1
 @claim(runs)
 def seven(runs):
     return f"seed `7` has {len(runs.where(seed=7))} run", False

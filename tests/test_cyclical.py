@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import math
+import re
 from pathlib import Path
 
 import keras
@@ -15,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from laws import same, values
 
+from lrguide import cyclical
 from lrguide.cyclical import OneCycle, exp_range, one_cycle, restarts, triangular, triangular2
 from lrguide.scheduled_optimizers import ScheduledAdam, ScheduledSGD
 
@@ -169,6 +171,11 @@ CLOSED_FORMS = {
         lambda n: eased(n, [0, 19, 38, 79], [0.95, 0.85, 0.95, 0.95]),
     ),
 }
+
+
+def test_each_schedule_that_cycles_has_a_closed_form():
+    known = {re.split("[ ,]", name)[0] for name in CLOSED_FORMS}
+    assert known - {"momentum"} == {*cyclical.__all__}
 
 
 @pytest.mark.parametrize("name", CLOSED_FORMS)

@@ -155,8 +155,10 @@ def test_a_page_that_fails_is_told_in_one_sentence_its_runs_and_the_other_pages_
     status, said, complained = measure(project)
     assert status == 1
     assert [line.split(" (")[0] for line in complained] == [
-        "docs/a_claim.py, line 9: The runs do not bear out this sentence: Seeds are odd.",
-        "docs/a_claim.py, line 10: The runs do not bear out this sentence: Seeds are large.",
+        "docs/a_claim.py, line 9: The runs do not bear out this sentence: Seeds are odd. "
+        "What does not hold: `check 1`.",
+        "docs/a_claim.py, line 10: The runs do not bear out this sentence: Seeds are large. "
+        "What does not hold: `check 1`.",
         "b_error.py stopped at line 10",
         "c_settings.py stopped at line 9",
         "d_syntax.py stopped at line 9",

@@ -46,6 +46,11 @@ def test_the_learning_limit_is_the_rate_up_to_which_every_seed_learns():
     assert measures.learning_limit(RUNS.where(rate=10.0)) == 0
 
 
+def test_the_stability_limit_is_the_largest_rate_at_which_every_seed_ends_below_guessing():
+    assert measures.stability_limit(RUNS) == 1.0  # one seed of which learns next to nothing
+    assert measures.stability_limit(RUNS.where(rate=10.0)) == 0
+
+
 def test_a_usable_rate_ends_on_the_mean_below_twice_the_lowest():
     assert measures.usable(RUNS) == [0.1]  # means of 0.65, 0.3, 1.2 and one that is not finite
     assert measures.usable(trained({0.01: [0.59], 0.1: [0.3]})) == [0.01, 0.1]
@@ -114,6 +119,28 @@ def test_schedules_stand_beside_the_constant_rate():
             "verdict": "lower",
         },
     ]
+
+
+def test_budgets_stand_beside_each_other():
+    rows = {row.pop("budget"): row for row in measures.budget_rows("TINY", "FULL")}
+    assert rows["training images"] == {"`TINY`": "2,000", "`FULL`": "48,000"}
+    assert rows["steps"] == {"`TINY`": "80", "`FULL`": "4,800"}
+
+
+def test_the_articles_figures_stand_beside_ours_with_how_far_they_lie_beyond():
+    runs = Runs(
+        Run("train", {"rate": rate}, {"test_loss": loss, "test_accuracy": 0.95}, {})
+        for rate, losses in {0.01: (0.04, 0.05), 0.001: (0.05, 0.04)}.items()
+        for loss in losses
+    )
+    ours = {"ours": "0.0450 (0.0400 to 0.0500)", "seeds": "2"}
+    assert measures.beside_article(runs, "test_loss") == [
+        {"rate": "`0.01`", "article": "0.0454", "within": "yes"} | ours,
+        {"rate": "`0.001`", "article": "0.0286", "within": "no"} | ours,
+    ]
+    beyond = [1 - 0.0286 / 0.04, 0.9888 / 0.95 - 1, 0.9919 / 0.95 - 1]
+    assert measures.beyond_ours(runs, "test_loss") == pytest.approx(beyond[:1])
+    assert measures.beyond_ours(runs, "test_loss", "test_accuracy") == pytest.approx(beyond)
 
 
 @pytest.mark.parametrize("patience", [1, 2, 3, 5])

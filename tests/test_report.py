@@ -130,7 +130,10 @@ def test_each_check_of_a_claim_is_known_by_its_source() -> None:
 def test_a_claim_that_does_not_hold_is_a_marked_warning(shown) -> None:
     report.claim(RUNS)(large)
     [output] = shown
-    failure = "The runs do not bear out this sentence: the mean is 0.20"
+    failure = (
+        "The runs do not bear out this sentence: the mean is 0.20 "
+        "What does not hold: `mean(runs) > 1`."
+    )
     assert output.text == f'!!! warning "No longer true"\n\n    {failure}'
     assert output.failed == failure
 
@@ -169,7 +172,7 @@ def first(runs):
 print("between")
 @claim(Runs())
 def second(runs):
-    return "All is nothing.", True, False
+    return "All is nothing.", True, len(runs) > 0
 """
 
 
@@ -183,8 +186,10 @@ def test_a_plain_script_reports_all_sentences_that_do_not_hold_and_ends_with_1(
     assert ended.returncode == 1
     assert "between" in ended.stdout
     assert ended.stderr.splitlines()[-wrong:] == [
-        "page.py, line 4: The runs do not bear out this sentence: Nothing is something.",
-        "page.py, line 8: The runs do not bear out this sentence: All is nothing.",
+        "page.py, line 4: The runs do not bear out this sentence: Nothing is something. "
+        "What does not hold: `False`.",
+        "page.py, line 8: The runs do not bear out this sentence: All is nothing. "
+        "What does not hold: `len(runs) > 0`.",
     ]
 
 
@@ -285,16 +290,50 @@ def test_a_table_with_unequal_rows_is_refused() -> None:
         report.table(RUNS, lambda runs: rows, "unequal")
 
 
+def of_several_lines(runs: Runs):
+    return (
+        "They are small.",
+        all(
+            run.result["test_loss"] < 0.2
+            for run in runs
+        ),
+        sum(run.result["test_loss"] for run in runs) + mean(runs) + mean(runs) + mean(runs) < 1 / 3,
+    )  # fmt: skip
+
+
+def test_what_fails_is_told_as_it_is_written_on_one_line_which_ends_early_if_it_is_long(
+    shown,
+) -> None:
+    report.claim(RUNS)(of_several_lines)
+    assert shown[0].failed.partition("What")[2] == (
+        ' does not hold: `all(run.result["test_loss"] < 0.2 for run in runs)`, '
+        '`sum(run.result["test_loss"] for run in runs) '
+        "+ mean(runs) + mean(runs) + mean(runs) < 1 /…`."
+    )
+
+
+def test_a_check_whose_source_is_not_known_is_told_by_its_number(shown) -> None:
+    report.claim(RUNS)(lambda runs: ("They are many.", True, len(runs) > 9))
+    assert shown[0].failed.endswith("They are many. What does not hold: `check 2`.")
+
+
 def checked(runs: Runs):
     return [{"seed": "0", "mean": f"{mean(runs):.1f}"}], mean(runs) < 1
 
 
 def test_a_table_may_carry_checks_as_a_claim_does(shown) -> None:
     report.table(RUNS, checked, caption="means")
-    report.table(RUNS, lambda runs: (checked(runs)[0], mean(runs) > 1), caption="means")
+
+    def wrongly(runs: Runs):
+        return checked(runs)[0], mean(runs) > 1
+
+    report.table(RUNS, wrongly, caption="means")
     right, wrong = shown
     table = "*means*\n\n| seed | mean |\n| --- | ---: |\n| 0 | 0.2 |"
     assert right.text == table
-    assert wrong.failed.endswith("what this table is to show: means")
+    assert wrong.failed == (
+        "The runs do not bear out what this table is to show: means. "
+        "What does not hold: `mean(runs) > 1`."
+    )
     assert wrong.text.endswith(table)
     assert right.claim == report.Claim((RUNS,), checked)

@@ -170,7 +170,7 @@ def test_smoothing_is_a_gaussian_average_of_all_losses(steps):
     averages = [
         np.average(losses, weights=np.exp(-(((index - here) / width) ** 2) / 2)) for here in index
     ]
-    np.testing.assert_allclose(rules._smooth(losses, width), averages, rtol=1e-12)
+    np.testing.assert_allclose(rules.gaussian_average(losses, width), averages, rtol=1e-12)
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=9))

@@ -148,11 +148,15 @@ def test_all_sentences_that_do_not_hold_are_told_in_the_same_words_by_all_who_ru
     page.write_text(
         "# %%\nfrom lrguide.guide.records import Runs\nfrom lrguide.guide.report import claim\n\n"
         "@claim(Runs())\ndef first(runs):\n    return 'Nothing is something.', False\n\n"
-        "# %%\n@claim(Runs())\ndef second(runs):\n    return 'All is nothing.', True, False\n"
+        "# %%\n@claim(Runs())\ndef second(runs):\n    return 'All is nothing.', True, bool(runs)\n"
     )
     told = [
-        f"{os.path.relpath(page)}, line {line}: The runs do not bear out this sentence: {words}"
-        for line, words in ((5, "Nothing is something."), (10, "All is nothing."))
+        f"{os.path.relpath(page)}, line {line}: The runs do not bear out this sentence: {words} "
+        f"What does not hold: `{check}`."
+        for line, words, check in (
+            (5, "Nothing is something.", "False"),
+            (10, "All is nothing.", "bool(runs)"),
+        )
     ]
     ran = run(page)
     assert pages.untrue(page, ran.shown) == told

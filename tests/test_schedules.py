@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from laws import same, values
 
+from lrguide import composing, schedules
 from lrguide.composing import join, per_epoch, warmup
 from lrguide.cyclical import restarts
 from lrguide.schedules import (
@@ -225,11 +226,24 @@ CLOSED_FORMS = {
         warmup_stable_decay(0.1, (9, 20, 30), 0.01),
         lambda n: np.interp(n, [0, 9, 29, 59], [0.01, 0.1, 0.1, 0.01]),
     ),
+    "piecewise": (
+        piecewise([0.1, 0.01, 0.001], [30, 50]),
+        lambda n: np.select([n < 30, n < 50], [0.1, 0.01], 0.001),
+    ),
+    "join": (
+        join([0.2, linear(0.1, 40, 0.05)], [30]),
+        lambda n: np.where(n < 30, 0.2, np.interp(n, [30, 70], [0.1, 0.05])),
+    ),
     "per_epoch": (
         per_epoch(exponential(0.1, 2, decay_rate=0.3), 7),
         lambda n: 0.1 * 0.3 ** ((n // 7) / 2),
     ),
 }
+
+
+def test_each_schedule_has_a_closed_form():
+    known = {name.split()[0] for name in CLOSED_FORMS}
+    assert known == {*schedules.__all__, *composing.__all__}
 
 
 @pytest.mark.parametrize("name", CLOSED_FORMS)

@@ -282,7 +282,10 @@ class TestABuild:
         result = Site(tmp_path, {"index.py": f"# %%{ASK}{UNTRUE}"}, REAL_PACKAGE).build()
         assert result.returncode != 0
         first, second = result.stderr.splitlines()[-2:]
-        assert first.endswith("line 15: The runs do not bear out this sentence: 1 run is enough")
+        assert first.endswith(
+            "line 15: The runs do not bear out this sentence: 1 run is enough. "
+            "What does not hold: `len(runs) > 1`."
+        )
         assert second.startswith(
             "docs/index.py, line 18: No run has seed 7; these runs have seed 1."
         )

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import lrguide
+from lrguide import composing, cyclical, schedules
 from lrguide.checks import rates_at
 from tests.oracles.translations import LIBRARIES, PAGE, Row, rows, sections, set_up, tabs
 
@@ -122,6 +123,12 @@ def test_the_oracles_hold_nothing_that_is_not_on_the_page() -> None:
     for library in LIBRARIES:
         on_page = {row.code for row in ROWS if row.library == library}
         assert set(ORACLES["translations"][library]) == on_page
+
+
+def test_each_schedule_is_called_on_the_page_but_for_two_that_no_library_knows() -> None:
+    called = set(re.findall(r"lrguide\.(\w+)\(", TEXT))
+    every = {*schedules.__all__, *composing.__all__, *cyclical.__all__}
+    assert every - called == {"constant", "compounding_time"}
 
 
 def test_the_index_of_a_library_names_each_section_that_it_has_a_tab_in() -> None:

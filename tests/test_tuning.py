@@ -158,3 +158,35 @@ def test_sweeps_of_several_seeds_are_one_range_test():
     assert result.seeds == (3, 1)
     np.testing.assert_allclose(result.rates, rates)
     np.testing.assert_allclose(result.losses, [3 * rates, rates])
+
+
+def falling_to(*lowest: float) -> Runs:
+    """Sweeps from 1e-5 to 1 whose losses fall to some rates and then rise, one a seed."""
+    rates = np.geomspace(1e-5, 1, 100)
+    return Runs(
+        Run(
+            "sweep",
+            {"seed": seed},
+            {
+                "sweep_rates": rates.tolist(),
+                "sweep_losses": abs(np.log10(rates / at)).tolist(),
+            },
+            {},
+        )
+        for seed, at in enumerate(lowest)
+    )
+
+
+def test_what_the_rules_suggest_stands_beside_the_lowest_point():
+    found = tuning.suggested(falling_to(0.01))
+    assert list(found) == ["lowest point", "minimum/10", "valley", "steepest"]
+    assert found["lowest point"] == pytest.approx(0.01, rel=0.2)
+    assert found["minimum/10"] == found["lowest point"] / 10
+    assert set(tuning.suggested(falling_to(1e-7)).values()) == {None}
+
+
+def test_an_answer_is_told_with_its_interval_and_none_where_the_sweep_ends_too_early():
+    sweeps = falling_to(0.005, 0.01, 0.02)
+    whole, cut = tuning.answer(sweeps), tuning.answer(sweeps, last=0.001)
+    assert tuning.interval(whole) == "0.00095 (0.00048 to 0.0019)"
+    assert (tuning.interval(cut), "still falls" in cut.reason) == ("no answer", True)

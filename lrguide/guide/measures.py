@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrguide.guide.contenders import PLAIN
+from lrguide.guide.contenders import ARTICLE, PLAIN
 from lrguide.guide.records import Runs
+from lrguide.guide.settings import BUDGETS
 from lrguide.intervals import half_width
 
 Floats = NDArray[np.float64]
@@ -42,6 +43,12 @@ def learning_limit(runs: Runs) -> float:
         elif limit:
             break
     return limit
+
+
+def stability_limit(runs: Runs) -> float:
+    """The largest rate at which every seed ends below the loss of guessing; 0 if there is none."""
+    below = (rate for rate, group in runs.by("rate").items() if (group.final() < CHANCE).all())
+    return float(max(below, default=0))
 
 
 def usable(runs: Runs) -> list[float]:
@@ -109,6 +116,52 @@ def beside_constant(runs: Runs, digits: int = 3) -> list[dict[str, str]]:
             "verdict": "" if name == "constant" else verdict(difference(runs, name)),
         }
         for name, group in runs.by("schedule").items()
+    ]
+
+
+def budget_rows(*names: str) -> list[dict[str, str]]:
+    """Rows of a table: what some budgets may use."""
+    fields = {
+        "training images": "training",
+        "batch size": "batch",
+        "epochs": "epochs",
+        "steps": "steps",
+        "validation images": "validation",
+        "test images": "test",
+    }
+    return [
+        {"budget": what, **{f"`{name}`": f"{getattr(BUDGETS[name], field):,}" for name in names}}
+        for what, field in fields.items()
+    ]
+
+
+def _articles(runs: Runs, name: str) -> dict[float, tuple[float, Floats]]:
+    """For each rate the article's test loss or accuracy, and ours."""
+    column = ("test_loss", "test_accuracy").index(name)
+    return {rate: (ARTICLE[rate][column], g.values(name)) for rate, g in runs.by("rate").items()}
+
+
+def beside_article(runs: Runs, name: str) -> list[dict[str, str]]:
+    """Rows of a table: the article's test loss or accuracy at each rate, and ours."""
+    return [
+        {
+            "rate": f"`{plain(rate)}`",
+            "article": f"{theirs:.4f}",
+            "ours": several(ours, 4),
+            "seeds": f"{len(ours)}",
+            "within": "yes" if ours.min() <= theirs <= ours.max() else "no",
+        }
+        for rate, (theirs, ours) in _articles(runs, name).items()
+    ]
+
+
+def beyond_ours(runs: Runs, *names: str) -> list[float]:
+    """How far the article's figures outside our range lie from the nearest seed, as parts of it."""
+    return [
+        float(abs(theirs / ours - 1).min())
+        for name in names
+        for theirs, ours in _articles(runs, name).values()
+        if not ours.min() <= theirs <= ours.max()
     ]
 
 

@@ -42,7 +42,8 @@ class Claim:
         Both are empty where the function does not end with `return sentence, check, ...`.
         """
         code = self.told.__code__
-        for node in ast.walk(ast.parse("".join(linecache.getlines(code.co_filename)))):
+        source = "".join(linecache.getlines(code.co_filename))
+        for node in ast.walk(ast.parse(source)):
             match node:
                 case ast.FunctionDef(
                     name=code.co_name, body=[*before, ast.Return(ast.Tuple([text, *checks]))]
@@ -51,16 +52,24 @@ class Claim:
                         text = before[-1].value
                     parts = text.values if isinstance(text, ast.JoinedStr) else [text]
                     words = (p.value if isinstance(p, ast.Constant) else "…" for p in parts)
-                    return " ".join("".join(map(str, words)).split()), [*map(ast.unparse, checks)]
+                    written = (ast.get_source_segment(source, check) or "" for check in checks)
+                    return " ".join("".join(map(str, words)).split()), [*map(_on_a_line, written)]
         return "", []
+
+
+def _on_a_line(code: str) -> str:
+    """An expression that may be spread over several lines on one, without its end if it is long."""
+    line = " ".join(code.split()).replace("( ", "(").replace(", )", ")").replace(" )", ")")
+    return line if len(line) <= 90 else f"{line[:89]}…"
 
 
 def claim(*runs: Runs) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Show the sentence that the decorated function makes of the runs, if all its checks hold.
 
     The function takes these runs, and no others, and returns the sentence, one Markdown paragraph,
-    and its checks, each by itself. A sentence that does not hold is shown as a warning, and the
-    rest of the page follows. Whoever runs the page reports it in the end, and fails.
+    and its checks, each by itself. A sentence that does not hold is shown as a warning, with the
+    checks that fail as they are written in its `return`, and the rest of the page follows. Whoever
+    runs the page reports it in the end, and fails.
 
     Args:
         *runs: all runs that the sentence speaks of.
@@ -110,13 +119,20 @@ def _tell(made: Claim, line: int, caption: str = "") -> None:
             show(Shown(text, text, origin, line=line, claim=made))
             return
         title, text = "No longer true", "" if sentence else f"\n\n{text}"
-        failure = (
-            f"The runs do not bear out this sentence: {told.removeprefix('- ')}"
+        failure = "The runs do not bear out " + (
+            f"this sentence: {told.removeprefix('- ')}"
             if sentence
-            else f"The runs do not bear out what this table is to show: {caption}"
+            else f"what this table is to show: {caption}."
         )
+        failure += f" What does not hold: {_failing(made, checks)}."
     warning = f'!!! warning "{title}"\n\n    {failure}{text}'
     show(Shown(warning, failure + text, origin, failed=failure, line=line, claim=made))
+
+
+def _failing(made: Claim, checks: Sequence[bool]) -> str:
+    """Those checks that do not hold, as they are written."""
+    written = made.written()[1] or [f"check {number + 1}" for number in range(len(checks))]
+    return ", ".join(f"`{text}`" for text, holds in zip(written, checks, strict=True) if not holds)
 
 
 def table(runs: Runs, rows: Callable[[Runs], Any], caption: str) -> None:

@@ -1,16 +1,22 @@
 """What several pages ask: contenders tuned with the same effort, sweeps read as a range test."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate, product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lrguide.guide.contenders import HALF_DECADES, RATES
 from lrguide.guide.experiments import train
 from lrguide.guide.records import Run, Runs, measured
-from lrguide.range_test import RangeTestResult
+from lrguide.rules import Suggestion
+
+if TYPE_CHECKING:
+    from lrguide.range_test import RangeTestResult
 
 # The seeds of the plan of 30 November 2026 (see the page on method). Two are tried at each rate of
 # the grid, four more around the lowest loss, and six more where other six would choose otherwise.
@@ -210,8 +216,37 @@ def _trained(
 
 def range_test(sweeps: Runs) -> RangeTestResult:
     """Sweeps that differ in their seeds, as `lr_range_test` returns them."""
+    from lrguide.range_test import RangeTestResult  # TensorFlow, which most pages do without
+
     seeds = tuple(run.settings["seed"] for run in sweeps)
     return RangeTestResult(sweeps.values("sweep_rates")[0], sweeps.values("sweep_losses"), seeds)
+
+
+def suggested(sweeps: Runs) -> dict[str, float | None]:
+    """The point where the curve is lowest and the answer of three rules; None for no answer."""
+    found = range_test(sweeps).suggest()
+    rates = {rule: found[rule].rate for rule in ("minimum/10", "valley", "steepest")}
+    lowest = rates["minimum/10"]
+    return {"lowest point": lowest and 10 * lowest, **rates}
+
+
+def answer(sweeps: Runs, last: float = math.inf) -> Suggestion:
+    """What minimum/10 says, as if the sweeps had ended at a last rate."""
+    whole = range_test(sweeps)
+    kept = whole.rates <= last
+    cut = replace(whole, rates=whole.rates[kept], losses=whole.losses[:, kept])
+    return cut.suggest()["minimum/10"]
+
+
+def interval(found: Suggestion) -> str:
+    """A suggestion to two digits, with the lowest and the highest answer of a seed."""
+    if found.rate is None or found.low is None or found.high is None:
+        return "no answer"
+    mean, low, high = (
+        np.format_float_positional(rate, precision=2, fractional=False, trim="-")
+        for rate in (found.rate, found.low, found.high)
+    )
+    return f"{mean} ({low} to {high})"
 
 
 def bounds(sweeps: Runs) -> tuple[float, float]:

@@ -38,6 +38,9 @@ _svg = svg
 def svg(*arguments):
     return _svg(*arguments).replace("<svg", "<svg data-edited", 1)
 """
+# One of the five rates of a page, at the small budget.
+OTHERS = ', 0.01, 0.001, 0.00001, 0.0000001),\n        seed=range(5),\n        budget="SMALL"'
+FIVE = f"(0.5{OTHERS}", f"(0.6{OTHERS}"
 # A page that does not import it.
 BESIDE = "# %% [markdown]\n# # Beside\n\n# %%\nfrom lrguide.data import mnist_subset\n\nprint(1)\n"
 
@@ -86,8 +89,8 @@ def edits(clone: "Clone") -> None:
                 "docs/index.py",
                 lambda text: text + "\n# %% [markdown]\n# More.\n",
             ),
-            ("a number in a script", "docs/fixed_rates.py", exchange("[1e-6,", "[2e-6,")),
-            ("the number back", "docs/fixed_rates.py", exchange("[2e-6,", "[1e-6,")),
+            ("a number in a script", "docs/fixed_rates.py", exchange(*FIVE)),
+            ("the number back", "docs/fixed_rates.py", exchange(*FIVE[::-1])),
             ("a module of the package", "lrguide/plots.py", lambda text: text + EDITED),
             ("the module back", "lrguide/plots.py", exchange(EDITED, "")),
         ):

@@ -1,0 +1,58 @@
+"""Pictures that pages share: they draw the runs, and say in words what they show."""
+
+import numpy as np
+
+from lrguide.guide import pictures
+from lrguide.guide.records import Run, Runs
+
+
+def trained(optimizer: str, losses: dict[float, float]) -> list[Run]:
+    """One run a rate, which learns if its loss ends below 1."""
+    return [
+        Run(
+            "train",
+            {"optimizer": optimizer, "rate": rate, "seed": 0},
+            {
+                "loss": [2.0, loss],
+                "validation_loss": [2.0, loss],
+                "validation_accuracy": [0.1, 0.9 if loss < 1 else 0.1],
+            },
+            {},
+        )
+        for rate, loss in losses.items()
+    ]
+
+
+ADAM = trained("Adam", {0.001: 0.2, 0.01: 0.3, 0.1: 2.3})
+RATES = np.geomspace(1e-5, 1, 100)
+SWEEP = {"sweep_rates": RATES.tolist(), "sweep_losses": abs(np.log10(RATES / 0.01)).tolist()}
+
+
+def test_losses_by_epoch_have_a_line_a_rate_and_their_ends_in_words() -> None:
+    lines = pictures.losses_by_epoch(Runs(ADAM)).axes[1].lines
+    assert [line.get_ydata()[-1] for line in lines][:3] == [0.2, 0.3, 2.3]
+    assert ": 0.20 at 0.001; 0.30 at 0.01; 2.30 at 0.1." in pictures.final_losses_in_words(
+        Runs(ADAM)
+    )
+
+
+def test_losses_by_rate_have_a_line_an_optimizer_and_their_best_and_limit_in_words() -> None:
+    runs = Runs(ADAM + trained("SGD", {0.1: 0.9, 0.3: 0.4, 1.0: 2.3}))
+    [legend] = pictures.losses_by_rate(runs).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["Adam", "SGD", "guessing"]
+    assert pictures.valleys_in_words(runs).endswith(
+        "with Adam the lowest loss is at 0.001, with SGD at 0.3. "
+        "Beyond 0.01 with Adam and 0.3 with SGD some or all seeds learn nothing."
+    )
+
+
+def test_a_sweep_stands_above_the_trainings_and_its_rules_are_marked_in_both() -> None:
+    runs = Runs([Run("sweep", {"seed": 0}, SWEEP, {}), *ADAM])
+    above, below = pictures.sweep_above_trainings(runs).axes
+    marks = [line.get_xdata()[0] for line in above.lines[1:]]
+    assert [line.get_xdata()[0] for line in below.lines[2:]] == marks
+    assert below.lines[0].get_ydata().tolist() == [0.2, 0.3, 2.3]
+    words = pictures.sweep_in_words(runs)
+    assert (
+        "lowest at 0.001. Marked in both: lowest point 0.0095, minimum/10 0.00095, valley" in words
+    )
