@@ -122,6 +122,59 @@ def test_contenders_are_named_beside_one_that_is_left_out():
     assert str(found["Adam linear"]).startswith("-55 % (")
 
 
+def test_a_table_goes_from_the_lowest_loss_to_the_highest_and_counts_who_learns():
+    runs = Runs([*trained([1.0, 4.0]), *trained([0.5], "linear"), *trained([9.0], "linear", 0.1)])
+    runs = Runs([*runs[:3], Run("train", runs[3].settings | {"seed": 1}, runs[3].result, {})])
+    assert contrasts.rows_beside(runs, [CONSTANT, LINEAR], CONSTANT) == [
+        {
+            "contender": "Adam linear",
+            "rate": "`0.01`",
+            "learns": "1 of 2",
+            "loss": "0.500",
+            "against Adam constant": "-50 % (-100 % to unknown)",
+            "verdict": "undecided",
+        },
+        {
+            "contender": "Adam constant",
+            "rate": "`0.01`",
+            "learns": "2 of 2",
+            "loss": "2.000",
+            "against Adam constant": "",
+            "verdict": "",
+        },
+    ]
+
+
+def test_verdicts_of_other_epochs_and_the_test_part_are_told_where_they_differ():
+    def group(schedule: str, last: float, best: float) -> Runs:
+        return Runs(
+            Run(
+                "train",
+                {"optimizer": "Adam", "schedule": schedule, "seed": seed, "ema": 0.0}
+                | {"averaged": False, "rate": 0.01},
+                {
+                    "validation_loss": [best + seed / 99, last + seed / 99],
+                    "validation_accuracy": [0.9, 0.9],
+                    "test_loss": last + seed / 99,
+                    "test_loss_by_epoch": [best + seed / 99, last + seed / 99],
+                },
+                {},
+            )
+            for seed in range(5)
+        )
+
+    runs = Runs([*group("constant", 1.0, 0.5), *group("linear", 0.8, 0.5)])
+    assert contrasts.other_verdicts(runs, [CONSTANT, LINEAR], CONSTANT) == {
+        "Adam linear": {
+            "last epoch, validation": "lower",
+            "best epoch, validation": "equal",
+            "last epoch, test": "lower",
+            "best epoch, test": "equal",
+        }
+    }
+    assert contrasts.other_verdicts(group("constant", 1.0, 0.5), [CONSTANT], CONSTANT) == {}
+
+
 @pytest.mark.parametrize(
     ("share", "words"),
     [(-0.084, "-8 %"), (0.0041, "+0.4 %"), (0.0, "0 %"), (-0.0001, "0 %"), (2.5, "+250 %")],

@@ -87,6 +87,48 @@ def beside(
     return compared(pairs, losses)
 
 
+def rows_beside(
+    runs: Runs, contenders: Sequence[Mapping[str, Any]], other: Mapping[str, Any]
+) -> list[dict[str, str]]:
+    """Rows of a table, from the lowest loss to the highest: each contender beside the other."""
+    found, rows = beside(runs, contenders, other), []
+    for contender in sorted(contenders, key=lambda c: _mean_loss(chosen(runs, c))):
+        group = chosen(runs, contender)
+        contrast = found.get(label(contender))
+        rows.append(
+            {
+                "contender": label(contender),
+                "rate": f"`{group[0].settings['rate']:g}`",
+                "learns": f"{share_that_learns(group)[0]} of {len(group)}",
+                "loss": f"{_mean_loss(group):.3f}",
+                f"against {label(other)}": str(contrast or ""),
+                "verdict": contrast.verdict if contrast else "",
+            }
+        )
+    return rows
+
+
+def other_verdicts(
+    runs: Runs, contenders: Sequence[Mapping[str, Any]], other: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    """The contenders about which the best epoch or the test part says something else.
+
+    Returns:
+        By label what is said by which: `{"Adam linear": {"last epoch, validation": "lower", ...}}`.
+    """
+    told: dict[str, dict[str, str]] = {}
+    for part, epoch in (LAST, BEST, TEST, BEST_TEST):
+        for name, contrast in beside(runs, contenders, other, (part, epoch)).items():
+            told.setdefault(name, {})[f"{epoch}, {part}"] = contrast.verdict
+    return {name: by for name, by in told.items() if len({*by.values()}) > 1}
+
+
+def _mean_loss(runs: Runs) -> float:
+    """The geometric mean of the last losses of those that learn, as contrasts take it."""
+    logarithms = _logarithms(runs, LAST)
+    return float(np.exp(np.nanmean(logarithms))) if learned(runs).any() else math.inf
+
+
 def log_ratios(ours: Runs, theirs: Runs, losses: Losses = LAST) -> NDArray[np.float64]:
     """Seed by seed the logarithm of one loss divided by the other, where both learn.
 
