@@ -170,7 +170,8 @@ def more_training_does_not_make_the_seed_irrelevant(sizes):
 # - **New seeds for the answer.** Five, `0` to `4`, wherever two contenders are compared.
 # - **A tie is an answer.** A verdict is "lower" or "higher" where the 95-per-cent interval of the mean
 #   paired difference (Student's t over the seeds) leaves out 0, and "tie" where it does not. With many
-#   comparisons some such intervals miss by chance; so the spread always stands beside the verdict.
+#   comparisons some such intervals miss by chance; so the spread always stands beside the verdict. Where
+#   a page says "twenty seeds", the verdict is that of the [plan below](#the-plan-of-30-november-2026).
 # - **Validation data choose, test data report.** No choice was made by a test loss.
 # - **Failures count.** A seed that does not learn is shown and counted, never dropped.
 #
@@ -265,6 +266,7 @@ def more_training_does_not_make_the_seed_irrelevant(sizes):
 # | 25 Nov 2026 | The runs of this day (the rules of the range test, the constant `0.003`, and 20 epochs or two of [cyclical rates](cyclical.py)) were made on another generation of processor than those before, under the same name. So pairs across that day share weights, dropout and order, and not the last bits. Records name family and model since. |
 # | 26 Nov 2026 | [Does it carry over?](elsewhere.py): when its grid of constant rates had been trained, other schedules with rates of their own, and ten times the tuned rate on three of the four problems, were cut for want of time. |
 # | 26 Nov 2026 | [At full scale](full_scale.py): the grid got `0.0001`, since the constant rate's best, `0.0003`, was its first. Some of its runs at `MIDDLE` were made on a CPU and some on a GPU, and at `FULL` those of `ReduceLROnPlateau` and of the cycles between a range test's bounds on a CPU and most others on a GPU. Such a pair shares weights, dropout and order, and after many steps little else. That two schedules do better at `0.001` than where the search had stopped was seen after ten contenders; then all but `ScheduleFreeAdamW` got four rates in a row with the searching seed, which showed a third, and these three five other seeds at the rates in question, some on a CPU and some on a GPU. |
+# | 1 Dec 2026 | [Decay](decay.py#fewer-steps) at 60 steps has the plan's search and its twenty new seeds. The verdicts on the five decays are what five seeds had said; what was called a tie of the two warmups is now undecided, with an interval. `SHORT`, `MIDDLE` and `FULL` are not measured anew yet, so all other comparisons rest on the older five seeds. |
 #
 # All other grids, seeds and budgets stand as they were planned.
 #

@@ -133,6 +133,13 @@ def test_six_seeds_that_would_not_choose_alike_become_twelve(monkeypatch):
     assert tried(trials)[rates[0]] == 6 and tuning.same_choice(trials) == 1
 
 
+def test_the_answer_has_new_seeds_at_the_rate_of_the_search(monkeypatch):
+    monkeypatch.setattr(tuning, "measured", valley(0.1))
+    answer = tuning.answered([CONTENDERS[0]])
+    assert [run.settings["seed"] for run in answer] == [*tuning.ANSWER]
+    assert {run.settings["rate"] for run in answer} == {0.1}
+
+
 def test_a_search_that_leaves_every_grid_says_so(monkeypatch):
     monkeypatch.setattr(tuning, "measured", valley(1e6))
     with pytest.raises(LookupError, match=r"must lie inside the grid, found it at 100$"):

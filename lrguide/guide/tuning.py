@@ -126,6 +126,20 @@ def searched(contenders: Sequence[dict[str, Any]]) -> tuple[Runs, list[float]]:
             return trials, [tuned_rate(group) for group in groups]
 
 
+def answered(contenders: Sequence[dict[str, Any]], seeds: Sequence[int] = ANSWER) -> Runs:
+    """Each contender with new seeds at the rate that `searched` finds, as the plan says.
+
+    Args:
+        contenders: settings of `train` on MNIST, all but the rate and the seed.
+        seeds: those of the answer, which no search has seen.
+
+    Raises:
+        LookupError: if the search of a contender comes to the end of `HALF_DECADES`.
+    """
+    _, rates = searched(contenders)
+    return _trained(contenders, [[(rate, seed) for seed in seeds] for rate in rates])[0]
+
+
 def _asked_next(trials: Runs) -> set[tuple[float, int]]:
     """Rates and seeds that the search of one contender needs beside those that it has."""
     best = tuned_rate(trials)
