@@ -367,8 +367,8 @@ def lr_range_test(
             this many times the lowest such median, unless noise may explain it: the rise must also
             be 3.25 times what neighbouring losses differ by (all but the largest sixth, at most
             15), or the last 5 must be among the largest twentieth seen, or 8 of the last 10 among
-            the largest tenth. None never stops for this. A loss that is not finite always ends its
-            sweep.
+            the largest tenth. Where each batch is one sample, the losses may tell a dozen steps
+            late. None never stops for this. A loss that is not finite always ends its sweep.
         build: Function without arguments that returns a new compiled model, called once for each
             seed after that seed was set: initial weights vary too.
         verbose: 0 or False hides the progress bar.
