@@ -186,3 +186,13 @@ def test_figures_that_were_open_before_a_page_are_not_its_own(page: Path) -> Non
         assert pyplot.fignum_exists(before.number)
     finally:
         pyplot.close(before)
+
+
+def test_a_figure_that_takes_the_number_of_one_from_before_is_the_page_s(page: Path) -> None:
+    pyplot.close("all")
+    before = pyplot.figure()
+    try:
+        page.write_text("import matplotlib.pyplot as plt\nplt.close('all')\n_ = plt.figure()\n")
+        assert [shown.text.count("<svg") for shown in run(page).shown] == [1]
+    finally:
+        pyplot.close(before)

@@ -272,7 +272,7 @@ def run(page: Path, live: bool = False) -> Ran:
                 parsed = compile(text, str(page), "exec", ast.PyCF_ONLY_AST)
                 if live or "snippet" not in cell.tags:
                     _execute(parsed, str(page), names)
-                    _show_figures(_figures() - before)
+                    _show_figures(each for each in _figures() if each not in before)
     except (Exception, SystemExit) as raised:
         error, stop = raised, _stop(raised, str(page), len(outputs.cells) - 1, cell.line)
     finally:
@@ -290,21 +290,20 @@ def _execute(cell: Any, page: str, names: dict[str, Any]) -> None:
             print(repr(value))
 
 
-def _figures() -> set[int]:
-    """The numbers of the figures that pyplot holds open."""
+def _figures() -> list[Any]:
+    """The figures that pyplot holds open."""
     pyplot = sys.modules.get("matplotlib.pyplot")
-    return set(pyplot.get_fignums()) if pyplot else set()
+    return [pyplot.figure(number) for number in pyplot.get_fignums()] if pyplot else []
 
 
-def _show_figures(numbers: set[int]) -> None:
+def _show_figures(drawn: Iterable[Any]) -> None:
     """Show the figures that a cell has left open, as Jupyter does."""
-    for number in sorted(numbers):
+    for each in drawn:
         from matplotlib import pyplot
 
         words = "A figure that the code above has drawn."
-        drawn = plots.svg(pyplot.figure(number), words)
-        show(Shown(f'<figure class="lr-figure">{drawn}</figure>', words, {}))
-        pyplot.close(number)
+        show(Shown(f'<figure class="lr-figure">{plots.svg(each, words)}</figure>', words, {}))
+        pyplot.close(each)
 
 
 def _stop(error: BaseException, page: str, cell: int, line: int) -> Stop:
