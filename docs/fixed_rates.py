@@ -272,8 +272,8 @@ full = measured(
         budget="FULL",
     ),
 )
-table(full, beside("test_loss"), caption="Test loss after 25 epochs, Adam")
-table(full, beside("test_accuracy"), caption="Test accuracy after 25 epochs, Adam")
+table(full, beside("test_loss"), "Test loss after 25 epochs, Adam")
+table(full, beside("test_accuracy"), "Test accuracy after 25 epochs, Adam")
 
 # %% [markdown]
 # "Within" says whether the article's figure lies between the lowest and the highest of our five seeds.
