@@ -227,7 +227,10 @@ def values_of_step(model: Any, steps: NDArray[np.int64]) -> list[NDArray[np.floa
 
     One array for each graph that was compiled, none before the first fit: a row for each step, a
     column for each number, constants among them. The rate is one of them, if a schedule gives it.
+    Only TensorFlow keeps such graphs.
     """
+    if keras.backend.backend() != "tensorflow":
+        return []
     import tensorflow as tf
 
     found = []
