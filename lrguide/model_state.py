@@ -65,7 +65,7 @@ def state_digest(model: Any) -> str:
     Raises:
         TypeError: `model` is no Keras model.
         ValueError: It is not compiled with an optimizer.
-        NotImplementedError: Keras runs on another backend than TensorFlow, JAX and PyTorch.
+        NotImplementedError: Keras runs on a backend that does not train.
 
     Example:
         >>> import keras

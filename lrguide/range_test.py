@@ -5,7 +5,7 @@ the rate grows, and look where the loss starts to fall and where it stops fallin
 runs it, `RangeTestResult.suggest` reads rates off the curves, each as an interval over the seeds
 with a reason, `RangeTestResult.confirm` trains at a few of them and says which are tied. How a
 model is trained and then put back stands in `lrguide.traceless`, what the rules are in
-`lrguide.rules`. Needs Keras on TensorFlow.
+`lrguide.rules`. It runs on each backend that trains: TensorFlow, JAX and PyTorch.
 """
 
 from __future__ import annotations
@@ -381,7 +381,7 @@ def lr_range_test(
             the very first loss is not finite, or the steps are not taken at the rates of the sweep
             (`train_step` sets the rate, or trains with another optimizer).
         TypeError: An argument has the wrong type.
-        NotImplementedError: Keras runs on another backend than TensorFlow, or a version has moved
+        NotImplementedError: Keras runs on a backend that does not train, or a version has moved
             a name that the test relies on.
 
     Example:

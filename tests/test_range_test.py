@@ -187,7 +187,7 @@ print("tensorflow" in sys.modules)
 
 def test_another_backend_is_refused_in_one_sentence_before_anything_begins():
     run = python(ON_NUMPY, KERAS_BACKEND="numpy")
-    refusal = "the range test needs Keras on TensorFlow, received 'numpy'"
+    refusal = "the range test needs Keras on TensorFlow, JAX or PyTorch, received 'numpy'"
     assert run.stdout.splitlines() == [*4 * [refusal], "False"], run.stderr
 
 
