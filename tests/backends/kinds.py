@@ -1,4 +1,4 @@
-"""Kinds of models and data as users have them, each made anew, for whatever backend Keras runs on."""
+"""Kinds of models and data as users have them, made anew, for whatever backend Keras has."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Largest(keras.metrics.Metric):
         self.largest.assign(-1.0)
 
     def result(self):
-        return self.largest
+        return ops.convert_to_tensor(self.largest)
 
 
 class Batches(keras.utils.PyDataset):

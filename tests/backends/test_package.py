@@ -1,4 +1,4 @@
-"""The package on the backend that Keras runs on: JAX and PyTorch without TensorFlow, or this one."""
+"""The package on the backend that Keras runs on: JAX, PyTorch without TensorFlow, or this."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_the_logger_logs_one_rate_an_update_under_accumulation():
 
 def test_the_logger_refuses_several_rates_in_one_sentence():
     model = linear_model()
-    parts = {keras.optimizers.SGD(0.1): lambda variable: True}
+    parts = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1))
     model.compile(keras.optimizers.MultiOptimizer(parts), "mse")
     with pytest.raises(TypeError, match="must have one learning rate, received a MultiOptimizer"):
         model.fit(X, Y, verbose=0, callbacks=[LearningRateLogger()])
