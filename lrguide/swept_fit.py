@@ -306,4 +306,5 @@ def _set_itself(step: int, planned: float, seen: str) -> ValueError:
 def value_of(variable: Any) -> float:
     """The value of a variable, also of one of which each of TensorFlow's replicas has a copy."""
     value = getattr(variable, "value", variable)
-    return float(value.numpy() if keras.backend.backend() == "tensorflow" else value)
+    on_tensorflow = keras.backend.backend() == "tensorflow" and hasattr(value, "numpy")
+    return float(value.numpy() if on_tensorflow else value)

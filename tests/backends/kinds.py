@@ -258,3 +258,19 @@ KINDS: dict[str, Kind] = {
         refused_by=dict.fromkeys(("tensorflow", "jax"), "they are PyTorch's own"),
     ),
 }  # fmt: skip
+
+
+NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+
+
+def table() -> str:
+    """What the tests expect of each kind on each backend, in Markdown."""
+    rows = [["Kind of model or data", *NAMES.values()]]
+    for name, kind in KINDS.items():
+        cells = [kind.refused_by.get(backend, "nothing left") for backend in NAMES]
+        for place, backend in enumerate(NAMES):
+            if backend == kind.fits_once_on:
+                cells[place] += "; Keras' own second `fit` fails"
+        rows.append([name, *cells])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "| --- | --- | --- | --- |", *lines[1:]])

@@ -20,19 +20,18 @@ class Breaking(keras.utils.PyDataset):
 
     def __init__(self, kind: Kind, act: Callable[[Any], Any]) -> None:
         super().__init__()
-        self.kind, self.act, self.taken = kind, act, 0
+        self.kind, self.act = kind, act
 
     def __len__(self) -> int:
         return 4
 
     def __getitem__(self, index: int) -> Any:
-        self.taken += 1
         if isinstance(self.kind.x, keras.utils.PyDataset):
             x, y = self.kind.x[index % len(self.kind.x)]
         else:
             part = slice(16 * index, 16 * index + 16)
             x, y = keras.tree.map_structure(lambda a: a[part], (self.kind.x, self.kind.y))
-        return (self.act(x) if self.taken >= 4 else x), y
+        return (self.act(x) if index == 3 else x), y
 
 
 def fail(x: Any) -> Any:
