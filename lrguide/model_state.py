@@ -475,6 +475,7 @@ class ModelState:
         self.model = model
         self.contents = list(contents([model]))
         self.created: list[tuple[Any, _Kind, Any]] = []
+        self.noted = False  # whether it is known by now what has been created
         self.checked = False  # whether it is known by now which optimizers train
         # An eager model's steps run as Python: each may change anything, and none is compiled.
         self.eager = _runs_as_python(model)
@@ -482,6 +483,7 @@ class ModelState:
     def put_back(self) -> None:
         """All of it: what was not built is unbuilt again."""
         self.created.clear()
+        self.noted = False
         for thing, kind, content in self.contents:
             if kind.values or not _same(kind.copy(thing), content):
                 kind.put_back(thing, content)
@@ -494,7 +496,8 @@ class ModelState:
 
     def note_created(self) -> None:
         """Remember the first values of what has been built since, once."""
-        if not self.created:
+        if not self.noted:
+            self.noted = True
             known = {id(thing) for thing, _, _ in self.contents}
             self.created += [each for each in contents([self.model]) if id(each[0]) not in known]
 

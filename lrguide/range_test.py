@@ -328,7 +328,7 @@ def lr_range_test(
 
     Nothing is left behind, also after an error, Ctrl-C or NaN: weights, optimizer variables, seed
     generators, metrics, the rate or schedule, the compiled functions and the random states of
-    Python, NumPy, TensorFlow and Keras are put back, so that later training is bit-identical
+    Python, NumPy, Keras and its backend are put back, so that later training is bit-identical
     (`state_digest` shows it, and says what can be reached). A model that was not built is not built
     afterwards. A second Ctrl-C waits until all is back. Cannot be put back: the position of a
     generator or of any data that counts its own passes (`tf.data` that reshuffles at each
