@@ -31,20 +31,21 @@ class Breaking(keras.utils.PyDataset):
         else:
             part = slice(16 * index, 16 * index + 16)
             x, y = keras.tree.map_structure(lambda a: a[part], (self.kind.x, self.kind.y))
-        return (self.act(x) if index == 3 else x), y
+        return self.act((x, y)) if index == 3 else (x, y)
 
 
-def fail(x: Any) -> Any:
+def fail(batch: Any) -> Any:
     raise RuntimeError("the disk is full")
 
 
-def interrupt(x: Any) -> Any:
+def interrupt(batch: Any) -> Any:
     signal.raise_signal(signal.SIGINT)
-    return x
+    return batch
 
 
-def spoil(x: Any) -> Any:
-    return keras.tree.map_structure(lambda a: a * np.float32(np.nan), x)
+def spoil(batch: Any) -> Any:
+    """The targets, too, because relu makes 0 of what is not a number on some processors."""
+    return keras.tree.map_structure(lambda a: a * np.nan if a.dtype.kind == "f" else a, batch)
 
 
 FAULTS = {"exception": fail, "Ctrl-C": interrupt, "NaN": spoil}
