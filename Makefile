@@ -1,6 +1,7 @@
 # Each command first sets up .venv, where that has not been done. GNU make 3.81 (macOS) will do.
 PYTHON ?=
 PORT ?= 8000
+BACKEND ?= jax
 export PYTHON
 
 # Neither TensorFlow's start-up notes nor the theme's notice on MkDocs 2 say anything of the guide.
@@ -15,7 +16,8 @@ nightly := $(patsubst %,tests/test_%.py,arguments schedules cyclical internals c
 	rate_logger traceless traceless_kinds range_test rules confirmation refused_arguments \
 	accepted_arguments divergence)
 maintain := .cache/maintain/done
-.PHONY: help set-up port serve test nightly site check bench measure verify
+backends := .cache/backends/$(BACKEND)
+.PHONY: help set-up port serve test test-backend nightly site check bench measure verify
 .PHONY: deploy draft push-draft release dist publish check-site audit constraints clean
 MAKEFLAGS += --no-print-directory
 
@@ -37,6 +39,15 @@ serve: port set-up ## Show the guide at 127.0.0.1 (PORT=8000) and follow your ed
 
 test: set-up ## Run the tests (ARGS="-k schedule" runs some of them)
 	@$(python) -m pytest -n auto --dist loadfile $(ARGS)
+
+test-backend: ## Test the package on BACKEND=jax, torch or tensorflow, in its own environment
+	@[ -f $(backends)/done ] || { rm -rf $(backends) && \
+		$(or $(PYTHON),python3) -m venv $(backends) && \
+		$(backends)/bin/python -m pip install --quiet --disable-pip-version-check \
+			--constraint constraints.txt --editable '.[$(BACKEND)]' pytest pytest-xdist && \
+		touch $(backends)/done; }
+	@KERAS_BACKEND=$(BACKEND) $(backends)/bin/python -m pytest -n auto \
+		--confcutdir tests/backends tests/backends $(ARGS)
 
 nightly: set-up ## Run the package's tests with Keras' nightly build
 	@$(python) -m pip install --quiet --disable-pip-version-check --pre --no-deps --upgrade \
@@ -106,13 +117,13 @@ constraints: ## Renew constraints.txt and .ci/hashes: the newest that pyproject.
 	@$(or $(PYTHON),python3) -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet uv
 	@{ echo "# Exact versions of all that .venv holds, for Python 3.11 to 3.13; make constraints renews them."; \
 		.cache/uv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-		--upgrade --no-header --no-annotate --no-emit-index-url \
+		--extra tensorflow --upgrade --no-header --no-annotate --no-emit-index-url \
 		--group docs --group test --group check --group maintain --group set-up; } >constraints.new
 	@mv constraints.new constraints.txt
 	@mkdir -p .ci/hashes
-	@$(hashes) pyproject.toml --group docs --group test --group check --group set-up >.ci/hashes/venv.txt
+	@$(hashes) pyproject.toml --extra tensorflow --group docs --group test --group check --group set-up >.ci/hashes/venv.txt
 	@$(hashes) --group maintain >.ci/hashes/maintain.txt
-	@$(hashes) pyproject.toml >.ci/hashes/package.txt
+	@$(hashes) pyproject.toml --extra tensorflow >.ci/hashes/package.txt
 
 clean: ## Delete what is made again by itself; .venv and measured runs stay
 	@rm -rf site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

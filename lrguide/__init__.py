@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         saved_schedule,
         scheduled_optimizers,
         schedules,
+        swept_fit,
         traceless,
     )
     from lrguide.checks import *  # noqa: F403
@@ -103,6 +104,7 @@ _NAMES = {
         "step_decay",
         "warmup_stable_decay",
     ),
+    "swept_fit": (),
     "traceless": (),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}

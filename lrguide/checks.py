@@ -41,6 +41,7 @@ from .course import (
 from .course import rates_at as rates_at
 from .findings import Finding, Span, at_zero, of_course
 from .internals import rate_or_schedule, step_count, values_of_step
+from .lengths import INTEGER
 
 __all__ = ["check"]
 
@@ -120,8 +121,8 @@ def check(
     span = Span(first, first + length - 1, steps_per_epoch, every)
     if span.last > LAST_STEP:
         raise ValueError(
-            f"steps_per_epoch * epochs must be at most 2 ** 61, received {steps_per_epoch} * "
-            f"{epochs}"
+            f"steps_per_epoch * epochs must be at most 2 ** {LAST_STEP.bit_length() - 1}, "
+            f"received {steps_per_epoch} * {epochs}"
         )
 
     if isinstance(schedule, Integral):
@@ -163,7 +164,7 @@ def _form(schedule: LearningRateSchedule) -> list[Finding]:
             what = f"{name} is the integer {value}, and Keras computes the rate in its type."
             return [Finding("integer", what, _IN_FLOATS)]
     try:
-        rate = schedule(ops.convert_to_tensor(0, "int64"))
+        rate = schedule(ops.convert_to_tensor(0, INTEGER))
     except Exception as error:  # whatever the user's own code raises
         what = f"the schedule fails with Keras' step, a whole number in a tensor: {in_short(error)}"
         mend = "Before it computes with the step, cast it: step = ops.cast(step, 'float32')."

@@ -20,6 +20,7 @@ from keras.optimizers.schedules import InverseTimeDecay, LearningRateSchedule
 from numpy.typing import ArrayLike, NDArray
 
 from .arguments import is_number, number, told
+from .lengths import INTEGER
 
 __all__ = ["rates_at"]
 
@@ -27,7 +28,8 @@ Reader = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 Test = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 
 ALL_STEPS = 100_000  # up to here each step is evaluated, and beyond it a sample
-LAST_STEP = 2**61  # steps after the last one are evaluated, too, and must fit into 64 bits
+# Steps after the last one are evaluated, too, and must fit into an integer; JAX's has 32 bits.
+LAST_STEP = 2 ** (np.iinfo(INTEGER).bits - 3)
 FIRST_STEPS = np.array([0, 7, 500])
 
 
@@ -59,8 +61,11 @@ def rates_at(schedule: LearningRateSchedule | float, steps: ArrayLike) -> NDArra
         row = np.array([None])
     if row.size and row.dtype.kind not in "iu":
         raise TypeError(f"steps must be whole numbers, received {told(steps)}")
-    if row.ndim != 1 or (row < 0).any() or (row > np.iinfo(np.int64).max).any():
-        raise ValueError(f"steps must be a row of whole numbers from 0 on, received {told(steps)}")
+    if row.ndim != 1 or (row < 0).any() or (row > (most := np.iinfo(INTEGER).max)).any():
+        on_jax = f" to {most:,}, the last that JAX can count" * (INTEGER == "int32")
+        raise ValueError(
+            f"steps must be a row of whole numbers from 0 on{on_jax}, received {told(steps)}"
+        )
     return reader(schedule)(row.astype(np.int64)) if row.size else np.array([], dtype=np.float64)
 
 
@@ -77,11 +82,11 @@ def reader(schedule: Any) -> Reader:
         return lambda steps: np.full(len(steps), float(schedule))
 
     def together(steps: NDArray[np.int64]) -> NDArray[np.float64]:
-        rates = ops.convert_to_numpy(schedule(ops.convert_to_tensor(steps, "int64")))
+        rates = ops.convert_to_numpy(schedule(ops.convert_to_tensor(steps, INTEGER)))
         return np.asarray(rates, dtype=np.float64)
 
     def apart(steps: NDArray[np.int64]) -> NDArray[np.float64]:
-        each = (schedule(ops.convert_to_tensor(step, "int64")) for step in steps)
+        each = (schedule(ops.convert_to_tensor(step, INTEGER)) for step in steps)
         return np.array([float(ops.convert_to_numpy(rate)) for rate in each])
 
     few = apart(FIRST_STEPS)
@@ -108,7 +113,7 @@ def _mapped(schedule: LearningRateSchedule) -> Reader:
             all_of, input_signature=[tf.TensorSpec((None,), tf.int64)], autograph=False
         )
     return lambda steps: np.asarray(
-        ops.convert_to_numpy(all_of(ops.convert_to_tensor(steps, "int64"))), dtype=np.float64
+        ops.convert_to_numpy(all_of(ops.convert_to_tensor(steps, INTEGER))), dtype=np.float64
     )
 
 

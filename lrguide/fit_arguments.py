@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -41,10 +42,11 @@ def checked_seeds(seeds: Any, x: Any) -> tuple[int, ...]:
 
 
 def check_backend() -> None:
-    """Raise an error unless Keras runs on TensorFlow."""
-    if keras.backend.backend() != "tensorflow":
+    """Raise an error unless Keras runs on a backend that trains."""
+    if keras.backend.backend() not in ("tensorflow", "jax", "torch"):
         raise NotImplementedError(
-            f"the range test needs Keras on TensorFlow, received {keras.backend.backend()!r}"
+            "the range test needs Keras on TensorFlow, JAX or PyTorch, "
+            f"received {keras.backend.backend()!r}"
         )
 
 
@@ -361,10 +363,10 @@ def _counted(number: int, thing: str) -> str:
 
 def _is_dataset(x: Any) -> bool:
     """Whether `fit` reads batches from it, of tf.data, Keras, PyTorch or Grain, or a generator."""
-    import tensorflow as tf
-
-    own = (tf.data.Dataset, tf.distribute.DistributedDataset, keras.utils.PyDataset)
-    if isinstance(x, (*own, types.GeneratorType)):
+    if isinstance(x, keras.utils.PyDataset | types.GeneratorType):
+        return True
+    tf = sys.modules.get("tensorflow")  # whoever has a dataset of TensorFlow's has imported it
+    if tf is not None and isinstance(x, (tf.data.Dataset, tf.distribute.DistributedDataset)):
         return True
     roots = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
     return bool(roots & {"torch", "grain"}) and not hasattr(x, "shape")
@@ -372,9 +374,8 @@ def _is_dataset(x: Any) -> bool:
 
 def _element_spec(x: Any) -> Any:
     """The shapes and types that a dataset of tf.data says its batches have; None of any other."""
-    import tensorflow as tf
-
-    return x.element_spec if isinstance(x, tf.data.Dataset) else None
+    tf = sys.modules.get("tensorflow")
+    return x.element_spec if tf is not None and isinstance(x, tf.data.Dataset) else None
 
 
 def _batch_count(x: Any) -> float | None:

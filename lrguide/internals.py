@@ -197,6 +197,8 @@ def compiled_methods(thing: Any) -> dict[Any, Any]:
 
     TensorFlow makes that copy when such a method is first called on an object.
     """
+    if keras.backend.backend() != "tensorflow":
+        return {}
     import tensorflow as tf
 
     found = {}
@@ -214,6 +216,13 @@ def set_compiled_methods(thing: Any, before: dict[Any, Any]) -> None:
     """Let TensorFlow forget the copies that it has made since."""
     for function in compiled_methods(thing).keys() - before.keys():
         del function._descriptor_cache[thing]
+
+
+def variable_value(variable: Any) -> Any:
+    """The array that a variable holds, None where it has none yet; `value` would make one up."""
+    if "_value" not in vars(variable):
+        raise moved("keras", "Variable._value")
+    return variable._value
 
 
 def step_count(optimizer: Any) -> Any:
@@ -254,7 +263,10 @@ def values_of_step(model: Any, steps: NDArray[np.int64]) -> list[NDArray[np.floa
 
     One array for each graph that was compiled, none before the first fit: a row for each step, a
     column for each number, constants among them. The rate is one of them, if a schedule gives it.
+    Only TensorFlow keeps such graphs.
     """
+    if keras.backend.backend() != "tensorflow":
+        return []
     import tensorflow as tf
 
     found = []

@@ -2,7 +2,7 @@
 
 The range test puts it back and `state_digest` shows that nothing is left. Both take what there is
 from one walk, `contents`, so that nothing can be put back and not looked at, or looked at and not
-put back. Needs Keras on TensorFlow.
+put back. What only one backend has stands at the end of the tables that the walk reads.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from .internals import (
     set_traces,
     tensorflow_seed,
     traces,
+    variable_value,
 )
 
 __all__ = ["state_digest"]
@@ -46,14 +47,14 @@ def state_digest(model: Any) -> str:
     deques: its layers, metrics, losses, optimizers, initializers, constraints and regularizers, and
     helper objects of your own classes; in them every variable, random generator, NumPy array and
     plain Python value, and which functions have been compiled. Covers the random states of Python,
-    NumPy, TensorFlow and Keras, too.
+    NumPy, Keras and its backend (TensorFlow, PyTorch; JAX has none), too.
 
     Does not cover what is reached only through a function (a global or enclosed name), a class or
-    a module; the insides of other libraries' objects in the standard library, NumPy and TensorFlow
-    (datasets, lookup tables, iterators, a ChainMap, a bytearray, a bare bit generator), of which it
-    sees only whether they are the same objects; what stands in a NumPy array of Python objects, in
-    the mask of a masked array, or in attributes of your own subclasses of dict, list or array;
-    helper objects that hold a lock, a thread or an open file; arrays of more than 16 MiB.
+    a module; the insides of other libraries' objects in the standard library, NumPy and the
+    backend (datasets, lookup tables, iterators, a ChainMap, a bytearray, a bare bit generator), of
+    which it sees only whether they are the same objects; what stands in a NumPy array of Python
+    objects, in the mask of a masked array, or in attributes of your own subclasses of dict, list or
+    array; helper objects that hold a lock, a thread or an open file; arrays of more than 16 MiB.
 
     Args:
         model: A compiled Keras model.
@@ -64,7 +65,7 @@ def state_digest(model: Any) -> str:
     Raises:
         TypeError: `model` is no Keras model.
         ValueError: It is not compiled with an optimizer.
-        NotImplementedError: Keras runs on another backend than TensorFlow.
+        NotImplementedError: Keras runs on a backend that does not train.
 
     Example:
         >>> import keras
@@ -79,7 +80,7 @@ def state_digest(model: Any) -> str:
     check_backend()
     check_model("model", model)
     digest, numbers = hashlib.sha256(), dict[int, int]()
-    roots = [model, *(state.copy() for state in _GLOBAL_STATES)]
+    roots = [model, *(state.copy() for state in _global_states())]
     for thing, _, content in contents(roots, numbers):
         digest.update(f"{type(thing).__name__} {_described(content, numbers)}\n".encode())
     return digest.hexdigest()
@@ -87,22 +88,27 @@ def state_digest(model: Any) -> str:
 
 def own_randomness() -> tuple[Callable[[int], None], Callable[[], None]]:
     """Two functions: one seeds all global random states, the other puts them back."""
-    import tensorflow as tf
-
-    kept = [state.copy() for state in _GLOBAL_STATES]
+    kept = [state.copy() for state in _global_states()]
     generator = keras.random.SeedGenerator(0, name="range_test_seeds")
 
     def seed_all(seed: int) -> None:
         random.seed(seed)
         np.random.seed(seed)
-        # A number drawn from the seed, since eager operations of one seed share their position.
-        seed_tensorflow(int(np.random.default_rng(seed).integers(2**31)), seed)
-        tf.random.get_global_generator().reset_from_seed(seed)
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # A number drawn from the seed, since eager operations of one seed share their position.
+            seed_tensorflow(int(np.random.default_rng(seed).integers(2**31)), seed)
+            tf.random.get_global_generator().reset_from_seed(seed)
+        elif keras.backend.backend() == "torch":
+            import torch
+
+            torch.manual_seed(seed)
         generator.state.assign([seed % 2**31, 0])
         set_keras_generator(generator)
 
     def put_back() -> None:
-        for state, value in zip(_GLOBAL_STATES, kept, strict=True):
+        for state, value in zip(_global_states(), kept, strict=True):
             state.put_back(value)
 
     return seed_all, put_back
@@ -118,7 +124,7 @@ class _GlobalState:
 
 def _keras_generator() -> Any:
     generator = keras_generator()
-    return generator, None if generator is None else generator.state.value.numpy()
+    return generator, None if generator is None else _array(generator.state.value)
 
 
 def _put_back_keras_generator(kept: tuple[Any, Any]) -> None:
@@ -143,14 +149,43 @@ def _put_back_tensorflow_generator(kept: tuple[Any, Any]) -> None:
     generator.state.assign(value)
 
 
+def _torch_states() -> Any:
+    import torch
+
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return [state.numpy().copy() for state in (torch.get_rng_state(), *devices)]
+
+
+def _put_back_torch_states(kept: list[Any]) -> None:
+    import torch
+
+    first, *devices = (torch.from_numpy(state.copy()) for state in kept)
+    torch.set_rng_state(first)
+    if devices:
+        torch.cuda.set_rng_state_all(devices)
+
+
 # The digest reads these states, and a range test puts them back.
 _GLOBAL_STATES = (
     _GlobalState(random.getstate, random.setstate),
     _GlobalState(np.random.get_state, np.random.set_state),
-    _GlobalState(tensorflow_seed, set_tensorflow_seed),
-    _GlobalState(_tensorflow_generator, _put_back_tensorflow_generator),
     _GlobalState(_keras_generator, _put_back_keras_generator),
 )
+_TENSORFLOW_STATES = (
+    _GlobalState(tensorflow_seed, set_tensorflow_seed),
+    _GlobalState(_tensorflow_generator, _put_back_tensorflow_generator),
+)
+_TORCH_STATES = (_GlobalState(_torch_states, _put_back_torch_states),)
+
+
+def _global_states() -> tuple[_GlobalState, ...]:
+    more = {"tensorflow": _TENSORFLOW_STATES, "torch": _TORCH_STATES}
+    return _GLOBAL_STATES + more.get(keras.backend.backend(), ())
+
+
+def _array(tensor: Any) -> Any:
+    """A copy, because a view of what JAX and PyTorch hold would change with it."""
+    return np.array(keras.ops.convert_to_numpy(tensor))
 
 
 # The walk over all that a model holds, which the digest and the putting back share.
@@ -174,36 +209,31 @@ _PLAIN = (int, float, complex, bool, str, bytes, type(None), type(...), range, s
 _LARGEST_ARRAY = 2**24
 # Objects of these packages change by themselves, or hold references to the whole process.
 _CLOSED = {*sys.stdlib_module_names, "tensorflow", "numpy"}
+_CLOSED |= {"jax": {"jax", "jaxlib"}, "torch": {"torch"}}.get(keras.backend.backend(), set())
 _ALIVE = {"_thread", "threading", "_io", "_socket", "socket", "_queue", "queue", "subprocess"}
 
 
 @functools.cache
 def _kinds() -> tuple[_Kind, ...]:
     """What the walk looks into; the first that fits a thing's class counts."""
-    import tensorflow as tf
-
     objects = (
         keras.Layer,
         keras.Optimizer,
         keras.Metric,
         keras.Loss,
         keras.Variable,
-        tf.Module,
-        tf.train.ExponentialMovingAverage,
-        data_structures(),
         types.SimpleNamespace,
         argparse.Namespace,
         collections.UserDict,
         collections.UserList,
     )
+    of_backend = {"tensorflow": _tensorflow_kinds, "jax": _jax_kinds, "torch": _torch_kinds}
     return (
-        _Kind((tf.Variable,), lambda v: [part.numpy() for part in _replicas(v)], _assign, True),
+        *of_backend[keras.backend.backend()](),
         _Kind((np.ndarray,), np.copy, lambda array, content: np.copyto(array, content), True),
         _Kind((np.random.Generator,), lambda g: g.bit_generator.state, _set_bit_generator, True),
         _Kind((np.random.RandomState,), lambda g: g.get_state(), lambda g, s: g.set_state(s), True),
         _Kind((random.Random,), lambda g: g.getstate(), lambda g, s: g.setstate(s), True),
-        _Kind((tf.random.Generator,), lambda generator: [generator.state]),
-        _Kind((tf.types.experimental.PolymorphicFunction,), traces, set_traces),
         _Kind(objects, _attributes, _set_attributes),
         # The methods are those of the plain classes. Keras' own lists, dicts and sets keep track of
         # what is added and removed, and the walk meets that record by itself.
@@ -217,6 +247,83 @@ def _kinds() -> tuple[_Kind, ...]:
         _Kind((functools.partial,), lambda part: [part.func, part.args, part.keywords]),
         _Kind((object,), _attributes, _set_attributes),
     )
+
+
+def _tensorflow_kinds() -> tuple[_Kind, ...]:
+    import tensorflow as tf
+
+    objects = (tf.Module, tf.train.ExponentialMovingAverage, *_wrappers())
+    return (
+        _Kind((tf.Variable,), lambda v: [part.numpy() for part in _replicas(v)], _assign, True),
+        _Kind((tf.random.Generator,), lambda generator: [generator.state]),
+        _Kind((tf.types.experimental.PolymorphicFunction,), traces, set_traces),
+        _Kind(objects, _attributes, _set_attributes),
+    )
+
+
+def _jax_kinds() -> tuple[_Kind, ...]:
+    return (_Kind((keras.Variable,), _jax_variable, _set_jax_variable, True),)
+
+
+def _jax_variable(variable: Any) -> dict[str, Any]:
+    """Its attributes, with an array in place of the value, which training gives away."""
+    held = _attributes(variable)
+    if (value := variable_value(variable)) is not None:
+        held["_value"] = _array(value)
+        held["_value"].flags.writeable = False  # nothing that the walk would look into
+    return held
+
+
+def _set_jax_variable(variable: Any, content: dict[str, Any]) -> None:
+    _set_attributes(variable, {**content, "_value": None})
+    if content["_value"] is not None:
+        variable.assign(np.array(content["_value"]))
+
+
+def _torch_kinds() -> tuple[_Kind, ...]:
+    import torch
+
+    return (
+        _Kind((torch.Tensor,), _torch_tensor, _set_torch_tensor, True),
+        _Kind(
+            (torch.Generator,), lambda g: [g.get_state().numpy().copy()], _set_torch_generator, True
+        ),
+        _Kind((torch.nn.Module,), _attributes, _set_attributes),
+    )
+
+
+def _torch_tensor(tensor: Any) -> list[Any]:
+    """Its bytes, whatever its type and device, and what training leaves beside them."""
+    import torch
+
+    if tensor.layout != torch.strided or tensor.device.type == "meta":
+        return []
+    held = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().copy()
+    return [held, *([tensor.requires_grad, tensor.grad] if tensor.is_leaf else [])]
+
+
+def _set_torch_tensor(tensor: Any, content: list[Any]) -> None:
+    import torch
+
+    if content:
+        value = torch.from_numpy(content[0].copy()).view(tensor.dtype).reshape(tensor.shape)
+        with torch.no_grad():
+            tensor.copy_(value)
+    if len(content) > 1:
+        tensor.requires_grad_(content[1])
+        tensor.grad = content[2]
+
+
+def _set_torch_generator(generator: Any, content: list[Any]) -> None:
+    import torch
+
+    generator.set_state(torch.from_numpy(content[0].copy()))
+
+
+@functools.cache
+def _wrappers() -> tuple[type, ...]:
+    """The classes that TensorFlow puts in place of lists, dicts and tuples in attributes."""
+    return (data_structures(),) if keras.backend.backend() == "tensorflow" else ()
 
 
 def _replicas(variable: Any) -> tuple[Any, ...]:
@@ -335,7 +442,7 @@ def _members(content: Any) -> list[Any]:
 
 def _unwrapped(thing: Any) -> Any:
     """The dict or tuple that TensorFlow has wrapped in a class of its own."""
-    if issubclass(type(thing), data_structures()):
+    if issubclass(type(thing), _wrappers()):
         return getattr(thing, "__wrapped__", thing)
     return thing
 
@@ -365,35 +472,49 @@ class ModelState:
     """What training may change in a model, copied once and put back at will."""
 
     def __init__(self, model: Any) -> None:
-        import tensorflow as tf
-
         self.model = model
         self.contents = list(contents([model]))
-        self.created: list[tuple[Any, Any]] = []
+        self.created: list[tuple[Any, _Kind, Any]] = []
+        self.noted = False  # whether it is known by now what has been created
         self.checked = False  # whether it is known by now which optimizers train
         # An eager model's steps run as Python: each may change anything, and none is compiled.
-        self.eager = model.run_eagerly or tf.config.functions_run_eagerly()
+        self.eager = _runs_as_python(model)
 
     def put_back(self) -> None:
         """All of it: what was not built is unbuilt again."""
         self.created.clear()
+        self.noted = False
         for thing, kind, content in self.contents:
             if kind.values or not _same(kind.copy(thing), content):
                 kind.put_back(thing, content)
 
     def put_back_values(self) -> None:
         """What can be put back under a compiled function, and what this has created."""
-        for thing, kind, content in self.contents:
+        for thing, kind, content in [*self.contents, *self.created]:
             if kind.values:
                 kind.put_back(thing, content)
-        for variable, value in self.created:
-            variable.assign(value)
+
+    def note_created(self) -> None:
+        """Remember the first values of what has been built since, once."""
+        if not self.noted:
+            self.noted = True
+            known = {id(thing) for thing, _, _ in self.contents}
+            self.created += [each for each in contents([self.model]) if id(each[0]) not in known]
 
     def created_by(self, create: Callable[..., Any], **options: Any) -> Any:
-        """Remember a variable's first value; the first step creates what was not built."""
+        """Remember a variable's first value; TensorFlow's first step creates what was not built."""
         import tensorflow as tf
 
         variable = create(**options)
         if tf.executing_eagerly():
-            self.created.append((variable, variable.numpy()))
+            kind = _Kind((), np.copy, lambda thing, content: thing.assign(content), True)
+            self.created.append((variable, kind, variable.numpy()))
         return variable
+
+
+def _runs_as_python(model: Any) -> bool:
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(model.run_eagerly or tf.config.functions_run_eagerly())
+    return bool(model.run_eagerly or not model.jit_compile)

@@ -5,7 +5,7 @@ the rate grows, and look where the loss starts to fall and where it stops fallin
 runs it, `RangeTestResult.suggest` reads rates off the curves, each as an interval over the seeds
 with a reason, `RangeTestResult.confirm` trains at a few of them and says which are tied. How a
 model is trained and then put back stands in `lrguide.traceless`, what the rules are in
-`lrguide.rules`. Needs Keras on TensorFlow.
+`lrguide.rules`. It runs on each backend that trains: TensorFlow, JAX and PyTorch.
 """
 
 from __future__ import annotations
@@ -328,7 +328,7 @@ def lr_range_test(
 
     Nothing is left behind, also after an error, Ctrl-C or NaN: weights, optimizer variables, seed
     generators, metrics, the rate or schedule, the compiled functions and the random states of
-    Python, NumPy, TensorFlow and Keras are put back, so that later training is bit-identical
+    Python, NumPy, Keras and its backend are put back, so that later training is bit-identical
     (`state_digest` shows it, and says what can be reached). A model that was not built is not built
     afterwards. A second Ctrl-C waits until all is back. Cannot be put back: the position of a
     generator or of any data that counts its own passes (`tf.data` that reshuffles at each
@@ -381,7 +381,7 @@ def lr_range_test(
             the very first loss is not finite, or the steps are not taken at the rates of the sweep
             (`train_step` sets the rate, or trains with another optimizer).
         TypeError: An argument has the wrong type.
-        NotImplementedError: Keras runs on another backend than TensorFlow, or a version has moved
+        NotImplementedError: Keras runs on a backend that does not train, or a version has moved
             a name that the test relies on.
 
     Example:

@@ -1,8 +1,8 @@
 """Train a compiled Keras model along given rates, and leave no trace on it.
 
 What `lrguide.range_test` stands on. `train_along` trains through the model's own `fit`, one batch
-at a time, each time from the same state, and then puts back all that this has changed. Needs Keras
-on TensorFlow.
+at a time, each time from the same state, and then puts back all that this has changed. How `fit`
+is brought to use these rates depends on Keras' backend, and stands in `lrguide.swept_fit`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ from .fit_arguments import (
     check_model,
     check_steps,
     check_verbose,
-    rate_holder,
 )
-from .internals import forget_initial_epoch, moved, rate_or_schedule
 from .model_state import ModelState, own_randomness
+from .swept_fit import swept_fit, value_of
 
 __all__: list[str] = []
 
@@ -106,8 +105,7 @@ def train_along(
                             trainer = _Trainer(
                                 state, data, validation_data, every_step, stop_factor, bar
                             )
-                        seed_all(seed)
-                        row.append(trainer.train(plan, seed))
+                        row.append(trainer.train(plan, seed, seed_all))
             finally:
                 interrupt.wait = True
                 state.put_back()
@@ -160,10 +158,9 @@ class _Interrupt:
 
 
 class _Trainer:
-    """Trains a model along given rates, each time from its first state.
+    """Trains a model along given rates, each time from its first state, and reads the losses.
 
-    It takes the place of the model's compiled training function while `fit` runs, so that it sees
-    each batch: there the rate is set and the metrics are reset, which makes "loss" that batch's.
+    One update needs a batch, or several where gradients are accumulated.
     """
 
     def __init__(
@@ -175,140 +172,102 @@ class _Trainer:
         stop_factor: float | None,
         bar: Any,
     ) -> None:
-        import tensorflow as tf
-
         self.state, self.data, self.bar = state, data, bar
         self.validation_data, self.every_step = validation_data, every_step
         self.stop_factor = stop_factor
-        self.model = model = state.model
-        self.holder = rate_holder(model.optimizer)
-        model.steps_per_execution = 1
-        forget_initial_epoch(model)
-        # New functions, because the model's own may hold the schedule, a larger
-        # steps_per_execution and the position of TensorFlow's random operations.
-        model.train_function = model.test_function = None
-        model.make_train_function()
-        self.function = model.train_function
-        self.rate = rate_or_schedule(self.holder)
-        if not isinstance(self.rate, keras.Variable):
-            with model.distribute_strategy.scope():
-                self.rate = keras.Variable(0.0, trainable=False, name="range_test_rate")
-            self.holder.learning_rate = lambda: self.rate
-        self.prepare_compiled = tf.function(self.prepare, autograph=False)
+        self.model = state.model
+        self.fit = swept_fit(state)
+        self.each = self.fit.holder.gradient_accumulation_steps or 1
+        swept = (self.model.optimizer, self.fit.holder)
         things = [thing for thing, _, _ in state.contents]
-        swept = (model.optimizer, self.holder)
         optimizers = [t for t in things if isinstance(t, keras.Optimizer) and t not in swept]
-        self.others = [(other, int(_value_of(other.iterations))) for other in optimizers]
-        self.layers = [thing for thing in things if isinstance(thing, keras.Layer)]
-        self.first = self._updates()
-        self.generators = [t.state for t in things if isinstance(t, keras.random.SeedGenerator)]
+        self.others = [(other, int(value_of(other.iterations))) for other in optimizers]
+        self.first = int(value_of(self.fit.holder.iterations))
 
-    def prepare(self, rate: Any) -> Any:
-        """Set this batch's rate; return what has become of that of the batch before."""
-        import tensorflow as tf
-
-        left = tf.identity(self.rate.value)
-        self.rate.assign(rate)
-        self.model.reset_metrics()
-        return left
-
-    def train(self, plan: Floats, seed: int) -> Trained:
+    def train(self, plan: Floats, seed: int, seed_all: Callable[[int], None]) -> Trained:
         """Train one update per rate of the plan."""
-        import tensorflow as tf
-
-        model, each = self.model, self.holder.gradient_accumulation_steps or 1
-        losses: list[float] = []
-        medians: list[float] = []  # each of 5 neighbouring losses
-        parts: list[float] = []  # the losses of the batches that make one update
-        updates = 0  # that the optimizer has made before this batch
-        planned = 0, 0.0  # the latest step and its rate
-        batches = passed = 0  # batches so far, and when the latest pass over the data ended
-        why = ""
-
-        def train_function(iterator: Any) -> Any:
-            nonlocal batches, passed, planned, why, updates
-            if batches == 0:
-                self._begin(iterator, seed)
-                updates = self._updates()
-            step = len(losses)
-            # Compiled, `prepare` is several times faster; but the first batch may create metrics.
-            left = (self.prepare_compiled if batches else self.prepare)(np.float32(plan[step]))
-            if batches:
-                self._check_rate(*planned, float(left))
-            planned = step, plan[step]
-            try:
-                logs = self.function(iterator)
-            except (StopIteration, tf.errors.OutOfRangeError):
-                # From an exhausted generator, Keras takes the batches that it looked at first.
-                if batches == passed or isinstance(self.data["x"], types.GeneratorType):
-                    raise ValueError(
-                        f"x must give {len(plan) * each} batches, received {batches}"
-                    ) from None
-                passed = batches
-                raise
-            batches += 1
-            parts.append(_loss_in(logs, "train_step"))
-            if self.state.eager or batches == 1 or step + 1 == len(plan):
-                # `prepare` looks at the rate faster, but a batch later, and at one variable only.
-                self._check_rate(*planned, _value_of(self.holder.learning_rate))
-            if math.isfinite(parts[-1]) and len(parts) < each and self._updates() == updates:
-                return logs
-            updates = self._updates() if each > 1 else updates
-            loss = sum(parts) / len(parts)
-            parts.clear()
-            last = step + 1 == len(plan)
-            if self.validation_data is not None and (self.every_step or last):
-                loss = self._validation_loss() if math.isfinite(loss) else loss
-            if math.isfinite(loss):
-                losses.append(loss)
-                if len(losses) >= 5:
-                    medians.append(sorted(losses[-5:])[2])
-                if self.stop_factor and _diverged(losses, medians, self.stop_factor):
-                    why = f"diverged at step {step} (rate {plan[step]:.3g})"
-            elif step == 0:
-                check_finite(self.data, self.validation_data)
-                raise ValueError(
-                    f"the loss must be finite at the first rate {plan[0]:.3g}, received {loss}"
-                )
-            else:
-                why = f"loss not finite at step {step} (rate {plan[step]:.3g})"
-            if why or step + 1 == min(len(plan), 32):
-                self._check_optimizers()
-            self.bar.add(len(plan) - step if why else 1)
-            model.stop_training = bool(why) or last
-            return logs
-
-        model.train_function = train_function
+        self.plan = plan
+        self.seed_all: Callable[[], None] = lambda: seed_all(seed)
+        self.losses: list[float] = []
+        self.medians: list[float] = []  # each of 5 neighbouring losses
+        self.parts: list[float] = []  # the losses of the batches that make one update
+        self.batches = self.passed = 0  # so far, and when the latest pass over the data ended
+        self.updates = self.first  # that the optimizer has made by now
+        self.why = ""
+        self.seed_all()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Your input ran out of data")
-            with tf.variable_creator_scope(self.state.created_by):
-                # An epoch has at least one batch, and one more epoch finds that no batch is left.
-                model.fit(**self.data, epochs=len(plan) * each + 1, verbose=0)
-        if not batches:
-            raise moved("keras", "Model.train_function")
-        return losses, why
+            # An epoch has at least one batch, and one more epoch finds that no batch is left.
+            epochs = len(plan) * self.each + 1
+            self.fit.fit(self, seed, **self.data, epochs=epochs, verbose=0)
+        return self.losses, self.why
 
-    def _updates(self) -> int:
-        return int(_value_of(self.holder.iterations))
+    @property
+    def step(self) -> int:
+        """The update that the next batch belongs to."""
+        return len(self.losses)
 
-    def _check_rate(self, step: int, planned: float, seen: float) -> None:
-        """A curve over rates that were not used would look like any other."""
-        exact = self.rate.dtype in ("float32", "float64")
-        within = dict(rel_tol=1e-6, abs_tol=1e-37) if exact else dict(rel_tol=0.01, abs_tol=6e-8)
-        if not math.isclose(seen, planned, **within):
+    @property
+    def rate(self) -> float:
+        """Its rate."""
+        return float(self.plan[self.step])
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no other update comes after it."""
+        return self.step + 1 == len(self.plan)
+
+    def pass_over(self) -> None:
+        """Note the end of a pass over the data, after which there must be another one."""
+        if self.why or self.step == len(self.plan):
+            return
+        # From an exhausted generator, Keras takes the batches that it looked at first.
+        if self.batches == self.passed or isinstance(self.data["x"], types.GeneratorType):
             raise ValueError(
-                f"step {step} must be taken at the rate {planned:.3g} of the sweep, received "
-                f"{seen:.3g}: train_step or a layer sets the optimizer's rate itself"
+                f"x must give {len(self.plan) * self.each} batches, received {self.batches}"
+            ) from None
+        self.passed = self.batches
+
+    def took(self, logs: Any) -> None:
+        """Take the loss of a batch; at the end of an update, see whether to go on."""
+        plan, losses, parts = self.plan, self.losses, self.parts
+        step, last = self.step, self.is_last
+        parts.append(_loss_in(logs, "train_step"))
+        self.batches += 1
+        if self.each > 1:
+            before, self.updates = self.updates, self.fit.updates()
+            if self.updates == before and len(parts) < self.each and math.isfinite(parts[-1]):
+                return
+        loss = sum(parts) / len(parts)
+        parts.clear()
+        if self.validation_data is not None and (self.every_step or last):
+            loss = self._validation_loss() if math.isfinite(loss) else loss
+        if math.isfinite(loss):
+            losses.append(loss)
+            if len(losses) >= 5:
+                self.medians.append(sorted(losses[-5:])[2])
+            if self.stop_factor and _diverged(losses, self.medians, self.stop_factor):
+                self.why = f"diverged at step {step} (rate {plan[step]:.3g})"
+        elif step == 0:
+            check_finite(self.data, self.validation_data)
+            raise ValueError(
+                f"the loss must be finite at the first rate {plan[0]:.3g}, received {loss}"
             )
+        else:
+            self.why = f"loss not finite at step {step} (rate {plan[step]:.3g})"
+        if self.why or step + 1 == min(len(plan), 32):
+            self._check_optimizers()
+        self.bar.add(len(plan) - step if self.why else 1)
+        self.model.stop_training = bool(self.why) or last
 
     def _check_optimizers(self) -> None:
         """After some steps, because a loss scale that is too high skips the first ones."""
         if self.state.checked:
             return
         self.state.checked = True
-        stepped = [t for t, before in self.others if int(_value_of(t.iterations)) != before]
+        stepped = [t for t, before in self.others if int(value_of(t.iterations)) != before]
         names = ", ".join(other.name for other in stepped)
-        if self._updates() == self.first:
+        if self.fit.updates() == self.first:
             raise ValueError(
                 "train_step must take its steps with model.optimizer, whose rate is swept, "
                 f"received steps of {names or 'no optimizer'}: compile the model with it"
@@ -323,23 +282,8 @@ class _Trainer:
     def _validation_loss(self) -> float:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(self.validation_data)
         options = dict(batch_size=self.data["batch_size"], verbose=0, return_dict=True)
-        logs = self.model.evaluate(x, y, sample_weight=weight, **options)
+        logs = self.fit.evaluate(x, y, sample_weight=weight, **options)
         return _loss_in(logs, "test_step")
-
-    def _begin(self, iterator: Any, seed: int) -> None:
-        """Bring the model to its first state, seeded, now that the data's shapes are known."""
-        model = self.model
-        self.state.put_back_values()
-        # Keras' own train_step would build the model, too, but only after the seeds are set.
-        own = type(model).train_step is not keras.Model.train_step
-        if not own and not all(layer.built for layer in self.layers):
-            x, _, _ = keras.utils.unpack_x_y_sample_weight(iterator.element_spec)
-            model(keras.tree.map_structure(lambda s: keras.KerasTensor(s.shape, s.dtype.name), x))
-        numbers = np.random.default_rng(seed)
-        listed = [v for v in model.variables if v.name == "seed_generator_state"]
-        known = {id(variable) for variable in listed}
-        for variable in [*listed, *(v for v in self.generators if id(v) not in known)]:
-            variable.assign([int(numbers.integers(2**31)), 0])
 
 
 def _loss_in(logs: Any, step: str) -> float:
@@ -351,12 +295,6 @@ def _loss_in(logs: Any, step: str) -> float:
     if math.prod(shape) != 1:
         raise ValueError(f"{step} must return one number as 'loss', received shape {shape}")
     return float(keras.ops.reshape(loss, ()) if shape else loss)
-
-
-def _value_of(variable: Any) -> float:
-    """The value of a variable, also of one of which each replica has a copy."""
-    value = getattr(variable, "value", variable)
-    return float(value.numpy() if hasattr(value, "numpy") else value)
 
 
 def noise(losses: Sequence[float]) -> float:

@@ -24,6 +24,10 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Takes minutes, and here test_traceless*.py look closer; `make test-backend` runs it.
+collect_ignore = ["backends/test_kinds.py"]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Experiments need TensorFlow on one thread, and it takes their number only before its start.
 

@@ -18,7 +18,15 @@ from keras import layers
 from keras.src.backend.common import global_state
 from tensorflow.python.eager import context
 
-from lrguide import confirmation, fit_arguments, model_state, range_test, rules, traceless
+from lrguide import (
+    confirmation,
+    fit_arguments,
+    model_state,
+    range_test,
+    rules,
+    swept_fit,
+    traceless,
+)
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(40, 6)).astype("float32")
@@ -197,7 +205,15 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def plant(old: str, new: str, tests: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Change a line of the sources, and give what is made of them to a module of tests."""
     # In this order each module imports only those before it.
-    modules = (fit_arguments, model_state, traceless, rules, confirmation, range_test)
+    modules = (
+        fit_arguments,
+        model_state,
+        swept_fit,
+        traceless,
+        rules,
+        confirmation,
+        range_test,
+    )
     sources = [Path(module.__file__).read_text(encoding="utf-8") for module in modules]
     assert sum(source.count(old) for source in sources) == 1
     for module, source in zip(modules, sources, strict=True):

@@ -54,6 +54,9 @@ MOVED = {
     "Optimizer._get_variable_index of keras": lambda patch: internals.variable_index(
         types.SimpleNamespace(), keras.Variable(1.0)
     ),
+    "Variable._value of keras": lambda patch: internals.variable_value(
+        types.SimpleNamespace(_held=0.1)
+    ),
     "Model._flatten_layers of keras": lambda patch: internals.flattened_layers(
         types.SimpleNamespace(layers=[])
     ),

@@ -98,9 +98,10 @@ def pinned() -> list[Requirement]:
 
 def declared() -> list[Requirement]:
     groups = PROJECT["dependency-groups"].values()
+    backend = PROJECT["project"]["optional-dependencies"]["tensorflow"]  # the guide's own
     return [
         Requirement(line)
-        for lines in (PROJECT["project"]["dependencies"], *groups)
+        for lines in (PROJECT["project"]["dependencies"], backend, *groups)
         for line in lines
     ]
 
@@ -162,6 +163,7 @@ def test_each_dependency_says_why_it_is_there() -> None:
     assert {name for name, _ in lines} == {
         *PROJECT["project"]["dependencies"],
         *(name for group in PROJECT["dependency-groups"].values() for name in group),
+        *(name for extra in PROJECT["project"]["optional-dependencies"].values() for name in extra),
     }
     assert [name for name, comment in lines if "# " not in comment] == []
 
@@ -207,8 +209,8 @@ def test_a_module_imports_its_neighbours_relatively_and_else_keras_and_numpy(mod
         for top, nodes in ((True, tree.body), (False, ast.walk(tree)))
     }
     assert absolute[True] <= allowed
-    # One of Keras' backends needs the last one, and a method that draws the other.
-    assert absolute[False] <= allowed | {"matplotlib", "tensorflow"}
+    # Keras' backends need the last three, and a method that draws the other.
+    assert absolute[False] <= allowed | {"matplotlib", "tensorflow", "jax", "torch"}
     assert imported_beside(module) <= {*modules()}
 
 
@@ -256,6 +258,7 @@ USE = {
     "saved_schedule": lambda m: m.Constant(0.1)(0),
     "scheduled_optimizers": lambda m: m.ScheduledSGD(cosine),
     "schedules": lambda m: m.cosine(0.1, 4)(0),
+    "swept_fit": lambda m: m.swept_fit,
     "traceless": lambda m: m.train_along,
 }
 for name in sys.argv[1:]:
@@ -303,10 +306,11 @@ def installed_modules() -> Mapping[str, list[str]]:
     "name", [n for n in tracked() if n.endswith(".py") and n not in OWN_ENVIRONMENT]
 )
 def test_what_a_file_imports_is_declared(name: str) -> None:
-    folders = ("docs/site", "tests", ".ci")
+    folders = ("docs/site", "tests", "tests/backends", ".ci")
     beside = [path.stem for folder in folders for path in ROOT.glob(f"{folder}/*.py")]
     ours = {"lrguide", "tests", *beside}
-    declared_names = {canonicalize_name(requirement.name) for requirement in declared()}
+    backends = {*PROJECT["project"]["optional-dependencies"]}
+    declared_names = {canonicalize_name(requirement.name) for requirement in declared()} | backends
     tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
     for module in {module for node in ast.walk(tree) for module in imported(node)}:
         if module not in sys.stdlib_module_names and module not in ours:

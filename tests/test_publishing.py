@@ -153,7 +153,7 @@ class TestWithTheAddressesOfSiteAndRepository:
         asked = ["git", "-C", str(guide.folder), "rev-parse", "HEAD"]
         commit = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
         cell = install_cell(published)
-        assert f"%pip install --quiet git+{REPOSITORY}@{commit}\n" in cell
+        assert f'%pip install --quiet "lrguide[tensorflow] @ git+{REPOSITORY}@{commit}"\n' in cell
         assert f'urlretrieve(f"{ADDRESS}records/{{name}}", ' in cell
 
     def test_each_link_of_a_notebook_leads_to_the_site(self, published: Path) -> None:
@@ -192,7 +192,9 @@ class TestWithoutThem:
         self, unset: Path
     ) -> None:
         cell = install_cell(unset)
-        assert re.search(r"^%pip install --quiet lrguide==\d+\.\d+\.\d+$", cell, re.MULTILINE)
+        assert re.search(
+            r'^%pip install --quiet "lrguide\[tensorflow\]==\d+\.\d+\.\d+"$', cell, re.MULTILINE
+        )
         assert cell.endswith("# probe_TINY.json")
         assert "urlretrieve" not in cell
 

@@ -187,7 +187,7 @@ print("tensorflow" in sys.modules)
 
 def test_another_backend_is_refused_in_one_sentence_before_anything_begins():
     run = python(ON_NUMPY, KERAS_BACKEND="numpy")
-    refusal = "the range test needs Keras on TensorFlow, received 'numpy'"
+    refusal = "the range test needs Keras on TensorFlow, JAX or PyTorch, received 'numpy'"
     assert run.stdout.splitlines() == [*4 * [refusal], "False"], run.stderr
 
 
@@ -430,8 +430,8 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
         accumulated,
     ),
     "a seed goes on where the one before ended": (
-        "        self.state.put_back_values()\n",
-        "",
+        "        model = self.model\n        self.state.put_back_values()\n",
+        "        model = self.model\n",
         swept_twice,
     ),
     "the order of the data not seeded": (
@@ -445,13 +445,13 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
         lambda: test_the_same_seeds_give_the_same_losses_bit_by_bit(),
     ),
     "each batch an update, under gradient accumulation": (
-        " and len(parts) < each and",
+        " and len(parts) < self.each and",
         " and len(parts) < 1 and",
         accumulated,
     ),
     "a loss that is not finite recorded": (
-        "            if math.isfinite(loss):\n                losses.append(loss)",
-        "            if True:\n                losses.append(loss)",
+        "        if math.isfinite(loss):\n            losses.append(loss)",
+        "        if True:\n            losses.append(loss)",
         not_finite,
     ),
 }

@@ -11,6 +11,7 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from laws import same, values
+from oracle_schedules import EQUAL, ORACLES
 
 from lrguide import composing, schedules
 from lrguide.composing import join, per_epoch, warmup
@@ -29,7 +30,6 @@ from lrguide.schedules import (
     warmup_stable_decay,
 )
 
-ORACLES = json.loads(Path(__file__).with_name("oracles").joinpath("values.json").read_text())
 SAVED = sorted(Path(__file__).with_name("fixtures").glob("*/values.json"))
 LIBRARIES = ("keras", "optax", "torch", "transformers")
 
@@ -64,25 +64,6 @@ any_schedule = st.recursive(
     max_leaves=3,
 )
 quickly = settings(deadline=None, max_examples=40)
-
-
-EQUAL = {
-    "linear": linear(0.1, 40, 0.01),
-    "linear to 0": linear(0.1, 40),
-    "cosine": cosine(0.1, 40, 0.01),
-    "polynomial": polynomial(0.1, 40, 0.01, power=3.0),
-    "polynomial, root": polynomial(0.1, 40, power=0.5),
-    "inverse_sqrt": inverse_sqrt(0.1, 20),
-    "warmup, inverse_sqrt": warmup(inverse_sqrt(0.1, 10), 10, start_factor=0.0),
-    "exponential": exponential(0.1, 20, decay_rate=0.5),
-    "step_decay": step_decay(0.1, 20, decay_rate=0.5),
-    "inverse_time": inverse_time(0.1, 20, decay_rate=0.5),
-    "piecewise": piecewise([0.1, 0.01, 0.001], [30, 50]),
-    "restarts": join([cosine(0.1, length, 0.01) for length in (10, 20, 40)], [10, 30]),
-    "warmup, cosine": warmup(cosine(0.1, 40, 0.01), 10, start_factor=0.2),
-    "warmup from 0, linear to 0": warmup(linear(0.1, 50), 10, start_factor=0.0),
-    "constant, then exponential": join([0.1, exponential(0.1, 20, decay_rate=0.5)], [15]),
-}
 
 
 @pytest.mark.parametrize(

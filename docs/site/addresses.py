@@ -57,9 +57,9 @@ def for_pip(config: MkDocsConfig, root: Path) -> str:
     if config.repo_url:
         commit = subprocess.run(git, capture_output=True).stdout.decode("ascii").strip()
         if commit:
-            return f"git+{config.repo_url.rstrip('/')}@{commit}"
+            return f'"lrguide[tensorflow] @ git+{config.repo_url.rstrip("/")}@{commit}"'
     package = root / "lrguide" / "__init__.py"
     # The tests build pages without the package.
     text = package.read_text(encoding="utf-8") if package.exists() else ""
     found = re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)
-    return f"lrguide=={found[1]}" if found else "lrguide"
+    return f'"lrguide[tensorflow]=={found[1]}"' if found else '"lrguide[tensorflow]"'

@@ -64,7 +64,7 @@ def to_notebook(
 
 def _needs(install: str, records: Sequence[str], folder: str) -> str:
     package = "# The package that this page was made with"
-    if not install.startswith("git+"):
+    if "git+" not in install:
         package += "; while it is not on PyPI, name a copy of its repository"
     parts = [f"{package}.\n%pip install --quiet {install}"]
     trained = "Others are trained, which can take hours."
