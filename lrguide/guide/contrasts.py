@@ -95,11 +95,12 @@ def rows_beside(
     for contender in sorted(contenders, key=lambda c: _mean_loss(chosen(runs, c))):
         group = chosen(runs, contender)
         contrast = found.get(label(contender))
+        count, least, most = share_that_learns(group)
         rows.append(
             {
                 "contender": label(contender),
                 "rate": f"`{group[0].settings['rate']:g}`",
-                "learns": f"{share_that_learns(group)[0]} of {len(group)}",
+                "learns": f"{count} of {len(group)} ({least:.0%} to {most:.0%})".replace("%", " %"),
                 "loss": f"{_mean_loss(group):.3f}",
                 f"against {label(other)}": str(contrast or ""),
                 "verdict": contrast.verdict if contrast else "",
