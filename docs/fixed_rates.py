@@ -355,13 +355,7 @@ def the_order_is_turned_round(five, full):
 # %%
 sgd_full = measured(
     train,
-    crossed(
-        optimizer="SGD",
-        rate=(0.5,),
-        seed=range(10),
-        budget="FULL",
-        epochs=5,
-    ),
+    crossed(optimizer="SGD", rate=0.5, seed=range(10), budget="FULL", epochs=5),
 )
 
 
