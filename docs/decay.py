@@ -515,12 +515,12 @@ def after_a_warmup_it_costs_nothing_that_can_be_told(runs):
     pair = runs.where(schedule="warmup linear"), runs.where(schedule="linear")
     linear = compared({"linear": pair})["linear"]
     sentence = f"""
-        **After a warmup it no longer does.** Warmup with linear decay ends lower than linear decay
-        alone ({linear}). Against the constant rate it is undecided
-        ({undecided["warmup linear"]}), as are the warmup alone ({undecided["warmup"]}) and one that
-        stays high and falls at the end ({undecided["warmup stable decay"]}).
-        [Li et al. 2019](https://arxiv.org/abs/1905.04753) find linear decay best at any
-        budget, for longer trainings with momentum; at 60 steps with Adam it is not.
+        **After a warmup it no longer does.** Beside linear decay alone, warmup with linear decay ends
+        lower, {linear}. Against the constant rate three contenders are undecided: this one with
+        {undecided["warmup linear"]}, the warmup alone with {undecided["warmup"]}, and a warmup that
+        stays high and falls at the end with {undecided["warmup stable decay"]}.
+        [Li et al. 2019](https://arxiv.org/abs/1905.04753) find linear decay best at any budget, for
+        longer trainings with momentum; at 60 steps with Adam it is not.
         """
     return (
         sentence,
@@ -536,9 +536,9 @@ def one_verdict_depends_on_where_you_look(runs):
     best, test = (beside(runs, BRIEF, BRIEF[0], losses)[name] for losses in (BEST, TEST))
     sentence = f"""
         One verdict depends on where you look. At each run's best epoch, which the validation loss
-        chooses, the warmup that stays high ends lower ({best}), and so it does on the test images
-        ({test}), though not at the best epoch on these. The other seven verdicts are the same in all
-        four ways.
+        chooses, the warmup that stays high ends lower, {best}, and so it does on the test images,
+        {test}, though not at the best epoch on these. The other seven verdicts are the same in
+        all four ways.
         """
     return (
         sentence,
