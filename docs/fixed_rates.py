@@ -353,10 +353,8 @@ def the_order_is_turned_round(five, full):
 
 
 # %%
-sgd_full = measured(
-    train,
-    crossed(optimizer="SGD", rate=0.5, seed=range(10), budget="FULL", epochs=5),
-)
+full_size = dict(budget="FULL", epochs=5, seed=range(10))
+sgd_full = measured(train, crossed(optimizer="SGD", rate=0.5, **full_size))
 
 
 # %% tags=["hide-input"]
