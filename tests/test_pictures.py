@@ -1,8 +1,10 @@
 """Pictures that pages share: they draw the runs, and say in words what they show."""
 
 import numpy as np
+import pytest
 
 from lrguide.guide import pictures
+from lrguide.guide.contrasts import Contrast
 from lrguide.guide.records import Run, Runs
 
 
@@ -56,3 +58,48 @@ def test_a_sweep_stands_above_the_trainings_and_its_rules_are_marked_in_both() -
     assert (
         "lowest at 0.001. Marked in both: lowest point 0.0095, minimum/10 0.00095, valley" in words
     )
+
+
+FOUND = {
+    "linear": Contrast(-0.08, -0.12, -0.03, 20, "lower"),
+    "step": Contrast(0.25, 0.2, 0.3, 20, "higher"),
+    "cosine": Contrast(-0.02, -0.08, 0.05, 20, "undecided"),
+}
+
+
+def test_contrasts_have_a_mark_and_an_interval_each_the_first_at_the_top() -> None:
+    axes = pictures.contrasts(FOUND, "constant").axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert dict(zip(axes.get_yticks(), names, strict=True)) == {2: "linear", 1: "step", 0: "cosine"}
+    lines = {line.get_label(): line for line in axes.lines}
+    assert {name: (lines[name].get_xdata()[0], lines[name].get_ydata()[0]) for name in lines} == {
+        "_interval": (0.88, 2),
+        "lower": (0.92, 2),
+        "higher": (1.25, 1),
+        "undecided": (0.98, 0),
+        "_no difference": (1, 0),
+    }
+    assert [text.get_text() for text in axes.get_xticklabels()] == [
+        *("-10 %", "same", "+10 %", "+20 %"),
+    ]
+    assert axes.get_xlabel() == "loss, against constant"
+
+
+@pytest.mark.parametrize(
+    ("largest", "ticks"),
+    [(0.7, ["same", "+50 %"]), (6, ["same", "+100 %", "+400 %"])],
+)
+def test_the_ticks_of_contrasts_do_not_crowd_where_they_differ_much(
+    largest: float, ticks: list[str]
+) -> None:
+    much = FOUND | {"much": Contrast(largest, largest, largest, 20, "higher")}
+    axes = pictures.contrasts(much, "constant").axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ticks
+
+
+def test_contrasts_in_words_say_each_with_its_interval_and_verdict() -> None:
+    words = pictures.contrasts_in_words(FOUND, "a constant rate")
+    assert words.startswith(
+        "Loss against that of a constant rate, with 95 % intervals: linear -8 %"
+    )
+    assert words.endswith("; cosine -2 % (-8 to +5 %), undecided.")

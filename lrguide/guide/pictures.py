@@ -1,9 +1,12 @@
 """Pictures of runs that pages share, each with a function that says in words what it shows."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from lrguide import plots
+from lrguide.guide.contrasts import MARGIN, Contrast
 from lrguide.guide.measures import CHANCE, capped, learning_limit, plain, valleys
 from lrguide.guide.records import Runs
 from lrguide.guide.tuning import range_test, suggested
@@ -85,3 +88,50 @@ def sweep_in_words(runs: Runs) -> str:
         "blow-up. Below, the validation loss after a whole training at each constant rate, lowest "
         f"at {trained.best():g}. Marked in both: {', '.join(marks)}."
     )
+
+
+# The colour and the mark of a verdict.
+_DRAWN = {
+    "lower": (plots.COLOURS[0], "o"),
+    "higher": (plots.COLOURS[1], "s"),
+    "equal": (plots.COLOURS[4], "D"),
+    "undecided": (plots.COLOURS[4], "|"),
+}
+
+
+def contrasts(found: Mapping[str, Contrast], other: str) -> Figure:
+    """How far each contender's loss lies from another's, with its interval; the first at the top.
+
+    Args:
+        found: by name the contrasts of a table.
+        other: what all are compared with.
+    """
+    picture, axes = plots.subplots(height=1.3 + 0.22 * len(found))
+    for place, each in enumerate(reversed(found.values())):
+        colour, mark = _DRAWN[each.verdict]
+        ends = 1 + np.array([each.low, each.high])
+        axes.plot(ends, [place] * 2, color=colour, linewidth=1.5, label="_interval")
+        axes.plot(1 + each.change, place, mark, color=colour, markersize=7, label=each.verdict)
+    axes.axvline(1, color="#000000", linewidth=0.8, label="_no difference")
+    axes.axvspan(1 - MARGIN, 1 + MARGIN, color="#000000", alpha=0.1, linewidth=0, label="_margin")
+    axes.set_yticks(range(len(found)), [*found][::-1], fontsize=10)
+    axes.set(xscale="log", xlabel=f"loss, against {other}", ylim=(-0.7, len(found) - 0.3))
+    low, high = axes.get_xlim()
+    near, far = [0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4], [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5]
+    furthest = [0.25, 0.5, 1, 2, 5, 10]
+    ticks = near if high / low < 1.6 else far if high / low < 4 else furthest
+    shown = [tick for tick in ticks if low <= tick <= high]
+    axes.set_xticks(shown, ["same" if t == 1 else f"{100 * (t - 1):+.0f} %" for t in shown])
+    axes.minorticks_off()
+    handles, labels = axes.get_legend_handles_labels()
+    by_verdict = dict(zip(labels, handles, strict=True))
+    names = [name for name in _DRAWN if name in by_verdict]
+    dots = [by_verdict[name] for name in names]
+    picture.legend(dots, names, loc="outside upper left", ncols=4, frameon=False)
+    return picture
+
+
+def contrasts_in_words(found: Mapping[str, Contrast], other: str) -> str:
+    """What `contrasts` shows."""
+    each = (f"{name} {contrast}, {contrast.verdict}" for name, contrast in found.items())
+    return f"Loss against that of {other}, with 95 % intervals: {'; '.join(each)}."
