@@ -118,7 +118,8 @@ def test_a_regression_learns_where_its_loss_is_finite():
 def test_contenders_are_named_beside_one_that_is_left_out():
     runs = Runs([*trained([1.0, 1.0]), *trained([0.5, 0.4], "linear")])
     found = contrasts.beside(runs, [CONSTANT, LINEAR], CONSTANT)
-    assert [*found] == ["Adam linear"]
+    assert [*found] == ["Adam linear"] == contrasts.named(found, "undecided")
+    assert contrasts.named(found, "lower") == []
     assert str(found["Adam linear"]).startswith("-55 % (")
 
 

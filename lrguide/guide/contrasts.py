@@ -87,6 +87,11 @@ def beside(
     return compared(pairs, losses)
 
 
+def named(found: Mapping[str, Contrast], verdict: str) -> list[str]:
+    """The contrasts that have this verdict, in their order."""
+    return [name for name, each in found.items() if each.verdict == verdict]
+
+
 def rows_beside(
     runs: Runs, contenders: Sequence[Mapping[str, Any]], other: Mapping[str, Any]
 ) -> list[dict[str, str]]:
