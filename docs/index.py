@@ -49,6 +49,12 @@ def each_optimizer_has_its_rate(sweep):
 
 
 # %% [markdown]
+# ## Use it
+#
+# The package that measured all this, for Keras 3 with any of its backends:
+#
+# <div class="lr-install"></div>
+#
 # ## What this is
 #
 # An article[^1] explains why fixed and decaying learning rates are hard to get right and
@@ -92,7 +98,7 @@ def each_optimizer_has_its_rate(sweep):
 #
 #     Each page with measurements has a snippet that runs as it stands, most with nothing but Keras and
 #     lrguide, and [Snippets](snippets.md) has one for each task. All of them run in the tests. They
-#     are free to use (MIT licence). `pip install .` in the clone installs lrguide. TensorFlow prints notes about CUDA and oneDNN at its start; what the
+#     are free to use (MIT licence). TensorFlow prints notes about CUDA and oneDNN at its start; what the
 #     snippet prints comes after them.
 #
 # ## Try it
