@@ -80,10 +80,10 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     root = Path(config.config_file_path).resolve().parent
     for name, content in wheel.items():
         files.append(File.generated(config, name, content=content))
-        for path in sorted((root / "lrguide").glob("*.py")):
-            with contextlib.suppress(OSError):  # it has just been deleted
-                content = path.read_bytes()
-                files.append(File.generated(config, f"lrguide/{path.name}", content=content))
+    for path in sorted((root / "lrguide").glob("*.py")):
+        with contextlib.suppress(OSError):  # it has just been deleted
+            content = path.read_bytes()
+            files.append(File.generated(config, f"lrguide/{path.name}", content=content))
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
