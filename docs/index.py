@@ -75,8 +75,8 @@ def each_optimizer_has_its_rate(sweep):
 # === "Read"
 #
 #     Start with [Fixed learning rates](fixed_rates.py), go on with
-#     [Decaying learning rates](decay.py). In a hurry? [Choosing](choosing.py) has a recipe, the
-#     contenders side by side, and answers to common errors. The code below a picture asks for the
+#     [Decaying learning rates](decay.py). In a hurry? [Choosing](choosing.py) has a recipe and the
+#     contenders side by side, [Questions and errors](questions.md) what a curve or a message means. The code below a picture asks for the
 #     runs in it; the page's script, linked at its foot, has the rest.
 #     [The same schedule elsewhere](translate.md) has the calls of six libraries,
 #     [The runs](records/README.md) every run to download.

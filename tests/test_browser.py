@@ -27,7 +27,9 @@ from page_notes import running  # noqa: E402
 from page_results import Running  # noqa: E402
 
 SCRIPTS = sorted(path.stem for path in (REPOSITORY / "docs").glob("*.py"))
-PAGES = [*SCRIPTS, "translate", "snippets", "glossary", "changelog", "fixed_rates-numbers"]
+WORDS = ["translate", "snippets", "glossary", "changelog", "questions", "explorer"]
+REFERENCE = ["reference", "reference/schedules", "reference/range_test"]
+PAGES = [*SCRIPTS, *WORDS, *REFERENCE, "fixed_rates-numbers"]
 VIEWS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
 # Two pages in each view, the others in two that have all four of these between them.
 LOOKS = [
@@ -340,7 +342,10 @@ def test_can_be_read_without_javascript(browser: Browser, url: str) -> None:
     assert len(page.locator("article").inner_text()) > 5000
     assert page.locator(".lr-figure svg").first.is_visible()
     page.locator(".md-header label[for=__drawer]").click()
-    page.locator(".md-nav--primary").get_by_role("link", name="Glossary").click()
+    drawer = page.locator(".md-nav--primary")
+    for group in ("Learn", "Reference"):  # out of this page's group, into another
+        drawer.locator("label:visible", has_text=group).first.click()
+    drawer.get_by_role("link", name="Glossary").click()
     page.wait_for_url("**/glossary/")
     context.close()
 
