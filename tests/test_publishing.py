@@ -124,7 +124,10 @@ class TestWithTheAddressesOfSiteAndRepository:
             ("index.html", '<meta property="og:description" content="What a rate does.">'),
             ("index.html", f'<meta property="og:image" content="{ADDRESS}index.png">'),
             ("words/index.html", f'<meta property="og:image" content="{ADDRESS}index.png">'),
-            ("words/index.html", f'<a href="{REPOSITORY}" title="Go to repository" class="md-source">'),
+            (
+                "words/index.html",
+                f'<a href="{REPOSITORY}" title="Go to repository" class="md-source">',
+            ),
             ("index.html", '<meta name="twitter:card" content="summary_large_image">'),
             (
                 "index.html",
