@@ -49,7 +49,7 @@ def each_optimizer_has_its_rate(sweep):
 
 
 # %% [markdown]
-# ## Use it
+# ## Install
 #
 # The package that measured all this, for Keras 3 with any of its backends:
 #
