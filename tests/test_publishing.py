@@ -176,8 +176,45 @@ class TestWithTheAddressesOfSiteAndRepository:
         assert first.keys() == second.keys()
         assert [str(name) for name in first if first[name] != second[name]] == []
 
+    def test_the_list_of_pages_has_each_once_at_its_address(self, published: Path) -> None:
+        listed = re.findall("<loc>(.*?)</loc>", (published / "sitemap.xml").read_text())
+        assert sorted(listed) == [ADDRESS, f"{ADDRESS}records/", f"{ADDRESS}words/"]
+        assert f"Sitemap: {ADDRESS}sitemap.xml\n" in (published / "robots.txt").read_text()
+
+    def test_machines_are_told_of_each_page_and_its_markdown(self, published: Path) -> None:
+        said = (published / "llms.txt").read_text(encoding="utf-8")
+        assert said.startswith("# A measured guide to learning rates\n\n> What learning rates ")
+        assert f"- [Rates]({ADDRESS}index.html.md): What a rate does.\n" in said
+        links = re.findall(r"\]\((.*?)\)", said)
+        assert len(links) == 3
+        for link in links:
+            assert (published / link.removeprefix(ADDRESS)).is_file()
+
+
+class TestMarkdownBesideAPage:
+    def test_has_its_words_code_and_numbers_and_no_html(self, unset: Path) -> None:
+        text = (unset / "index.html.md").read_text(encoding="utf-8")
+        for part in (
+            "# Rates\n\nA sentence with a *quokka*",
+            "[words](words/index.html.md#more)",
+            'print("losses"',
+            "losses [0.5]",
+            "Figure: A loss that falls to 0.5. ([its numbers](index-numbers.html#figure-1))",
+        ):
+            assert part in text
+        assert not re.search("<(figure|svg|div|a) ", text)
+
+    def test_leads_from_markdown_to_markdown(self, unset: Path) -> None:
+        words = (unset / "words/index.html.md").read_text(encoding="utf-8")
+        assert words == "# Words\n\n## More\n\nBack to [rates](../index.html.md).\n"
+
 
 class TestWithoutThem:
+    def test_there_is_no_list_of_addresses(self, unset: Path) -> None:
+        assert not list(unset.glob("sitemap*"))
+        assert "Sitemap" not in (unset / "robots.txt").read_text()
+        assert "](index.html.md)" in (unset / "llms.txt").read_text(encoding="utf-8")
+
     @pytest.mark.parametrize(
         "dead", ["canonical", "og:", "twitter:", "colab", "example.org", "report a"]
     )
