@@ -264,8 +264,8 @@ def _example(text: str) -> Iterator[str]:
     for example in doctest.DocTestParser().get_examples(text):
         code += re.sub(r"  # doctest: .*", "", example.source)
         if example.want:
-            yield fence(code.rstrip(), "python")
+            yield fence(code.rstrip(), "{ .python .lr-wrap }")
             yield fence(example.want.rstrip(), "{ .text .no-copy .lr-output }")
             code = ""
     if code:
-        yield fence(code.rstrip(), "python")
+        yield fence(code.rstrip(), "{ .python .lr-wrap }")
