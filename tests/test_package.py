@@ -412,8 +412,9 @@ def test_a_page_s_notebook_runs_with_the_wheel_and_the_runs_it_fetched(
     zipfile.ZipFile(archives["wheel"]).extractall(wheel)
     home.mkdir()
     guide = (ROOT / "docs").as_uri() + "/"
+    records = [f"train_{budget}.json" for budget in ("SMALL", "SHORT", "MIDDLE", "FULL")]
     page = [cell for cell in cells(ROOT / "docs" / "index.py") if "snippet" not in cell.tags]
-    notebook = to_notebook(page, "lrguide", ["train_SMALL.json"], guide)
+    notebook = to_notebook(page, "lrguide", records, guide)
     first = notebook.cells[0]
     first.source = first.source.replace("%pip install --quiet {GUIDE}lrguide\n", "")
     assert "%" not in first.source

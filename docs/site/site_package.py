@@ -66,7 +66,11 @@ def built(root: Path) -> tuple[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
         done = subprocess.run(
-            [*command, "--directory", folder], cwd=root, env=undated, capture_output=True, text=True
+            [*command, "--directory", folder],
+            cwd=root,
+            env=undated,
+            capture_output=True,
+            encoding="utf-8",
         )
         if done.returncode:
             last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
