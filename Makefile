@@ -44,7 +44,8 @@ test-backend: ## Test the package on BACKEND=jax, torch or tensorflow, in its ow
 	@[ -f $(backends)/done ] || { rm -rf $(backends) && \
 		$(or $(PYTHON),python3) -m venv $(backends) && \
 		$(backends)/bin/python -m pip install --quiet --disable-pip-version-check \
-			--constraint constraints.txt --editable '.[$(BACKEND)]' pytest pytest-xdist && \
+			--constraint constraints.txt --constraint .ci/backends.txt \
+			--editable '.[$(BACKEND)]' pytest pytest-xdist && \
 		touch $(backends)/done; }
 	@KERAS_BACKEND=$(BACKEND) $(backends)/bin/python -m pytest -n auto \
 		--confcutdir tests/backends tests/backends $(ARGS)

@@ -46,11 +46,11 @@ five = measured(
 figure(five, pictures.losses_by_epoch, alt=pictures.final_losses_in_words)
 
 # %% [markdown]
-# Each line, its rate beside it, is the median of five seeds; each band reaches from the lowest loss to
-# the highest, epoch by epoch. The dashed line is the loss of guessing among ten digits, the natural logarithm of ten.
-# Both panels have the same logarithmic axis. (Training loss is the average over an epoch with dropout
-# at work, so it may well lie above the validation loss.) The code above asks for these runs: change a
-# rate in the page's script while [`make serve`](index.py#how-to-use-it) shows it, and the page trains
+# Each line, its rate beside it, is the median of five seeds; each band reaches from the lowest loss to the
+# highest, epoch by epoch. The dashed line is the loss of guessing among ten digits, the natural logarithm
+# of ten. Both panels have the same logarithmic axis. (Training loss is the average over an epoch with
+# dropout at work, so it may well lie above the validation loss.) The code above asks for these runs: change
+# a rate in the page's script while [`make serve`](index.py#how-to-use-it) shows it, and the page trains
 # what it does not know yet and tells you which of its sentences your runs no longer bear out.
 #
 # Numbers in the text are means over seeds, with the lowest and the highest in brackets.
@@ -98,7 +98,8 @@ def a_ten_millionth_does_nothing_to_be_seen(five):
     runs = five.where(rate=1e-7)
     losses, moved = runs.final(), np.ptp(runs.values("validation_loss"), axis=1)
     sentence = f"""
-        - **`0.0000001` does nothing you could see**: {several(losses, 2)}, as good as guessing; from the first epoch to the last no seed's loss moves by as much as a hundredth.
+        - **`0.0000001` does nothing you could see**: {several(losses, 2)}, as good as guessing;
+        from the first epoch to the last no seed's loss moves by as much as a hundredth.
         The article's run ended at `2.2724`, after forty times as many steps.
         """
     return sentence, abs(losses - CHANCE).max() < 0.05, moved.max() < 0.01, not learns(runs).any()
@@ -166,12 +167,12 @@ def the_default_is_not_the_best(adam):
 @claim(adam)
 def three_seeds_do_not_tell_the_best_two_apart(adam):
     larger = adam.where(rate=0.01)
-    behind = larger.minus(adam.where(rate=adam.best()))
+    gap = larger.minus(adam.where(rate=adam.best()))
     sentence = f"""
         With three seeds `0.01`, at {several(larger.final())}, cannot be told from it: seed by seed
-        it is {several(behind)} worse, and the seeds do not agree which of the two is better.
+        it is {several(gap)} worse, and the seeds do not agree which of the two is better.
         """
-    return sentence, adam.best() == 0.003, verdict(behind) == "tie", behind.min() < 0 < behind.max()
+    return sentence, adam.best() == 0.003, verdict(gap) == "tie", gap.min() < 0, gap.max() > 0
 
 
 @claim(adam)
@@ -244,7 +245,7 @@ def the_limit_is_the_optimizers(both):
         with SGD, `{small:g}` with Adam. SGD's best rate of the grid, `{sgd.best():g}`, stands at the
         very edge: at `1` already {(~at_one).sum()} of {len(at_one)} seeds learn nothing.
         """
-    return sentence, 20 * small < large < 50 * small, large == sgd.best(), not at_one.all()
+    return sentence, large > 20 * small, large < 50 * small, large == sgd.best(), not at_one.all()
 
 
 # %% [markdown]
@@ -352,16 +353,8 @@ def the_order_is_turned_round(five, full):
 
 
 # %%
-sgd_full = measured(
-    train,
-    crossed(
-        optimizer="SGD",
-        rate=(0.5,),
-        seed=range(10),
-        budget="FULL",
-        epochs=5,
-    ),
-)
+full_size = dict(budget="FULL", epochs=5, seed=range(10))
+sgd_full = measured(train, crossed(optimizer="SGD", rate=0.5, **full_size))
 
 
 # %% tags=["hide-input"]
@@ -397,15 +390,15 @@ def the_default_is_safe_for_adam_and_slow_for_sgd(both):
 
 @claim(five)
 def the_curve_oscillates_before_the_cliff(five):
-    larger, smaller = (five.where(rate=rate) for rate in (0.01, 0.001))
-    rising = (rises(larger) > 0).sum()
+    high, low = (five.where(rate=rate) for rate in (0.01, 0.001))
+    rising = (rises(high) > 0).sum()
     sentence = f"""
         - *Raise it until the curve oscillates.* The sign comes before the cliff, but not in every
         run. With Adam at `0.01` all seeds still learn, and the validation loss rises from one epoch
-        to the next in {rising} of {len(larger)} of them (in none at `0.001`). One quiet run is no
+        to the next in {rising} of {len(high)} of them (in none at `0.001`). One quiet run is no
         proof that there is room left.
         """
-    return sentence, learns(larger).all(), 0 < rising < len(larger), rises(smaller).max() == 0
+    return sentence, learns(high).all(), rising > 0, rising < len(high), rises(low).max() == 0
 
 
 # %% [markdown]

@@ -61,7 +61,8 @@ def rates_at(schedule: LearningRateSchedule | float, steps: ArrayLike) -> NDArra
         row = np.array([None])
     if row.size and row.dtype.kind not in "iu":
         raise TypeError(f"steps must be whole numbers, received {told(steps)}")
-    if row.ndim != 1 or (row < 0).any() or (row > (most := np.iinfo(INTEGER).max)).any():
+    most = np.iinfo(INTEGER).max
+    if row.ndim != 1 or (row < 0).any() or (row > most).any():
         on_jax = f" to {most:,}, the last that JAX can count" * (INTEGER == "int32")
         raise ValueError(
             f"steps must be a row of whole numbers from 0 on{on_jax}, received {told(steps)}"

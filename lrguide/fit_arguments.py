@@ -184,7 +184,7 @@ def _check_finite(name: str, part: Any) -> None:
 
 
 def check_finite(data: Mapping[str, Any], validation_data: Any) -> None:
-    """Whether the arrays hold finite numbers; of use where the first loss is not finite."""
+    """Raise an error where an array holds a number that is not finite, as the first loss was."""
     _check_finite("x", data["x"])
     _check_finite("y", data["y"])
     if isinstance(validation_data, tuple | list):

@@ -129,15 +129,15 @@ def test_a_table_goes_from_the_lowest_loss_to_the_highest_and_counts_who_learns(
         {
             "contender": "Adam linear",
             "rate": "`0.01`",
-            "learns": "1 of 2",
+            "learns": "1 of 2 (1 to 99 %)",
             "loss": "0.500",
-            "against Adam constant": "-50 % (-100 % to unknown)",
+            "against Adam constant": "-50 % (-100 to unknown)",
             "verdict": "undecided",
         },
         {
             "contender": "Adam constant",
             "rate": "`0.01`",
-            "learns": "2 of 2",
+            "learns": "2 of 2 (16 to 100 %)",
             "loss": "2.000",
             "against Adam constant": "",
             "verdict": "",

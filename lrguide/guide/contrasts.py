@@ -46,11 +46,11 @@ class Contrast:
     verdict: str
 
     def __str__(self) -> str:
-        """The change and its interval: "-8 % (-12 % to -3 %)"."""
+        """The change and its interval: "-8 % (-12 to -3 %)"."""
         if not self.pairs:
             return "no pair of seeds learns"
         change, low, high = (percent(value) for value in (self.change, self.low, self.high))
-        return f"{change} ({low} to {high})"
+        return f"{change} ({low.removesuffix(' %')} to {high})"
 
 
 def compared(pairs: Mapping[str, tuple[Runs, Runs]], losses: Losses = LAST) -> dict[str, Contrast]:
@@ -95,11 +95,12 @@ def rows_beside(
     for contender in sorted(contenders, key=lambda c: _mean_loss(chosen(runs, c))):
         group = chosen(runs, contender)
         contrast = found.get(label(contender))
+        count, least, most = share_that_learns(group)
         rows.append(
             {
                 "contender": label(contender),
                 "rate": f"`{group[0].settings['rate']:g}`",
-                "learns": f"{share_that_learns(group)[0]} of {len(group)}",
+                "learns": f"{count} of {len(group)} ({100 * least:.0f} to {100 * most:.0f} %)",
                 "loss": f"{_mean_loss(group):.3f}",
                 f"against {label(other)}": str(contrast or ""),
                 "verdict": contrast.verdict if contrast else "",

@@ -14,6 +14,9 @@ from lrguide import lr_range_test, state_digest
 
 SWEEP: dict[str, Any] = dict(min_rate=1e-4, max_rate=0.1, steps=6, batch_size=16, verbose=0)
 
+# A command that was started in the background ignores Ctrl-C, and so would the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Breaking(keras.utils.PyDataset):
     """The data in batches of 16, of which the fourth does something."""
