@@ -97,9 +97,9 @@ def the_rate_of_a_pilot_is_too_high(lengths):
     pilot, long = (lengths.where(budget=budget) for budget in ("MIDDLE", "FULL"))
     carried, right = (long.where(rate=rate) for rate in (0.003, 3e-4))
     sentence = f"""
-        - **The rate of a short pilot is too high for a long run.** Of the same constant rates
-        `{pilot.best():g}` is best in {SHORTER} and `{long.best():g}` in {LONGER}; there the pilot's
-        rate ends higher in every seed. [At full scale](full_scale.py#the-rate-of-a-pilot-run-is-too-high)
+        - **The rate of a short pilot is too high for a long run.** Of the constant rates that were
+        tried `{pilot.best():g}` is best in {SHORTER} and `{long.best():g}` in {LONGER}; there the
+        pilot's rate ends higher in every seed. [At full scale](full_scale.py#the-rate-of-a-pilot-run-is-too-high)
         shows the curves.
         """
     return (
@@ -131,9 +131,12 @@ def decay_does_not_save_it_and_warmup_does(starts):
 # %% [markdown]
 # ## Install
 #
-# The package that measured all this, for Keras 3 with any of its backends:
+# The package that measured all this comes with the page:
 #
 # <div class="lr-install"></div>
+#
+# It runs on each backend of Keras 3: write `jax` or `torch` in the place of `tensorflow` for
+# [another](backends.md).
 #
 # ## What this is
 #
@@ -156,8 +159,9 @@ def decay_does_not_save_it_and_warmup_does(starts):
 #
 #     Start with [Fixed learning rates](fixed_rates.py), go on with
 #     [Decaying learning rates](decay.py). In a hurry? [Choosing](choosing.py) has a recipe and the
-#     contenders side by side, [Questions and errors](questions.md) what a curve or a message means. The code below a picture asks for the
-#     runs in it; the page's script, linked at its foot, has the rest.
+#     contenders side by side, [Questions and errors](questions.md) says what a curve or a message
+#     means. The code below a picture asks for the runs in it; the page's script, linked at its foot,
+#     has the rest.
 #     [The same schedule elsewhere](translate.md) has the calls of six libraries,
 #     [The runs](records/README.md) every run to download.
 #
@@ -178,8 +182,8 @@ def decay_does_not_save_it_and_warmup_does(starts):
 #
 #     Each page with measurements has a snippet that runs as it stands, most with nothing but Keras and
 #     lrguide, and [Snippets](snippets.md) has one for each task. All of them run in the tests. They
-#     are free to use (MIT licence). TensorFlow prints notes about CUDA and oneDNN at its start; what the
-#     snippet prints comes after them.
+#     are free to use (MIT licence). TensorFlow prints notes about CUDA and oneDNN at its start; what
+#     the snippet prints comes after them.
 #
 # ## Try it
 #

@@ -45,9 +45,8 @@ def test_each_public_name_has_one_entry_and_the_overview_leads_to_it() -> None:
     marks = [name for name in re.findall(r"^::: (.*)$", pages, re.MULTILINE) if name != "all"]
     assert sorted(marks) == sorted(PUBLIC) == sorted(ENTRIES)
     overview = [*api_reference._overview(ENTRIES, places(DOCS))]
-    assert [re.match(r"- `([\w.]+)`: \S.*[.:]$", line) is None for line in overview] == [
-        False for _ in PUBLIC
-    ]
+    assert len(overview) == len(PUBLIC)
+    assert [line for line in overview if not re.fullmatch(r"- `[\w.]+`: \S.*[.:]", line)] == []
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -155,8 +154,19 @@ def test_an_entry_is_part_of_its_page_and_of_the_search(site: Site) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("docs/reference/schedules.md", "::: linear", "::: linnear", "linnear"),
-        ("lrguide/schedules.py", "def linear(", "def linear((", "SyntaxError"),
+        (
+            "docs/reference/schedules.md",
+            "::: linear",
+            "::: linnear",
+            "docs/reference/schedules.md cannot be shown "
+            "(LookupError: lrguide has no public name linnear)",
+        ),
+        (
+            "lrguide/schedules.py",
+            "def linear(",
+            "def linear((",
+            "lrguide cannot be shown (SyntaxError: '(' was never closed (schedules.py, line ",
+        ),
     ],
 )
 def test_an_entry_that_cannot_be_made_ends_a_build_with_a_sentence(

@@ -1,24 +1,21 @@
 """The real site in a real browser: light and dark, on a desktop and on a telephone."""
 
 import base64
-import contextlib
-import functools
 import gzip
-import http.server
 import re
 import struct
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from matplotlib import get_data_path
+from sites import Quiet, served
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path[:0] = [str(REPOSITORY / "docs" / "site"), str(REPOSITORY / ".ci")]
@@ -27,7 +24,7 @@ from page_notes import running  # noqa: E402
 from page_results import Running  # noqa: E402
 
 SCRIPTS = sorted(path.stem for path in (REPOSITORY / "docs").glob("*.py"))
-WORDS = ["translate", "snippets", "glossary", "changelog", "questions", "explorer"]
+WORDS = ["translate", "snippets", "glossary", "changelog", "questions", "explorer", "backends"]
 REFERENCE = ["reference", "reference/schedules", "reference/range_test"]
 PAGES = [*SCRIPTS, *WORDS, *REFERENCE, "fixed_rates-numbers"]
 VIEWS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
@@ -43,20 +40,6 @@ def address(page: str) -> str:
     if page.endswith("-numbers"):
         return f"{page.removesuffix('-numbers')}/{page}.html"
     return "" if page == "index" else f"{page}/"
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def served(site: Path, kind: type[http.server.SimpleHTTPRequestHandler]) -> Iterator[str]:
-    handler = functools.partial(kind, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -238,78 +221,6 @@ def test_a_term_explains_itself_to_keyboard_and_mouse_and_leads_to_the_glossary(
     page.wait_for_url("**/glossary/#*")
     assert page.locator(f"dt[id='{page.url.split('#')[1]}']").is_visible()
     page.close()
-
-
-# What readers type, and the pages of which one comes first or second.
-SEARCHES = {
-    "confirm": "reference/range_test range_test",
-    "underfitting": "questions",
-    "overfitting": "questions",
-    "loss stuck": "questions",
-    "loss nan": "questions",
-    "loss spikes": "questions",
-    "accuracy 10 %": "questions",
-    "plateau": "questions",
-    "schedule does nothing": "questions",
-    "steps or epochs": "questions",
-    "which learning rate": "questions choosing",
-    "0.01 or 0.001": "questions fixed_rates",
-    "learning rate too high": "fixed_rates",
-    "adam default": "optimizers fixed_rates",
-    "SGD": "optimizers",
-    "warmup": "decay",
-    "decay": "decay",
-    "step decay": "decay",
-    "weight decay": "snippets",
-    "cosine": "reference/schedules",
-    "restarts": "reference/cycles",
-    "1cycle": "cyclical",
-    "OneCycle": "cyclical",
-    "CyclicLR": "cyclical",
-    "cyclical": "cyclical",
-    "momentum": "cyclical",
-    "range test": "range_test",
-    "LRFinder": "range_test",
-    "batch size": "range_test questions",
-    "install": "index",
-    "pytorch": "backends",
-    "jax": "backends",
-    "optax": "translate",
-    "resume": "snippets",
-    "resume training": "snippets",
-    "early stopping": "snippets",
-    "gradient accumulation": "snippets",
-    "ReduceLROnPlateau": "snippets",
-    "schedule explorer": "explorer",
-    "lr_range_test": "reference/range_test",
-    "LearningRateLogger": "reference/training",
-    "download runs": "records",
-}
-
-
-@pytest.fixture(scope="module")
-def search(browser: Browser, url: str) -> Iterator[Page]:
-    page = browser.new_page()
-    page.goto(url, wait_until="networkidle")
-    page.locator(".md-search__input").first.click()
-    yield page
-    page.close()
-
-
-@pytest.mark.parametrize("words", SEARCHES)
-def test_search_brings_the_right_page_first_or_second(search: Page, url: str, words: str) -> None:
-    ask = """(field, words) => {
-      field.value = words
-      field.dispatchEvent(new KeyboardEvent("keyup"))
-    }"""
-    results = search.locator(".md-search-result__item")
-    search.locator(".md-search__input").first.evaluate(ask, "")
-    expect(results).to_have_count(0)
-    search.locator(".md-search__input").first.evaluate(ask, words)
-    results.first.wait_for(timeout=15_000)
-    found = [result.locator("a").first.get_attribute("href") or "" for result in results.all()[:2]]
-    pages = [re.sub(r"[?#].*", "", each.removeprefix(url)).strip("/") or "index" for each in found]
-    assert {*pages} & {*SEARCHES[words].split()}, pages
 
 
 STOP = """() => {

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 from site_package import built
-from sites import REAL_PACKAGE, REPOSITORY, Served, Site
-from test_browser import Quiet, served
+from sites import REAL_PACKAGE, REPOSITORY, Quiet, Served, Site, served
 
 BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "lrguide/mnist/README.md")
 PACKAGE = REAL_PACKAGE | {"py.typed": ""}
@@ -75,11 +74,14 @@ def line(page: str) -> str:
 
 
 def installed(command: str, folder: Path) -> str:
-    """What an environment without lrguide knows of it, once the page's own line has been typed."""
-    pip, *arguments = command.split()
-    assert pip == "pip"
+    """What an environment without lrguide knows of it, once the page's own line has been typed.
+
+    Keras and its backend, half a gigabyte, are those that the tests run with.
+    """
+    pip, install, wheel, backend = command.split()
+    assert (pip, backend) == ("pip", "tensorflow")
     options = ["--no-deps", "--quiet", "--disable-pip-version-check", "--target", str(folder)]
-    subprocess.run([sys.executable, "-m", "pip", *arguments, *options], check=True)
+    subprocess.run([sys.executable, "-m", "pip", install, wheel, *options], check=True)
     code = "import lrguide.schedules as s; print(s.__file__, float(s.linear(0.1, 4)(2)))"
     paths = f"import sys; sys.path.insert(0, {str(folder)!r}); "
     done = subprocess.run(
@@ -95,7 +97,7 @@ def test_it_is_installed_by_the_line_on_the_page_from_where_the_page_is_served(
     page.goto(f"{url}more/words/")
     command = page.locator(".lr-install code").inner_text().strip()
     page.close()
-    assert command == f"pip install {url}{WHEEL}"
+    assert command == f"pip install {url}{WHEEL} tensorflow"
     where, rate = installed(command, tmp_path).split()
     assert Path(where) == tmp_path / "lrguide/schedules.py"
     assert float(rate) == pytest.approx(0.05)
@@ -104,13 +106,13 @@ def test_it_is_installed_by_the_line_on_the_page_from_where_the_page_is_served(
 def test_without_a_script_and_an_address_the_page_says_what_to_save(site: Path) -> None:
     page = (site / "more/words/index.html").read_text(encoding="utf-8")
     assert SAVED in page
-    assert line(page) == f"pip install ./{WHEEL}"
+    assert line(page) == f"pip install ./{WHEEL} tensorflow"
     assert (site / "more/words" / "../.." / WHEEL).is_file()
 
 
 def test_with_the_address_of_the_site_it_is_in_the_page_and_in_the_notebook(hosted: Path) -> None:
     page = (hosted / "more/words/index.html").read_text(encoding="utf-8")
-    assert line(page) == f"pip install {ADDRESS}{WHEEL}"
+    assert line(page) == f"pip install {ADDRESS}{WHEEL} tensorflow"
     assert "lr-save" not in page
     notebook = (hosted / "index.ipynb").read_text(encoding="utf-8")
     assert r"GUIDE = \"https://example.org/guide/\"" in notebook
@@ -120,9 +122,8 @@ def test_a_mirror_installs_from_itself(hosted: Path, browser: Any) -> None:
     with served(hosted, Quiet) as mirror:
         page = browser.new_page()
         page.goto(mirror)
-        assert (
-            page.locator(".lr-install code").inner_text().strip() == f"pip install {mirror}{WHEEL}"
-        )
+        said = page.locator(".lr-install code").inner_text().strip()
+        assert said == f"pip install {mirror}{WHEEL} tensorflow"
         page.close()
 
 

@@ -1,7 +1,7 @@
 """MkDocs hook: `::: cosine` on a page of docs/reference becomes the entry of that public name.
 
-An entry is made of the docstring and of the signature in the source, which is read and not
-imported: that takes a tenth of a second, and no Keras. Other pages' first use of a name leads here.
+An entry is made from the docstring and the signature. The source is read and not imported, which
+takes a tenth of a second and no Keras. On some other pages the first use of a name leads to its entry.
 """
 
 from __future__ import annotations
@@ -50,6 +50,12 @@ class Entry:
         """Its docstring."""
         return ast.get_docstring(self.definition) or ""
 
+    @property
+    def summary(self) -> str:
+        """The first paragraph of its docstring, on one line."""
+        first, *_ = self.doc.split("\n\n")
+        return " ".join(first.split())
+
 
 def on_startup(command: str, dirty: bool) -> None:
     """Note whether a reader is looking (serve) or the site must be whole (build)."""
@@ -75,12 +81,12 @@ def entries(package: Path) -> dict[str, Entry]:
 
 
 def _parsed(path: Path) -> ast.Module:
-    return _tree(path.read_text(encoding="utf-8"))
+    return _tree(path.read_text(encoding="utf-8"), path.name)
 
 
 @lru_cache(maxsize=100)
-def _tree(text: str) -> ast.Module:
-    return ast.parse(text)
+def _tree(text: str, name: str) -> ast.Module:
+    return ast.parse(text, name)
 
 
 def places(docs: Path) -> dict[str, str]:
@@ -100,22 +106,28 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     known = places(docs)
     if "\n::: " in markdown:
         root = Path(config.config_file_path).resolve().parent
+        reading = root / "lrguide"
         try:
-            found = entries(root / "lrguide")
+            found = entries(reading)
             markdown = markdown.replace(OVERVIEW, "\n".join(_overview(found, known)))
-            if named := MARK.findall(markdown):
+            named = MARK.findall(markdown)
+            if unknown := [name for name in named if name not in found]:
+                reading = docs / uri
+                raise LookupError(f"lrguide has no public name {', '.join(unknown)}")
+            if named:
                 modules = [found[name].module for name in named]
                 markdown = "\n\n".join([markdown, *_files(modules, root)])
             markdown = MARK.sub(lambda mark: "\n\n".join(_entry(found[mark[1]])), markdown)
-        except Exception as error:
-            return unreadable(error, root / "lrguide", root, serving)
+        except (OSError, SyntaxError, ValueError, LookupError) as error:
+            return unreadable(error, reading, root, serving)
     return _linked(markdown, uri, known)
 
 
 def _overview(found: dict[str, Entry], known: dict[str, str]) -> Iterator[str]:
     """Each name with its first line, in the order of the pages."""
     for name in known:
-        yield f"- `{name}`: {' '.join(found[name].doc.split(chr(10) * 2)[0].split())}"
+        if name in found:
+            yield f"- `{name}`: {found[name].summary}"
 
 
 def _linked(markdown: str, uri: str, known: dict[str, str]) -> str:

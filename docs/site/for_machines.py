@@ -1,8 +1,8 @@
 """MkDocs hook: each page's Markdown beside it, and `llms.txt`, which lists them.
 
-The Markdown is what the page is rendered from: measured numbers are in it, code and what it prints;
-of a figure its words are, with a link to its numbers. No `<link rel="alternate">` names it, since the
-theme takes one for a translation and then asks for a sitemap.
+The Markdown is what the page is rendered from. It has the measured numbers, the code and what that
+prints; a figure is described in words, with a link to its numbers. No `<link rel="alternate">` names
+it, since the theme takes one for a translation and then asks for a sitemap.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ written: dict[str, str] = {}  # the Markdown of each page in the build under way
 
 @event_priority(-100)  # when the other hooks have changed what they do
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> None:
-    """Keep what the page is rendered from, in words and with links for who reads no HTML."""
+    """Keep what the page is rendered from, with words for its figures and links to Markdown."""
     root = Path(config.config_file_path).resolve().parent
 
     def included(match: re.Match[str]) -> str:

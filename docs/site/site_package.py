@@ -1,8 +1,9 @@
 """MkDocs hook: the site carries the package, as a wheel and as modules to copy.
 
 The wheel lies beside the home page, and `<div class="lr-install"></div>` on a page becomes the line
-that installs it from there. The build knows the address where `site_url` is set or a server shows
-the site; elsewhere, and at a mirror, assets/lrguide.js puts in the one that the page came from.
+that installs it from there, with Keras' backend. The build knows the address where `site_url` is set
+or a server shows the site; elsewhere, and at a mirror, assets/lrguide.js puts in the one that the
+page came from. hatchling is part of the environment, so a build needs no network.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
+from page_markdown import INSTALL
 
 log = logging.getLogger("mkdocs.pages")
-PLACE = '<div class="lr-install"></div>'
+BACKEND = "tensorflow"  # which the guide was measured on
 wheel: dict[str, bytes] = {}  # the file of the build under way, by its name
 serving = False
 
@@ -51,7 +53,7 @@ def on_config(config: MkDocsConfig) -> None:
     else:
         wheel[name] = content
         project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        (backend,) = project["optional-dependencies"]["tensorflow"]
+        (backend,) = project["optional-dependencies"][BACKEND]
         config.extra |= {"wheel": name, "pip": f'{name} "{backend}"'}
 
 
@@ -92,7 +94,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put the line that installs the package in its place."""
-    return markdown.replace(PLACE, _install(config, page)) if PLACE in markdown else markdown
+    return markdown.replace(INSTALL, _install(config, page)) if INSTALL in markdown else markdown
 
 
 def _install(config: MkDocsConfig, page: Page) -> str:
@@ -103,4 +105,4 @@ def _install(config: MkDocsConfig, page: Page) -> str:
     if not site:
         here = get_relative_url(name, page.url)
         save = f'<p class="lr-save">Save <a href="{here}" download>{name}</a>, and in its folder:</p>\n\n'
-    return f"{save}``` {{ .text .lr-install }}\npip install {site or './'}{name}\n```"
+    return f"{save}``` {{ .text .lr-install }}\npip install {site or './'}{name} {BACKEND}\n```"

@@ -19,8 +19,8 @@ const site = new URL("..", assets)
 document$.subscribe(() => {
   document.querySelectorAll(".lr-install code").forEach((code) => {
     code.textContent = code.textContent.replace(/\S*\/(?=\S+\.whl)/, site)
-    document.querySelectorAll(".lr-save").forEach((words) => words.remove())
   })
+  document.querySelectorAll(".lr-save").forEach((words) => words.remove())
   if (location.protocol === "file:") return // whose files no script may read
   document.querySelectorAll("a[download][href$='.ipynb']").forEach((link) => {
     link.addEventListener("click", async (event) => {
