@@ -1,5 +1,7 @@
 """MkDocs hook: `::: cosine` on a page of docs/reference becomes the entry of that public name.
 
+`::: all of schedules.md` lists the names on that page, each with its summary.
+
 An entry is made from the docstring and the signature. The source is read and not imported, which
 takes a tenth of a second and no Keras. On some other pages the first use of a name leads to its entry.
 """
@@ -23,8 +25,8 @@ from mkdocs.structure.pages import Page
 from page_markdown import fence
 from page_notes import unreadable
 
-MARK = re.compile(r"^::: (?!all$)([\w.]+)$", re.MULTILINE)
-OVERVIEW = "::: all"
+MARK = re.compile(r"^::: ([\w.]+)$", re.MULTILINE)
+OVERVIEW = re.compile(r"^::: all of (\w+\.md)$", re.MULTILINE)
 LINKS_FROM = {"snippets.md", "glossary.md", "questions.md", "backends.md"}
 NAMED = re.compile(r"(?<![\[`\w])`(?:lrguide\.)?((?:plots\.)?\w+)(?:\([^`]*\))?`(?![\]`])")
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Example):\n", re.MULTILINE)
@@ -109,7 +111,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         reading = root / "lrguide"
         try:
             found = entries(reading)
-            markdown = markdown.replace(OVERVIEW, "\n".join(_overview(found, known)))
+            markdown = OVERVIEW.sub(lambda mark: _overview(mark[1], found, known), markdown)
             named = MARK.findall(markdown)
             if unknown := [name for name in named if name not in found]:
                 reading = docs / uri
@@ -123,11 +125,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return _linked(markdown, uri, known)
 
 
-def _overview(found: dict[str, Entry], known: dict[str, str]) -> Iterator[str]:
-    """Each name with its first line, in the order of the pages."""
-    for name in known:
-        if name in found:
-            yield f"- `{name}`: {found[name].summary}"
+def _overview(page: str, found: dict[str, Entry], known: dict[str, str]) -> str:
+    """Each name of a page with its summary."""
+    names = [name for name, place in known.items() if place.startswith(f"reference/{page}#")]
+    return "\n".join(f"- `{name}`: {found[name].summary}" for name in names if name in found)
 
 
 def _linked(markdown: str, uri: str, known: dict[str, str]) -> str:
