@@ -8,16 +8,19 @@
 #
 # The learning rate scales the steps in which a network learns. It decides whether it learns at all,
 # and the right one cannot be read off anywhere: it has to be found.
+#
+# [Find my rate](choosing.py){ .md-button } [My curve looks wrong](questions.md){ .md-button }
 
 # %% tags=["hide-input"]
-from lrguide.guide.contenders import WIDE
+from lrguide.guide.contenders import RATES, WIDE
 from lrguide.guide.experiments import train
+from lrguide.guide.measures import learning_limit
 from lrguide.guide.pictures import losses_by_rate, valleys_in_words
 from lrguide.guide.records import measured
 from lrguide.guide.report import claim, figure
-from lrguide.guide.settings import crossed
+from lrguide.guide.settings import BUDGETS, crossed
 
-# %% tags=["output-first"]
+# %% tags=["hide-input"]
 sweep = measured(
     train,
     crossed(
@@ -49,6 +52,92 @@ def each_optimizer_has_its_rate(sweep):
 
 
 # %% [markdown]
+# ## Three things to know first
+
+# %% tags=["hide-input"]
+SHORTER, LONGER = (f"{BUDGETS[budget].steps:,} steps" for budget in ("MIDDLE", "FULL"))
+lengths = measured(
+    train,
+    [
+        dict(optimizer="Adam", rate=rate, seed=seed, budget=budget)
+        for budget, rates, seeds in (
+            ("MIDDLE", RATES, (100, 101)),
+            ("FULL", [1e-5, *RATES[:5]], range(5)),
+        )
+        for rate in rates
+        for seed in seeds
+    ],
+)
+starts = measured(
+    train,
+    crossed(
+        optimizer="Adam",
+        schedule=("constant", "linear", "warmup linear"),
+        rate=RATES,
+        seed=(100, 101),
+        budget="SHORT",
+    ),
+)
+
+
+@claim(sweep, lengths)
+def their_order_turns_round(sweep, lengths):
+    short, long = sweep.where(optimizer="Adam"), lengths.where(budget="FULL")
+    larger, smaller = (short.where(rate=rate).final() for rate in (0.01, 0.001))
+    larger_then, smaller_then = (long.where(rate=rate).final() for rate in (0.01, 0.001))
+    sentence = f"""
+        - **`0.01` or `0.001`? It depends on the length.** With Adam every seed of `0.01` ends lower
+        than any of `0.001` in {BUDGETS["SMALL"].steps} steps, and higher in {LONGER}.
+        """
+    return sentence, larger.max() < smaller.min(), larger_then.min() > smaller_then.max()
+
+
+@claim(lengths)
+def the_rate_of_a_pilot_is_too_high(lengths):
+    pilot, long = (lengths.where(budget=budget) for budget in ("MIDDLE", "FULL"))
+    carried, right = (long.where(rate=rate) for rate in (0.003, 3e-4))
+    sentence = f"""
+        - **The rate of a short pilot is too high for a long run.** Of the constant rates that were
+        tried `{pilot.best():g}` is best in {SHORTER} and `{long.best():g}` in {LONGER}; there the
+        pilot's rate ends higher in every seed. [At full scale](full_scale.py#the-rate-of-a-pilot-run-is-too-high)
+        shows the curves.
+        """
+    return (
+        sentence,
+        pilot.best() == 0.003,
+        long.best() == 3e-4,
+        carried.minus(right).min() > 0,
+    )
+
+
+@claim(starts)
+def decay_does_not_save_it_and_warmup_does(starts):
+    limits = {name: learning_limit(group) for name, group in starts.by("schedule").items()}
+    constant, warmup = limits["constant"], limits["warmup linear"]
+    sentence = f"""
+        - **Decay does not save a rate that is too high; a warmup does.** With Adam, in
+        {BUDGETS["SHORT"].steps} steps, every seed learns up to `{constant:g}` at a constant rate and no
+        higher with linear decay, but up to `{warmup:g}` with a warmup before that decay.
+        [Decaying learning rates](decay.py#too-high-and-by-how-much) looks closer.
+        """
+    return (
+        sentence,
+        limits["linear"] == constant,
+        warmup >= 10 * constant,
+        warmup < 20 * constant,
+    )
+
+
+# %% [markdown]
+# ## Install
+#
+# The package that measured all this comes with the page:
+#
+# <div class="lr-install"></div>
+#
+# It runs on each backend of Keras 3: write `jax` or `torch` in the place of `tensorflow` for
+# [another](backends.md).
+#
 # ## What this is
 #
 # An article[^1] explains why fixed and decaying learning rates are hard to get right and
@@ -69,9 +158,10 @@ def each_optimizer_has_its_rate(sweep):
 # === "Read"
 #
 #     Start with [Fixed learning rates](fixed_rates.py), go on with
-#     [Decaying learning rates](decay.py). In a hurry? [Choosing](choosing.py) has a recipe, the
-#     contenders side by side, and answers to common errors. The code below a picture asks for the
-#     runs in it; the page's script, linked at its foot, has the rest.
+#     [Decaying learning rates](decay.py). In a hurry? [Choosing](choosing.py) has a recipe and the
+#     contenders side by side, [Questions and errors](questions.md) says what a curve or a message
+#     means. The code below a picture asks for the runs in it; the page's script, linked at its foot,
+#     has the rest.
 #     [The same schedule elsewhere](translate.md) has the calls of six libraries,
 #     [The runs](records/README.md) every run to download.
 #
@@ -92,8 +182,8 @@ def each_optimizer_has_its_rate(sweep):
 #
 #     Each page with measurements has a snippet that runs as it stands, most with nothing but Keras and
 #     lrguide, and [Snippets](snippets.md) has one for each task. All of them run in the tests. They
-#     are free to use (MIT licence). `pip install .` in the clone installs lrguide. TensorFlow prints notes about CUDA and oneDNN at its start; what the
-#     snippet prints comes after them.
+#     are free to use (MIT licence). TensorFlow prints notes about CUDA and oneDNN at its start; what
+#     the snippet prints comes after them.
 #
 # ## Try it
 #
