@@ -12,11 +12,18 @@
 # [Find my rate](choosing.py){ .md-button } [My curve looks wrong](questions.md){ .md-button }
 
 # %% tags=["hide-input"]
+from lrguide import plots
 from lrguide.guide.contenders import RATES, WIDE
+from lrguide.guide.contrasts import compared
 from lrguide.guide.experiments import train
-from lrguide.guide.measures import learning_limit
-from lrguide.guide.pictures import losses_by_rate, valleys_in_words
-from lrguide.guide.records import measured
+from lrguide.guide.measures import CHANCE, learning_limit, valleys
+from lrguide.guide.pictures import (
+    limits_in_words,
+    losses_by_rate,
+    losses_by_schedule,
+    valleys_in_words,
+)
+from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure
 from lrguide.guide.settings import BUDGETS, crossed
 
@@ -52,10 +59,28 @@ def each_optimizer_has_its_rate(sweep):
 
 
 # %% [markdown]
-# ## Three things to know first
+# ## What people get wrong
+#
+# **The best rate depends on how long you train.** Each line is one length of training with Adam.
+
 
 # %% tags=["hide-input"]
-SHORTER, LONGER = (f"{BUDGETS[budget].steps:,} steps" for budget in ("MIDDLE", "FULL"))
+def by_length(runs):
+    curves = valleys(runs, "budget")
+    return plots.loss_by_rate(
+        {f"{BUDGETS[name].steps:,} steps": curve for name, curve in curves.items()},
+        chance=CHANCE,
+    )
+
+
+def by_length_in_words(runs):
+    return "Final validation loss against learning rate with Adam. Lowest: " + "; ".join(
+        f"at {group.best():g} in {BUDGETS[name].steps:,} steps"
+        for name, group in runs.by("budget").items()
+    )
+
+
+small = sweep.where(optimizer="Adam")
 lengths = measured(
     train,
     [
@@ -68,6 +93,43 @@ lengths = measured(
         for seed in seeds
     ],
 )
+figure(Runs(small + lengths), by_length, alt=by_length_in_words)
+
+
+@claim(small, lengths.where(budget="FULL"))
+def their_order_turns_round(short, long):
+    larger, smaller = (short.where(rate=rate).final() for rate in (0.01, 0.001))
+    larger_then, smaller_then = (long.where(rate=rate).final() for rate in (0.01, 0.001))
+    sentence = """
+        `0.01` or `0.001`? In 120 steps every seed of the larger one ends lower than any of the
+        smaller. In 4,800 steps every one ends higher.
+        """
+    return sentence, larger.max() < smaller.min(), larger_then.min() > smaller_then.max()
+
+
+@claim(lengths)
+def the_rate_of_a_pilot_is_too_high(lengths):
+    pilot, long = (lengths.where(budget=budget) for budget in ("MIDDLE", "FULL"))
+    carried, right = (long.where(rate=rate) for rate in (0.003, 3e-4))
+    lost = compared({"lost": (carried, right)})["lost"]
+    sentence = f"""
+        So the rate of a short pilot is too high for a long run. Of those tried `{pilot.best():g}` is
+        best in 288 steps and `{long.best():g}` in 4,800, where the pilot's rate ends {lost}
+        ([At full scale](full_scale.py#the-rate-of-a-pilot-run-is-too-high)).
+        """
+    return (
+        sentence,
+        pilot.best() == 0.003,
+        long.best() == 3e-4,
+        lost.verdict == "higher",
+        lost.pairs == 5,
+    )
+
+
+# %% [markdown]
+# **Decay does not save a rate that is too high. A warmup does.** Each line is one schedule, 300 steps.
+
+# %% tags=["hide-input"]
 starts = measured(
     train,
     crossed(
@@ -78,36 +140,7 @@ starts = measured(
         budget="SHORT",
     ),
 )
-
-
-@claim(sweep, lengths)
-def their_order_turns_round(sweep, lengths):
-    short, long = sweep.where(optimizer="Adam"), lengths.where(budget="FULL")
-    larger, smaller = (short.where(rate=rate).final() for rate in (0.01, 0.001))
-    larger_then, smaller_then = (long.where(rate=rate).final() for rate in (0.01, 0.001))
-    sentence = f"""
-        - **`0.01` or `0.001`? It depends on the length.** With Adam every seed of `0.01` ends lower
-        than any of `0.001` in {BUDGETS["SMALL"].steps} steps, and higher in {LONGER}.
-        """
-    return sentence, larger.max() < smaller.min(), larger_then.min() > smaller_then.max()
-
-
-@claim(lengths)
-def the_rate_of_a_pilot_is_too_high(lengths):
-    pilot, long = (lengths.where(budget=budget) for budget in ("MIDDLE", "FULL"))
-    carried, right = (long.where(rate=rate) for rate in (0.003, 3e-4))
-    sentence = f"""
-        - **The rate of a short pilot is too high for a long run.** Of the constant rates that were
-        tried `{pilot.best():g}` is best in {SHORTER} and `{long.best():g}` in {LONGER}; there the
-        pilot's rate ends higher in every seed. [At full scale](full_scale.py#the-rate-of-a-pilot-run-is-too-high)
-        shows the curves.
-        """
-    return (
-        sentence,
-        pilot.best() == 0.003,
-        long.best() == 3e-4,
-        carried.minus(right).min() > 0,
-    )
+figure(starts, losses_by_schedule, alt=limits_in_words)
 
 
 @claim(starts)
@@ -115,10 +148,9 @@ def decay_does_not_save_it_and_warmup_does(starts):
     limits = {name: learning_limit(group) for name, group in starts.by("schedule").items()}
     constant, warmup = limits["constant"], limits["warmup linear"]
     sentence = f"""
-        - **Decay does not save a rate that is too high; a warmup does.** With Adam, in
-        {BUDGETS["SHORT"].steps} steps, every seed learns up to `{constant:g}` at a constant rate and no
-        higher with linear decay, but up to `{warmup:g}` with a warmup before that decay.
-        [Decaying learning rates](decay.py#too-high-and-by-how-much) looks closer.
+        With a constant rate every seed learns up to `{constant:g}`, with linear decay no further, but
+        with a warmup before that decay up to `{warmup:g}`
+        ([Decay](decay.py#too-high-and-by-how-much)).
         """
     return (
         sentence,
