@@ -23,6 +23,7 @@ from lrguide.guide.records import RECORDS, Runs, measured
 from lrguide.guide.report import claim, figure, table
 from lrguide.guide.settings import BUDGETS, crossed
 from lrguide.guide.tuning import answered
+from lrguide.intervals import half_width
 
 
 def seeds_drawn(runs):
@@ -174,6 +175,35 @@ def more_training_does_not_make_the_seed_irrelevant(sizes):
 # - **Validation data choose, test data report.** No choice was made by a test loss.
 # - **Failures are counted.** Whether a seed learns is a question of its own, with its own interval; losses
 #   are compared where both contenders learn.
+#
+# ### How small a difference can be told
+
+# %% tags=["hide-input"]
+short = answered(
+    [
+        dict(optimizer="Adam", schedule=schedule, budget="SHORT")
+        for schedule in ["constant", *DECAYS, "warmup linear"]
+    ]
+)
+
+
+def reach(runs, schedule, seeds):
+    """How far the 95 % interval of the contrast with the constant rate reaches."""
+    ratios = log_ratios(runs.where(schedule=schedule), runs.where(schedule="constant"))
+    return percent(half_width(ratios[:seeds]))[1:]
+
+
+table(
+    short,
+    lambda runs: [
+        {"schedule": name, **{f"{n} seeds": reach(runs, name, n) for n in (5, 10, 20)}}
+        for name in (*DECAYS, "warmup linear")
+    ],
+    caption="300 steps: how far the interval of a contrast with the constant rate reaches to either side",
+)
+
+# %% [markdown]
+# A difference that is smaller than this is undecided, and a smaller number of seeds leaves more undecided.
 #
 # ## Same settings, same bits
 #
