@@ -143,6 +143,16 @@ def test_a_table_goes_from_the_lowest_loss_to_the_highest_and_counts_who_learns(
             "verdict": "",
         },
     ]
+    [first, _] = contrasts.rows_beside(runs, [CONSTANT, LINEAR], CONSTANT, digits=4)
+    assert first["loss"] == "0.5000"
+
+
+def test_contrasts_are_named_by_their_verdict():
+    runs = {name: trained(losses) for name, losses in dict(a=[1, 1.1, 1.2], b=[9, 8, 9]).items()}
+    found = contrasts.compared({name: (each, runs["a"]) for name, each in runs.items()})
+    assert contrasts.with_verdict(found, "higher") == ["b"]
+    assert contrasts.with_verdict(found, "equal") == ["a"]
+    assert contrasts.with_verdict(found, "lower") == []
 
 
 def test_verdicts_of_other_epochs_and_the_test_part_are_told_where_they_differ():
