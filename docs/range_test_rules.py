@@ -96,11 +96,9 @@ def aims_drawn(runs):
 
 
 def in_words(rows, what):
-    def ends(rule):
-        values = [row[rule] for row in rows if row[rule] is not None]
-        return f"{rule} {min(values):.2g} to {max(values):.2g}"
-
-    return f"{what}, on eight problems: {'; '.join(map(ends, RULES))}."
+    seen = {rule: [row[rule] for row in rows if row[rule] is not None] for rule in RULES}
+    ends = "; ".join(f"{rule} {min(each):.2g} to {max(each):.2g}" for rule, each in seen.items())
+    return f"{what}, on eight problems: {ends}."
 
 
 def aims_in_words(runs):
@@ -117,7 +115,7 @@ PROBLEMS = [
 ]
 sweeps = measured(
     sweep,
-    [dict(problem, seed=seed, steps=100) for problem in PROBLEMS for seed in range(5)],
+    [dict(p, seed=s, steps=100) for p in PROBLEMS for s in range(5)],
 )
 trained = measured(
     train,
@@ -224,12 +222,7 @@ def judged(runs):
     ]
 
 
-table(
-    trained,
-    judged,
-    caption="Regret over the eight problems, and on how many the rule ends lower or higher than Keras' "
-    "own rate",
-)
+table(trained, judged, caption="Regret over eight problems; on how many a rule beats Keras' rate")
 
 # %% [markdown]
 # The last two columns follow the [rule of the guide](method.py#the-plan-of-30-november-2026): five seeds,
@@ -312,12 +305,7 @@ def three_times_minimum_tenth(sweeps, trained):
         That factor was [seen in these runs](method.py#changed-after-looking), not planned, so it is a
         rate to try beside a rule's, and no rule.
         """
-    return (
-        sentence,
-        np.median(thrice) < np.median(own) / 2,
-        lower == 2,
-        higher == 1,
-    )
+    return sentence, np.median(thrice) < np.median(own) / 2, lower == 2, higher == 1
 
 
 # %% [markdown]
