@@ -76,14 +76,13 @@ def its_figures_stand(runs):
 
 
 # %% [markdown]
-# Where two contenders are compared, five seeds of each are, or twenty where the page says so, by
-# [one rule](method.py#the-plan-of-30-november-2026): the change of the loss, seed by seed, with its `95 %`
-# interval.
+# Where two contenders are compared, it is with five seeds, or twenty where the page says so, by
+# [one rule](method.py#the-plan-of-30-november-2026). It gives the change of the loss, seed by seed, with its
+# `95 %` interval.
 #
 # ## Five rates, one run each
 #
-# One run of a rate is an anecdote, even where it turns out right. Chapter:
-# [Fixed learning rates](fixed_rates.py).
+# One run of a rate is an anecdote. Chapter: [Fixed learning rates](fixed_rates.py).
 
 # %% tags=["hide-input"]
 small = measured(train, crossed(**FIVE, budget="SMALL"))
@@ -349,8 +348,7 @@ def bounds_do_not_travel(sweeps, high):
 #
 # ## Cyclical rates
 #
-# They can help, and no one has looked at a minimum to see why. Chapter:
-# [Cyclical learning rates](cyclical.py).
+# They can help; nobody has seen why. Chapter: [Cyclical learning rates](cyclical.py).
 
 # %% tags=["hide-input"]
 cycles = at_tuned_rates(["constant", *CYCLES], "SHORT")
@@ -404,8 +402,7 @@ def early_stopping_ends_a_cycle_in_the_middle(cycles):
 #   works: [Fixed learning rates](fixed_rates.py).
 # - The initial rate of a decay is still a guess, and no one knows beforehand which scheme is best:
 #   [Decaying learning rates](decay.py).
-# - Adaptive optimizers are no cure-all, and belong beside a tuned SGD:
-#   [Adaptive optimizers](optimizers.py).
+# - Adaptive optimizers are no cure-all, and belong beside a tuned SGD: [Adaptive optimizers](optimizers.py).
 # - Spend the search budget wisely, and compare with SGD and decay: [Choosing](choosing.py).
 #
 # Its references are worth reading: Smith's papers on cyclical rates and super-convergence

@@ -78,10 +78,11 @@ draw_against_constant(full, PLANNED)
 
 # %% [markdown]
 # Each mark is how much lower or higher the validation loss ends than with the best constant rate of Adam,
-# and its line the `95 %` interval. "SGD+m" is SGD with a momentum of `0.9`. These are the seven contenders
-# that the [plan](method.py#the-plan-of-30-november-2026) names for long trainings, and on this page its
-# rule decides: five seeds, paired, verdicts corrected for the number of contrasts that stand together. The
-# intervals are not corrected, so that one may leave out "same" and its contrast still be undecided.
+# and its line the `95 %` interval; in the grey band two count as equal. "SGD+m" is SGD with a momentum of
+# `0.9`. These are the seven contenders that the [plan](method.py#the-plan-of-30-november-2026) names for
+# long trainings, and its rule decides on this page: five seeds, paired, verdicts corrected for the number of
+# contrasts that stand together. The intervals are not corrected, so that one may leave out "same" and its
+# contrast still be undecided.
 
 
 # %% tags=["hide-input"]
