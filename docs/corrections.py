@@ -18,7 +18,7 @@ import numpy as np
 
 from lrguide import plots
 from lrguide.guide.contenders import ARTICLE, CYCLES, DECAYS, RATES
-from lrguide.guide.contrasts import TEST, beside, compared, interval_of_share, with_verdict
+from lrguide.guide.contrasts import TEST, beside, compared, interval_of_share, named
 from lrguide.guide.experiments import sweep, train, updates
 from lrguide.guide.measures import CHANCE, early_stopping, learns, plain, several, span, usable
 from lrguide.guide.records import Runs, measured
@@ -185,10 +185,10 @@ def decay_improves_learning(few, short, long):
         """
     return (
         sentence,
-        with_verdict(after_60, "higher") == [*after_60],
-        with_verdict(after_300, "undecided") == [*after_300],
-        with_verdict(after_4800, "lower") == ["Adam linear", "Adam cosine"],
-        len(with_verdict(after_4800, "undecided")) == 3,
+        named(after_60, "higher") == [*after_60],
+        named(after_300, "undecided") == [*after_300],
+        named(after_4800, "lower") == ["Adam linear", "Adam cosine"],
+        len(named(after_4800, "undecided")) == 3,
     )
 
 
@@ -366,7 +366,7 @@ def cyclical_rates_leave_poor_minima(cycles, few_cycles):
         steps twenty seeds decide none of them. Why, these runs do not say: all four also start low and end
         low, as a warmup and a decay do.
         """
-    lower, undecided = with_verdict(after_300, "lower"), with_verdict(after_60, "undecided")
+    lower, undecided = named(after_300, "lower"), named(after_60, "undecided")
     return sentence, lower == [*after_300], undecided == [*after_60]
 
 

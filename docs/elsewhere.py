@@ -173,7 +173,7 @@ def sizes(runs):
     ]
 
 
-table(Runs(), sizes, caption="Examples in each part, in a batch, and how often they are seen")
+table(Runs(), sizes, caption="Examples in each part and in a batch, and epochs", folded=True)
 
 # %% [markdown]
 # ## Is the recipe as good as tuning?

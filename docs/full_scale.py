@@ -14,16 +14,7 @@
 from lrguide import plots
 from lrguide.guide import pictures
 from lrguide.guide.contenders import COMPARED, RATES, label
-from lrguide.guide.contrasts import (
-    BEST,
-    LAST,
-    TEST,
-    beside,
-    compared,
-    percent,
-    rows_beside,
-    with_verdict,
-)
+from lrguide.guide.contrasts import BEST, LAST, TEST, beside, compared, named, percent, rows_beside
 from lrguide.guide.experiments import sweep, train
 from lrguide.guide.measures import CHANCE, chosen, spearman, valleys
 from lrguide.guide.records import Runs, measured
@@ -49,14 +40,6 @@ def rate_of(runs, contender):
     return chosen(runs, contender)[0].settings["rate"]
 
 
-def draw_against_constant(runs, contenders):
-    def found(runs):
-        return beside(runs, contenders, CONSTANT), TUNED
-
-    draw, words = pictures.contrasts, pictures.contrasts_in_words
-    figure(runs, lambda runs: draw(*found(runs)), alt=lambda runs: words(*found(runs)))
-
-
 # %% tags=["output-first"]
 pilots, middle = tuned(
     [dict(each, budget="MIDDLE") for each in COMPARED],
@@ -74,7 +57,7 @@ trials, full = tuned_nearby(
     seeds=range(5),
     also=[ROW.get(each["optimizer"], ()) for each in COMPARED],
 )
-draw_against_constant(full, PLANNED)
+figure(full, **pictures.beside_the_first([CONSTANT, *PLANNED], TUNED))
 
 # %% [markdown]
 # Each mark is how much lower or higher the validation loss ends than with the best constant rate of Adam,
@@ -98,8 +81,8 @@ def in_a_long_training_let_the_rate_fall(runs):
         """
     return (
         sentence,
-        with_verdict(found, "lower") == [label(c) for c in (LINEAR, COSINE, PLATEAU, CYCLE)],
-        with_verdict(found, "undecided") == [label(c) for c in (RISE, *SGDS[:2])],
+        named(found, "lower") == [label(c) for c in (LINEAR, COSINE, PLATEAU, CYCLE)],
+        named(found, "undecided") == [label(c) for c in (RISE, *SGDS[:2])],
     )
 
 
@@ -115,9 +98,9 @@ def part_of_that_gain_is_one_of_the_last_epoch(runs):
         """
     return (
         sentence,
-        with_verdict(best, "undecided") == [*best],
-        with_verdict(test, "undecided") == [*test],
-        all(best[name].change > last[name].change for name in with_verdict(last, "lower")),
+        named(best, "undecided") == [*best],
+        named(test, "undecided") == [*test],
+        all(best[name].change > last[name].change for name in named(last, "lower")),
     )
 
 
@@ -145,7 +128,7 @@ table(
 # is left out, since it lies far outside ([it has a fault](optimizers.py#what-has-come-since)).
 
 # %% tags=["hide-input"]
-draw_against_constant(full, OTHERS)
+figure(full, **pictures.beside_the_first([CONSTANT, *OTHERS], TUNED))
 
 
 @claim(full)
@@ -159,7 +142,7 @@ def five_seeds_decide_none_of_these_twelve(runs):
         """
     return (
         sentence,
-        with_verdict(found, "undecided") == [*found],
+        named(found, "undecided") == [*found],
         [n for n, c in found.items() if c.high < 0 or c.low > 0] == ["Adam step", label(AVERAGE)],
     )
 
@@ -214,7 +197,7 @@ table(
 @claim(lengths)
 def what_helps_depends_on_the_training(runs):
     few, short, middle, full = by_length(runs).values()
-    lower = [len(with_verdict(each, "lower")) for each in (few, short, middle, full)]
+    lower = [len(named(each, "lower")) for each in (few, short, middle, full)]
     linear, cosine, rise = map(label, (LINEAR, COSINE, RISE))
     sentence = f"""
         **What helps depends on the training.** After 60 steps linear decay and the cosine end higher
@@ -227,7 +210,7 @@ def what_helps_depends_on_the_training(runs):
         sentence,
         lower == [0, 0, 3, 4],
         {few[linear].verdict, few[cosine].verdict} == {"higher"},
-        with_verdict(short, "undecided") == [*short],
+        named(short, "undecided") == [*short],
         short[rise].high < -0.1,
     )
 

@@ -1,6 +1,6 @@
 # ---
 # title: How this guide measures
-# description: Budgets, seeds, tuning and ties - how each number was made, what pairing by seed is worth, what did not work, and the commands that make it all again.
+# description: Budgets, seeds, tuning and verdicts - how each number was made, what pairing by seed is worth, what did not work, and the commands that make it all again.
 # ---
 
 # %% [markdown]
@@ -15,80 +15,78 @@ import json
 import numpy as np
 
 from lrguide import plots
-from lrguide.guide.contenders import DECAYS, RATES
+from lrguide.guide.contenders import DECAYS
+from lrguide.guide.contrasts import log_ratios, percent
 from lrguide.guide.experiments import train
-from lrguide.guide.measures import chosen, difference, several
+from lrguide.guide.measures import chosen, several
 from lrguide.guide.records import RECORDS, Runs, measured
 from lrguide.guide.report import claim, figure, table
 from lrguide.guide.settings import BUDGETS, crossed
-from lrguide.guide.tuning import tuned
+from lrguide.guide.tuning import answered
 
 
 def seeds_drawn(runs):
     picture, axes = plots.subplots()
     names = list(runs.by("schedule"))
     ends = np.array([group.final() for group in runs.by("schedule").values()])
-    styles = zip(ends.T, plots.LINES, strict=False)
-    for seed, (losses, (colour, line)) in enumerate(styles):
-        axes.plot(losses, line, marker="o", markersize=4, color=colour, label=f"seed {seed}")
+    for seed, losses in zip(runs.by("seed"), ends.T, strict=True):
+        axes.plot(losses, color=plots.COLOURS[0], linewidth=0.8, label=f"_seed {seed}")
+    means = np.exp(np.log(ends).mean(axis=1))
+    axes.plot(means, "_", color=plots.COLOURS[1], markersize=18, markeredgewidth=3, label="mean")
     axes.set_xticks(range(len(names)), [name.replace(" ", "\n") for name in names], rotation=30)
     axes.set(ylabel="validation loss at the end", ylim=(0, None))
-    picture.legend(loc="outside upper left", ncols=3, frameon=False, columnspacing=1.2)
+    axes.legend()
     return picture
 
 
 def seeds_in_words(runs):
-    return "Final validation loss of five seeds with Adam: " + "; ".join(
+    return "Final validation loss of twenty seeds with Adam: " + "; ".join(
         f"{name} {several(group.final())}" for name, group in runs.by("schedule").items()
     )
 
 
 # %% tags=["output-first"]
-_, few = tuned(
+few = answered(
     [
-        dict(
-            optimizer="Adam",
-            schedule=schedule,
-            budget="FEW_STEPS",
-        )
+        dict(optimizer="Adam", schedule=schedule, budget="FEW_STEPS")
         for schedule in ["constant", *DECAYS, "warmup linear"]
-    ],
-    RATES,
-    trials=(100, 101),
-    seeds=range(5),
+    ]
 )
 figure(few, seeds_drawn, alt=seeds_in_words)
 
 
 # %% tags=["hide-input"]
 def paired(runs, name):
-    """Standard deviation of the difference to the constant rate, seed by seed."""
-    return difference(runs, name).std(ddof=1)
+    """Standard deviation of the logarithm of the ratio to the constant rate, seed by seed."""
+    return log_ratios(chosen(runs, name), chosen(runs, "constant")).std(ddof=1)
 
 
 def unpaired(runs, name):
     """What it would be if the two contenders had seeds of their own."""
-    own, other = (chosen(runs, n).final() for n in (name, "constant"))
+    own, other = (np.log(chosen(runs, n).final()) for n in (name, "constant"))
     return np.sqrt(own.var(ddof=1) + other.var(ddof=1))
 
 
 @claim(few)
 def an_unlucky_seed_is_unlucky_with_most_schedules(few):
     gains = {name: unpaired(few, name) / paired(few, name) for name in (*DECAYS, "warmup linear")}
+    linear, warmup = (
+        [percent(spread(few, name)).removeprefix("+") for spread in (paired, unpaired)]
+        for name in ("linear", "warmup linear")
+    )
     sentence = f"""
         **An unlucky seed is unlucky with most schedules, so compare seed by seed.** Contenders that
-        share a seed share the initial weights, the dropout and the order of the images. The
-        difference between linear decay and a constant rate varies over the seeds by
-        {paired(few, "linear"):.3f} (standard deviation) seed by seed, and would vary by
-        {unpaired(few, "linear"):.3f} had each its own seeds. Where the early steps differ, as with a
-        warmup, pairing buys nothing: {paired(few, "warmup linear"):.3f} against
-        {unpaired(few, "warmup linear"):.3f}.
+        share a seed share the initial weights, the dropout and the order of the images. Seed by
+        seed linear decay lies above a constant rate by an amount that varies by {linear[0]}; it would
+        vary by {linear[1]} had each its own seeds. Where the early steps differ, as with a warmup,
+        pairing buys little: {warmup[0]} against {warmup[1]}.
         """
     return (
         sentence,
         min(gains[name] for name in DECAYS) > 1,
+        gains["linear"] > 1.2 * gains["warmup linear"],
+        gains["warmup linear"] < 1.25,
         gains["warmup linear"] > 0.9,
-        gains["warmup linear"] < 1.1,
     )
 
 
@@ -163,17 +161,19 @@ def more_training_does_not_make_the_seed_irrelevant(sizes):
 #
 # - **Fixed before looking.** A page's cell lists contenders, rates and seeds; nothing else defines the
 #   experiment. What was changed after looking stands [below](#changed-after-looking).
-# - **Equal effort.** Each contender gets the same rates, with two seeds that are used for nothing
-#   else (`100` and `101`), and keeps the rate with the lowest mean validation loss after the last
-#   epoch. The rate counts as tuned only if it is not at the end of the grid. (The longest trainings can
+# - **Equal effort.** Each contender is searched in the same way, with seeds that are used for nothing
+#   else, and a rate counts as tuned only if it is not at the end of the grid. (The longest trainings can
 #   afford less: [At full scale](full_scale.py) says how their rates were searched.)
-# - **New seeds for the answer.** Five, `0` to `4`, wherever two contenders are compared.
-# - **A tie is an answer.** A verdict is "lower" or "higher" where the 95-per-cent interval of the mean
-#   paired difference (Student's t over the seeds) leaves out 0, and "tie" where it does not. With many
-#   comparisons some such intervals miss by chance; so the spread always stands beside the verdict. Where
-#   a page says "twenty seeds", the verdict is that of the [plan below](#the-plan-of-30-november-2026).
+# - **New seeds for the answer.** Twenty with 60 and with 300 steps. Comparisons that have five, such as
+#   those of longer trainings, say so.
+# - **One rule for every verdict.** Two contenders are compared by the ratio of their losses, seed by seed.
+#   One is *lower* or *higher* where Student's t says so at 5 in 100, corrected for the number of comparisons
+#   in the same table; *equal* where the two surely differ by less than `3 %`; and else *undecided*. The
+#   `95 %` interval always stands beside the verdict. The
+#   [plan](#the-plan-of-30-november-2026) has the details.
 # - **Validation data choose, test data report.** No choice was made by a test loss.
-# - **Failures count.** A seed that does not learn is shown and counted, never dropped.
+# - **Failures are counted.** Whether a seed learns is a question of its own, with its own interval; losses
+#   are compared where both contenders learn.
 #
 # ## Same settings, same bits
 #

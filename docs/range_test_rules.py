@@ -17,7 +17,7 @@ import numpy as np
 
 from lrguide import plots
 from lrguide.guide.contenders import FINE
-from lrguide.guide.contrasts import compared, share_that_learns, with_verdict
+from lrguide.guide.contrasts import compared, named, share_that_learns
 from lrguide.guide.experiments import sweep, train
 from lrguide.guide.measures import capped, moving_average, regrets
 from lrguide.guide.records import measured
@@ -48,7 +48,7 @@ def told(sweeps, problem):
     return read(*(tuple(tuple(run.result[n]) for n in names) for run in sweeps.where(**problem)))
 
 
-def named(sweeps, problem):
+def answers_of(sweeps, problem):
     """The rate that each rule names, to two digits; None without an answer."""
     found = told(sweeps, problem)
     rates = {rule: found[rule].rate for rule in RULES[1:]}
@@ -59,7 +59,7 @@ def named(sweeps, problem):
 def taken(sweeps, problem):
     """The rate that is trained with: Keras' own where a rule has no answer."""
     own = DEFAULTS[problem["optimizer"]]
-    rates = named(sweeps, problem)
+    rates = answers_of(sweeps, problem)
     return {rule: rates.get(rule) or own for rule in (*RULES, NO_TEST)}
 
 
@@ -87,7 +87,7 @@ def best_of(runs, problem):
 def aims(sweeps, runs):
     """How many times the best rate each rule's rate is, problem by problem; None without one."""
     return [
-        {rule: rate and rate / best_of(runs, p) for rule, rate in named(sweeps, p).items()}
+        {rule: rate and rate / best_of(runs, p) for rule, rate in answers_of(sweeps, p).items()}
         for p in PROBLEMS
     ]
 
@@ -209,7 +209,7 @@ def between(sweeps, runs, one, other):
 
 def tally(found):
     """How many of the contrasts are lower, and how many higher."""
-    return [len(with_verdict(found, verdict)) for verdict in ("lower", "higher")]
+    return [len(named(found, verdict)) for verdict in ("lower", "higher")]
 
 
 def judged(runs):

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +224,50 @@ def plant(old: str, new: str, tests: dict[str, Any], monkeypatch: pytest.MonkeyP
         exec(compile(source.replace(old, new), "faulty", "exec"), faulty.__dict__)
         for name in module.__all__:
             monkeypatch.setitem(tests, name, getattr(faulty, name))
+
+
+# A sweep that is soon over.
+SHORT = dict(min_rate=1e-4, max_rate=0.1, steps=2, seeds=[0, 1], batch_size=16, verbose=0)
+
+
+class Stepping(keras.Model):
+    """A linear model whose training step first does something to it."""
+
+    def __init__(self, act: Callable[[Any], Any], **held: Any) -> None:
+        super().__init__()
+        self.dense, self.act = layers.Dense(1), act
+        for name, value in held.items():
+            setattr(self, name, value)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
+    def train_step(self, data: Any) -> Any:
+        self.act(self)
+        return super().train_step(data)
+
+
+def stepping(act: Callable[[Any], Any], eager: bool = True, built: bool = True, **held: Any) -> Any:
+    keras.utils.set_random_seed(5)
+    model = Stepping(act, **held)
+    if built:
+        model(X)
+    model.compile("adam", "mse", run_eagerly=eager)
+    return model
+
+
+def dense(optimizer: Any = "adam", loss: Any = "mse", metrics: Any = None, **options: Any) -> Any:
+    keras.utils.set_random_seed(5)
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1, **options)])
+    model.compile(optimizer, loss, metrics=metrics, run_eagerly=True)
+    return model
+
+
+def apply_second(model: Any) -> None:
+    variables = model.dense.trainable_variables
+    model.held["a"].apply([v * 0.1 for v in variables], variables)
+
+
+def second_optimizer() -> Any:
+    model = stepping(apply_second, held={"a": keras.optimizers.SGD(0.01, momentum=0.9)})
+    return model, lambda: (len(model.held["a"].variables), int(model.held["a"].iterations))

@@ -95,7 +95,17 @@ def test_every_definition_has_an_anchor_of_its_own() -> None:
 def test_the_words_that_the_guide_cannot_do_without_are_there() -> None:
     assert {anchor for _, anchor, _ in ENTRIES} >= {
         *("learning-rate", "schedule", "decay", "warmup", "epoch", "step", "batch", "range-test"),
-        *("momentum", "seed", "spread", "tie", "paired-difference", "regret", "budget"),
+        *(
+            "momentum",
+            "seed",
+            "spread",
+            "verdict",
+            "undecided",
+            "interval",
+            "paired-difference",
+            "regret",
+            "budget",
+        ),
         *("divergence", "stability-limit", "overfitting", "validation-data", "1cycle"),
         *("cyclical-rate", "super-convergence", "gradient-accumulation"),
     }

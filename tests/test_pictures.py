@@ -103,3 +103,24 @@ def test_contrasts_in_words_say_each_with_its_interval_and_verdict() -> None:
         "Loss against that of a constant rate, with 95 % intervals: linear -8 %"
     )
     assert words.endswith("; cosine -2 % (-8 to +5 %), undecided.")
+
+
+def test_contenders_are_drawn_beside_the_first_and_told_in_the_same_words() -> None:
+    def runs_of(schedule: str, losses: list[float]) -> list[Run]:
+        same = {"optimizer": "Adam", "schedule": schedule, "averaged": False, "ema": 0.0}
+        return [
+            Run(
+                "train",
+                same | {"seed": seed},
+                {"validation_loss": [loss], "validation_accuracy": [0.9]},
+                {},
+            )
+            for seed, loss in enumerate(losses)
+        ]
+
+    runs = Runs(runs_of("constant", [1, 1, 1]) + runs_of("linear", [0.5, 0.51, 0.49]))
+    constant, linear = (dict(optimizer="Adam", schedule=name) for name in ("constant", "linear"))
+    shown = pictures.beside_the_first([constant, linear], "Adam at a constant rate")
+    [label] = shown["draw"](runs).axes[0].get_yticklabels()
+    assert label.get_text() == "Adam linear"
+    assert "Adam at a constant rate, with 95 % intervals: Adam linear -50 %" in shown["alt"](runs)

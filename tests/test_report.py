@@ -276,6 +276,17 @@ def test_prose_in_a_table_begins_at_the_left(
     ]
 
 
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_folded_table_shows_its_caption_until_it_is_opened(shown, checked: bool) -> None:
+    rows = [{"seed": "0", "loss": "0.1"}]
+    report.table(RUNS, lambda runs: (rows, True) if checked else rows, "3 runs", folded=True)
+    lines = "| seed | loss |\n| --- | ---: |\n| 0 | 0.1 |"
+    assert shown[0].text == (
+        f'<details markdown="1"><summary>3 runs</summary>\n\n{lines}\n\n</details>'
+    )
+    assert shown[0].plain == f"*3 runs*\n\n{lines}"
+
+
 def test_a_table_without_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one row"):
         report.table(RUNS, lambda runs: [], "empty")

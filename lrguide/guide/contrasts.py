@@ -87,9 +87,9 @@ def beside(
     return compared(pairs, losses)
 
 
-def with_verdict(found: Mapping[str, Contrast], verdict: str) -> list[str]:
-    """The names of the contrasts that have this verdict."""
-    return [name for name, contrast in found.items() if contrast.verdict == verdict]
+def named(found: Mapping[str, Contrast], verdict: str) -> list[str]:
+    """The contrasts that have this verdict, in their order."""
+    return [name for name, each in found.items() if each.verdict == verdict]
 
 
 def rows_beside(

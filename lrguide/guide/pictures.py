@@ -1,12 +1,13 @@
 """Pictures of runs that pages share, each with a function that says in words what it shows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from lrguide import plots
-from lrguide.guide.contrasts import MARGIN, Contrast
+from lrguide.guide.contrasts import MARGIN, Contrast, beside
 from lrguide.guide.measures import CHANCE, capped, learning_limit, plain, valleys
 from lrguide.guide.records import Runs
 from lrguide.guide.tuning import range_test, suggested
@@ -135,3 +136,20 @@ def contrasts_in_words(found: Mapping[str, Contrast], other: str) -> str:
     """What `contrasts` shows."""
     each = (f"{name} {contrast}, {contrast.verdict}" for name, contrast in found.items())
     return f"Loss against that of {other}, with 95 % intervals: {'; '.join(each)}."
+
+
+def beside_the_first(
+    contenders: Sequence[Mapping[str, Any]], name: str
+) -> dict[str, Callable[[Runs], Any]]:
+    """The picture of contenders beside the first of them, which is called so: as `figure` takes it.
+
+    Example:
+        >>> from lrguide.guide import pictures
+        >>> from lrguide.guide.contenders import COMPARED
+        >>> sorted(pictures.beside_the_first(COMPARED, "Adam at a constant rate"))
+        ['alt', 'draw']
+    """
+    return {
+        "draw": lambda runs: contrasts(beside(runs, contenders, contenders[0]), name),
+        "alt": lambda runs: contrasts_in_words(beside(runs, contenders, contenders[0]), name),
+    }

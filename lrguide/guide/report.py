@@ -96,7 +96,7 @@ def claim(*runs: Runs) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return tell
 
 
-def _tell(made: Claim, line: int, caption: str = "") -> None:
+def _tell(made: Claim, line: int, caption: str = "", *, folded: bool = False) -> None:
     """Show what a claim tells, or why it cannot be told."""
     origin = _made(Runs(run for runs in made.runs for run in runs))
     try:
@@ -116,7 +116,8 @@ def _tell(made: Claim, line: int, caption: str = "") -> None:
         sentence = isinstance(told, str)
         text = told if sentence else _markdown(told, caption)
         if all(checks):
-            show(Shown(text, text, origin, line=line, claim=made))
+            shown = _folded(text) if folded else text
+            show(Shown(shown, text, origin, line=line, claim=made))
             return
         title, text = "No longer true", "" if sentence else f"\n\n{text}"
         failure = "The runs do not bear out " + (
@@ -135,18 +136,26 @@ def _failing(made: Claim, checks: Sequence[bool]) -> str:
     return ", ".join(f"`{text}`" for text, holds in zip(written, checks, strict=True) if not holds)
 
 
-def table(runs: Runs, rows: Callable[[Runs], Any], caption: str) -> None:
+def table(runs: Runs, rows: Callable[[Runs], Any], caption: str, *, folded: bool = False) -> None:
     """Show a table; `rows` makes one mapping a row, from the column's heading to the cell.
 
     Where the table is to show something in particular, `rows` returns the rows and checks of it,
-    each by itself, as a claim does.
+    each by itself, as a claim does. A folded table shows its caption alone until it is opened.
     """
     made = rows(runs)
     if isinstance(made, tuple):
-        _tell(Claim((runs,), rows), sys._getframe(1).f_lineno, caption)
+        line = sys._getframe(1).f_lineno
+        _tell(Claim((runs,), rows), line, caption, folded=folded)
     else:
         text = _markdown(made, caption)
-        show(Shown(text, text, _made(runs)))
+        show(Shown(_folded(text) if folded else text, text, _made(runs)))
+
+
+def _folded(table: str) -> str:
+    """A table that a click on its caption opens."""
+    caption, _, lines = table.partition("\n\n")
+    summary = f"<summary>{caption.strip('*')}</summary>"
+    return f'<details markdown="1">{summary}\n\n{lines}\n\n</details>'
 
 
 def _markdown(lines: Sequence[dict[str, str]], caption: str) -> str:
