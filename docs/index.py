@@ -8,16 +8,26 @@
 #
 # The learning rate scales the steps in which a network learns. It decides whether it learns at all,
 # and the right one cannot be read off anywhere: it has to be found.
+#
+# [Find my rate](choosing.py){ .md-button } [My curve looks wrong](questions.md){ .md-button }
 
 # %% tags=["hide-input"]
-from lrguide.guide.contenders import WIDE
+from lrguide import plots
+from lrguide.guide.contenders import RATES, WIDE
+from lrguide.guide.contrasts import compared
 from lrguide.guide.experiments import train
-from lrguide.guide.pictures import losses_by_rate, valleys_in_words
-from lrguide.guide.records import measured
+from lrguide.guide.measures import CHANCE, learning_limit, valleys
+from lrguide.guide.pictures import (
+    limits_in_words,
+    losses_by_rate,
+    losses_by_schedule,
+    valleys_in_words,
+)
+from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure
-from lrguide.guide.settings import crossed
+from lrguide.guide.settings import BUDGETS, crossed
 
-# %% tags=["output-first"]
+# %% tags=["hide-input"]
 sweep = measured(
     train,
     crossed(
@@ -49,6 +59,117 @@ def each_optimizer_has_its_rate(sweep):
 
 
 # %% [markdown]
+# ## What people get wrong
+#
+# **The best rate depends on how long you train.** Each line is one length of training with Adam.
+
+
+# %% tags=["hide-input"]
+def by_length(runs):
+    curves = valleys(runs, "budget")
+    return plots.loss_by_rate(
+        {f"{BUDGETS[name].steps:,} steps": curve for name, curve in curves.items()},
+        chance=CHANCE,
+    )
+
+
+def by_length_in_words(runs):
+    return "Final validation loss against learning rate with Adam. Lowest: " + "; ".join(
+        f"at {group.best():g} in {BUDGETS[name].steps:,} steps"
+        for name, group in runs.by("budget").items()
+    )
+
+
+small = sweep.where(optimizer="Adam")
+lengths = measured(
+    train,
+    [
+        dict(optimizer="Adam", rate=rate, seed=seed, budget=budget)
+        for budget, rates, seeds in (
+            ("MIDDLE", RATES, (100, 101)),
+            ("FULL", [1e-5, *RATES[:5]], range(5)),
+        )
+        for rate in rates
+        for seed in seeds
+    ],
+)
+figure(Runs(small + lengths), by_length, alt=by_length_in_words)
+
+
+@claim(small, lengths.where(budget="FULL"))
+def their_order_turns_round(short, long):
+    larger, smaller = (short.where(rate=rate).final() for rate in (0.01, 0.001))
+    larger_then, smaller_then = (long.where(rate=rate).final() for rate in (0.01, 0.001))
+    sentence = """
+        `0.01` or `0.001`? In 120 steps every seed of the larger one ends lower than any of the
+        smaller. In 4,800 steps every one ends higher.
+        """
+    return sentence, larger.max() < smaller.min(), larger_then.min() > smaller_then.max()
+
+
+@claim(lengths)
+def the_rate_of_a_pilot_is_too_high(lengths):
+    pilot, long = (lengths.where(budget=budget) for budget in ("MIDDLE", "FULL"))
+    carried, right = (long.where(rate=rate) for rate in (0.003, 3e-4))
+    lost = compared({"lost": (carried, right)})["lost"]
+    sentence = f"""
+        So the rate of a short pilot is too high for a long run. Of those tried `{pilot.best():g}` is
+        best in 288 steps and `{long.best():g}` in 4,800, where the pilot's rate ends {lost}
+        ([At full scale](full_scale.py#the-rate-of-a-pilot-run-is-too-high)).
+        """
+    return (
+        sentence,
+        pilot.best() == 0.003,
+        long.best() == 3e-4,
+        lost.verdict == "higher",
+        lost.pairs == 5,
+    )
+
+
+# %% [markdown]
+# **Decay does not save a rate that is too high. A warmup does.** Each line is one schedule, 300 steps.
+
+# %% tags=["hide-input"]
+starts = measured(
+    train,
+    crossed(
+        optimizer="Adam",
+        schedule=("constant", "linear", "warmup linear"),
+        rate=RATES,
+        seed=(100, 101),
+        budget="SHORT",
+    ),
+)
+figure(starts, losses_by_schedule, alt=limits_in_words)
+
+
+@claim(starts)
+def decay_does_not_save_it_and_warmup_does(starts):
+    limits = {name: learning_limit(group) for name, group in starts.by("schedule").items()}
+    constant, warmup = limits["constant"], limits["warmup linear"]
+    sentence = f"""
+        With a constant rate every seed learns up to `{constant:g}`, with linear decay no further, but
+        with a warmup before that decay up to `{warmup:g}`
+        ([Decay](decay.py#too-high-and-by-how-much)).
+        """
+    return (
+        sentence,
+        limits["linear"] == constant,
+        warmup >= 10 * constant,
+        warmup < 20 * constant,
+    )
+
+
+# %% [markdown]
+# ## Install
+#
+# The package that measured all this comes with the page:
+#
+# <div class="lr-install"></div>
+#
+# It runs on each backend of Keras 3: write `jax` or `torch` in the place of `tensorflow` for
+# [another](backends.md).
+#
 # ## What this is
 #
 # An article[^1] explains why fixed and decaying learning rates are hard to get right and
@@ -69,9 +190,10 @@ def each_optimizer_has_its_rate(sweep):
 # === "Read"
 #
 #     Start with [Fixed learning rates](fixed_rates.py), go on with
-#     [Decaying learning rates](decay.py). In a hurry? [Choosing](choosing.py) has a recipe, the
-#     contenders side by side, and answers to common errors. The code below a picture asks for the
-#     runs in it; the page's script, linked at its foot, has the rest.
+#     [Decaying learning rates](decay.py). In a hurry? [Choosing](choosing.py) has a recipe and the
+#     contenders side by side, [Questions and errors](questions.md) says what a curve or a message
+#     means. The code below a picture asks for the runs in it; the page's script, linked at its foot,
+#     has the rest.
 #     [The same schedule elsewhere](translate.md) has the calls of six libraries,
 #     [The runs](records/README.md) every run to download.
 #
@@ -92,8 +214,8 @@ def each_optimizer_has_its_rate(sweep):
 #
 #     Each page with measurements has a snippet that runs as it stands, most with nothing but Keras and
 #     lrguide, and [Snippets](snippets.md) has one for each task. All of them run in the tests. They
-#     are free to use (MIT licence). `pip install .` in the clone installs lrguide. TensorFlow prints notes about CUDA and oneDNN at its start; what the
-#     snippet prints comes after them.
+#     are free to use (MIT licence). TensorFlow prints notes about CUDA and oneDNN at its start; what
+#     the snippet prints comes after them.
 #
 # ## Try it
 #

@@ -1,12 +1,16 @@
 """Small throw-away sites, built or served as the guide is."""
 
+import contextlib
+import functools
 import html
+import http.server
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -216,3 +220,20 @@ class Served(Site):
                 process.send_signal(signal.SIGINT)
             assert process.wait(10) == 0
         assert not processes(f"page_run.py {self.folder}", str(process.pid))
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Files, without a line for each request."""
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def served(site: Path, kind: type[http.server.SimpleHTTPRequestHandler]) -> Iterator[str]:
+    """Show a folder at a free port, and say at which address."""
+    handler = functools.partial(kind, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()

@@ -1,20 +1,17 @@
 """The real site in a real browser: light and dark, on a desktop and on a telephone."""
 
 import base64
-import contextlib
-import functools
 import gzip
-import http.server
 import re
 import struct
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from matplotlib import get_data_path
+from sites import Quiet, served
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 from axe_playwright_python.sync_playwright import Axe
@@ -27,7 +24,9 @@ from page_notes import running  # noqa: E402
 from page_results import Running  # noqa: E402
 
 SCRIPTS = sorted(path.stem for path in (REPOSITORY / "docs").glob("*.py"))
-PAGES = [*SCRIPTS, "translate", "snippets", "glossary", "changelog", "fixed_rates-numbers"]
+WORDS = ["translate", "snippets", "glossary", "changelog", "questions", "explorer", "backends"]
+REFERENCE = ["reference", "reference/schedules", "reference/range_test"]
+PAGES = [*SCRIPTS, *WORDS, *REFERENCE, "fixed_rates-numbers"]
 VIEWS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
 # Two pages in each view, the others in two that have all four of these between them.
 LOOKS = [
@@ -41,20 +40,6 @@ def address(page: str) -> str:
     if page.endswith("-numbers"):
         return f"{page.removesuffix('-numbers')}/{page}.html"
     return "" if page == "index" else f"{page}/"
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def served(site: Path, kind: type[http.server.SimpleHTTPRequestHandler]) -> Iterator[str]:
-    handler = functools.partial(kind, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -238,33 +223,6 @@ def test_a_term_explains_itself_to_keyboard_and_mouse_and_leads_to_the_glossary(
     page.close()
 
 
-@pytest.mark.parametrize(
-    ("words", "first"),
-    [
-        ("learning rate too high", "fixed_rates"),
-        ("warmup", "decay"),
-        ("LRFinder", "range_test"),
-        ("range test", "range_test"),
-        ("CyclicLR", "cyclical"),
-        ("OneCycle", "cyclical"),
-        ("1cycle", "cyclical"),
-        ("resume", "snippets"),
-    ],
-)
-def test_search_brings_the_right_page_first(
-    browser: Browser, url: str, words: str, first: str
-) -> None:
-    page = browser.new_page()
-    page.goto(url, wait_until="networkidle")
-    page.locator(".md-search__input").first.click()
-    page.keyboard.type(words)
-    result = page.locator(".md-search-result__link").first
-    result.wait_for(timeout=15_000)
-    page.wait_for_timeout(300)
-    assert (result.get_attribute("href") or "").startswith(f"{url}{first}/")
-    page.close()
-
-
 STOP = """() => {
   const at = document.activeElement, box = at.getBoundingClientRect()
   // A hidden input is marked at its label.
@@ -340,7 +298,10 @@ def test_can_be_read_without_javascript(browser: Browser, url: str) -> None:
     assert len(page.locator("article").inner_text()) > 5000
     assert page.locator(".lr-figure svg").first.is_visible()
     page.locator(".md-header label[for=__drawer]").click()
-    page.locator(".md-nav--primary").get_by_role("link", name="Glossary").click()
+    drawer = page.locator(".md-nav--primary")
+    drawer.locator("label.md-nav__title", has_text=re.compile(r"^\s*Learn\s*$")).click()  # back
+    drawer.locator("label.md-nav__link", has_text="Reference").click()
+    drawer.get_by_role("link", name="Glossary").click()
     page.wait_for_url("**/glossary/")
     context.close()
 

@@ -1,6 +1,7 @@
 """How contenders are compared: the rule against other libraries, and how often it errs."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,20 @@ def test_the_best_epoch_is_chosen_by_validation_and_told_on_either_part(losses, 
 def test_a_regression_learns_where_its_loss_is_finite():
     runs = Runs(Run("train", {"seed": 0}, {"validation_loss": [loss]}, {}) for loss in (1.0, None))
     assert contrasts.learned(runs).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("contrast", "words"),
+    [
+        ((-0.081, -0.12, -0.03, 20, "lower"), "8 % lower (3 to 12 %)"),
+        ((0.63, 0.36, 0.96, 20, "higher"), "63 % higher (36 to 96 %)"),
+        ((-0.03, -0.09, 0.03, 20, "undecided"), "undecided (-9 to +3 %)"),
+        ((0.0, -0.01, 0.002, 20, "equal"), "equal (-1 to +0.2 %)"),
+        ((math.nan, -1.0, math.inf, 0, "undecided"), "undecided: no pair of seeds learns"),
+    ],
+)
+def test_a_contrast_in_words_says_its_verdict_and_its_interval(contrast, words):
+    assert contrasts.Contrast(*contrast).in_words == words
 
 
 def test_contenders_are_named_beside_one_that_is_left_out():

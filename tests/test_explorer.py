@@ -352,6 +352,9 @@ class TestItsRates:
             "async () => Object.keys((await import('/assets/schedules.js')).SCHEDULES)"
         )
         assert set(known) == set(OURS)
+        page = (REPOSITORY / "docs" / "explorer.md").read_text(encoding="utf-8")
+        shown = re.findall(r'data-schedules="(.*?)"', page)
+        assert [set(names.split()) for names in shown] == [set(OURS)]
         makers = {
             name
             for module in ("schedules", "composing", "cyclical")

@@ -239,7 +239,9 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(project):
 def test_pages_are_measured_in_reading_order_those_not_in_the_navigation_last(project):
     for name in ("alpha", "beta", "gamma"):
         page(project, name, "")
-    (project / "mkdocs.yml").write_text("nav:\n  - gamma.py\n  - words.md\n  - alpha.py\n")
+    (project / "mkdocs.yml").write_text(
+        "nav:\n  - Start: gamma.py # home\n  - Learn:\n      - words.md\n      - alpha.py\n"
+    )
     _, said, _ = measure(project)
     measured = [line.split()[1] for line in said if line.startswith("measuring")]
     assert measured == ["gamma.py", "alpha.py", "beta.py"]

@@ -419,11 +419,12 @@ def test_a_page_s_notebook_runs_with_the_wheel_and_the_runs_it_fetched(
     wheel, home = tmp_path / "wheel", tmp_path / "home"
     zipfile.ZipFile(archives["wheel"]).extractall(wheel)
     home.mkdir()
-    records = (ROOT / "docs" / "records").as_uri() + "/"
+    guide = (ROOT / "docs").as_uri() + "/"
+    records = [f"train_{budget}.json" for budget in ("SMALL", "SHORT", "MIDDLE", "FULL")]
     page = [cell for cell in cells(ROOT / "docs" / "index.py") if "snippet" not in cell.tags]
-    notebook = to_notebook(page, "lrguide", ["train_SMALL.json"], records)
+    notebook = to_notebook(page, "lrguide", records, guide)
     first = notebook.cells[0]
-    first.source = first.source.replace("%pip install --quiet lrguide\n", "")
+    first.source = first.source.replace("%pip install --quiet {GUIDE}lrguide\n", "")
     assert "%" not in first.source
     notebook.cells[-1].cell_type = "code"
     notebook.cells[-1].source = "import lrguide; print(lrguide.__file__)"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import markdown
 import pytest
-from page_markdown import clean_text, fence, to_markdown, without_blank_lines
+from page_markdown import INSTALL, clean_text, fence, to_markdown, without_blank_lines
 from page_notes import stopped, unreadable
 from page_results import Running
 from sites import REPOSITORY
@@ -112,6 +112,23 @@ class TestMarkdown:
             any("shown" in part for part in order),
             any("x" in part for part in order),
         ]
+
+    @pytest.mark.parametrize(
+        ("page", "lines"),
+        [
+            ('# %% tags=["snippet"]\nimport lrguide', 1),
+            ('# %% tags=["snippet"]\nfrom lrguide.data import mnist_subset', 1),
+            ('# %% tags=["snippet"]\nimport keras', 0),
+            ("# %%\nimport lrguide", 0),
+            (f'# %% [markdown]\n# {INSTALL}\n\n# %% tags=["snippet"]\nimport lrguide', 1),
+        ],
+    )
+    def test_a_snippet_that_needs_lrguide_follows_one_line_that_installs_it(
+        self, page: str, lines: int
+    ) -> None:
+        markdown, _ = to_markdown(cells_of(page + "\n"), [])
+        assert markdown.count(INSTALL) == lines
+        assert INSTALL not in markdown.partition("```python")[2]
 
     def test_blank_lines_go_and_preformatted_text_stays(self) -> None:
         kept = "<pre><code>a\n\n  b\n</code></pre>", "<script>\n\n  x\n</script>"

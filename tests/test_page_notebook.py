@@ -26,8 +26,11 @@ shown = folded
 """
 
 
+INSTALL = 'lrguide.whl "tensorflow>=2"'
+
+
 def notebook_of(script: str, **options: object) -> nbformat.NotebookNode:
-    return to_notebook(cells_of(script), "lrguide==0.1.0", **options)  # type: ignore[arg-type]
+    return to_notebook(cells_of(script), INSTALL, **options)  # type: ignore[arg-type]
 
 
 def test_it_holds_the_prose_and_the_code_without_header_and_tags() -> None:
@@ -50,6 +53,7 @@ def test_it_holds_the_prose_and_the_code_without_header_and_tags() -> None:
         ("[paper](https://example.org)", "[paper](https://example.org)"),
         ("so[^1].\n\n[^1]: A paper", "so<sup>1</sup>.\n\n<sup>1</sup> A paper"),
         ('<div class="lr-explorer" data-epochs="5">still</div>\n\ntext', "text"),
+        ('text\n\n<div class="lr-install"></div>', "text"),
         (
             '=== "One"\n\n    first\n\n    second\n\n=== "Two"\n\n    third\n\nall',
             "**One**\n\nfirst\n\nsecond\n\n**Two**\n\nthird\n\nall",
@@ -70,23 +74,23 @@ def test_a_cell_of_which_nothing_is_left_is_left_out() -> None:
     assert len(notebook_of(script).cells) == 1
 
 
+RECORDS = ["a.json", "b.json"]
+KNOWN = "https://guide/"
+
+
 @pytest.mark.parametrize(
-    ("install", "records", "folder", "said", "unsaid"),
+    ("records", "guide", "said", "unsaid"),
     [
-        ("lrguide==0.1.0", [], "", "while it is not on PyPI", "runs"),
-        (
-            "git+https://host/guide@abc",
-            [],
-            "",
-            "install --quiet git+https://host/guide@abc",
-            "PyPI",
-        ),
-        ("lrguide", ["a.json", "b.json"], "", "# a.json, b.json", "urlretrieve"),
-        ("lrguide", ["a.json"], "https://guide/records/", 'in ["a.json"]:', "foot of the page"),
+        ([], KNOWN, ['GUIDE = "https://guide/"\n'], ["records", "./"]),
+        ([], "", ["once you have saved lrguide.whl\n", 'GUIDE = "./"\n'], ["records"]),
+        (RECORDS, KNOWN, ['in ["a.json", "b.json"]:', "{GUIDE}records/{name}"], ["./"]),
+        (RECORDS, "", ["saved lrguide.whl, records/a.json, records/b.json\n"], []),
     ],
 )
 def test_its_first_cell_fetches_what_it_needs_or_says_where_that_is(
-    install: str, records: list[str], folder: str, said: str, unsaid: str
+    records: list[str], guide: str, said: list[str], unsaid: list[str]
 ) -> None:
-    first = to_notebook(cells_of(PAGE), install, records, folder).cells[0].source
-    assert said in first and unsaid not in first
+    first = to_notebook(cells_of(PAGE), INSTALL, records, guide).cells[0].source
+    assert f"\n%pip install --quiet {{GUIDE}}{INSTALL}" in first
+    assert [words for words in said if words not in first] == []
+    assert [words for words in unsaid if words in first] == []

@@ -48,6 +48,21 @@ def test_losses_by_rate_have_a_line_an_optimizer_and_their_best_and_limit_in_wor
     )
 
 
+def test_losses_by_schedule_have_a_line_a_schedule_and_their_limits_in_words() -> None:
+    warm = trained("Adam", {0.01: 0.2, 0.1: 0.3, 1.0: 2.3})
+    runs = Runs(
+        Run("train", run.settings | {"schedule": schedule}, run.result, {})
+        for schedule, some in (("constant", ADAM), ("warmup", warm))
+        for run in some
+    )
+    [legend] = pictures.losses_by_schedule(runs).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["constant", "warmup", "guessing"]
+    assert pictures.limits_in_words(runs).endswith(
+        "constant: lowest at 0.001, every seed learns up to 0.01; "
+        "warmup: lowest at 0.01, every seed learns up to 0.1"
+    )
+
+
 def test_a_sweep_stands_above_the_trainings_and_its_rules_are_marked_in_both() -> None:
     runs = Runs([Run("sweep", {"seed": 0}, SWEEP, {}), *ADAM])
     above, below = pictures.sweep_above_trainings(runs).axes

@@ -124,6 +124,10 @@ class TestWithTheAddressesOfSiteAndRepository:
             ("index.html", '<meta property="og:description" content="What a rate does.">'),
             ("index.html", f'<meta property="og:image" content="{ADDRESS}index.png">'),
             ("words/index.html", f'<meta property="og:image" content="{ADDRESS}index.png">'),
+            (
+                "words/index.html",
+                f'<a href="{REPOSITORY}" title="Go to repository" class="md-source">',
+            ),
             ("index.html", '<meta name="twitter:card" content="summary_large_image">'),
             (
                 "index.html",
@@ -147,14 +151,10 @@ class TestWithTheAddressesOfSiteAndRepository:
         assert picture.startswith(b"\x89PNG")
         assert struct.unpack(">II", picture[16:24]) == (1200, 630)
 
-    def test_a_notebook_installs_the_commit_and_fetches_the_runs(
-        self, guide: Site, published: Path
-    ) -> None:
-        asked = ["git", "-C", str(guide.folder), "rev-parse", "HEAD"]
-        commit = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    def test_a_notebook_fetches_the_runs_from_the_site(self, published: Path) -> None:
         cell = install_cell(published)
-        assert f'%pip install --quiet "lrguide[tensorflow] @ git+{REPOSITORY}@{commit}"\n' in cell
-        assert f'urlretrieve(f"{ADDRESS}records/{{name}}", ' in cell
+        assert f'GUIDE = "{ADDRESS}"\n' in cell
+        assert 'urlretrieve(f"{GUIDE}records/{name}", ' in cell
 
     def test_each_link_of_a_notebook_leads_to_the_site(self, published: Path) -> None:
         assert f"[words]({ADDRESS}words/#more)" in (published / "index.ipynb").read_text()
@@ -176,8 +176,45 @@ class TestWithTheAddressesOfSiteAndRepository:
         assert first.keys() == second.keys()
         assert [str(name) for name in first if first[name] != second[name]] == []
 
+    def test_the_list_of_pages_has_each_once_at_its_address(self, published: Path) -> None:
+        listed = re.findall("<loc>(.*?)</loc>", (published / "sitemap.xml").read_text())
+        assert sorted(listed) == [ADDRESS, f"{ADDRESS}records/", f"{ADDRESS}words/"]
+        assert f"Sitemap: {ADDRESS}sitemap.xml\n" in (published / "robots.txt").read_text()
+
+    def test_machines_are_told_of_each_page_and_its_markdown(self, published: Path) -> None:
+        said = (published / "llms.txt").read_text(encoding="utf-8")
+        assert said.startswith("# A measured guide to learning rates\n\n> What learning rates ")
+        assert f"- [Rates]({ADDRESS}index.html.md): What a rate does.\n" in said
+        links = re.findall(r"\]\((.*?)\)", said)
+        assert len(links) == 3
+        for link in links:
+            assert (published / link.removeprefix(ADDRESS)).is_file()
+
+
+class TestMarkdownBesideAPage:
+    def test_has_its_words_code_and_numbers_and_no_html(self, unset: Path) -> None:
+        text = (unset / "index.html.md").read_text(encoding="utf-8")
+        for part in (
+            "# Rates\n\nA sentence with a *quokka*",
+            "[words](words/index.html.md#more)",
+            'print("losses"',
+            "losses [0.5]",
+            "Figure: A loss that falls to 0.5. ([its numbers](index-numbers.html#figure-1))",
+        ):
+            assert part in text
+        assert not re.search("<(figure|svg|div|a) ", text)
+
+    def test_leads_from_markdown_to_markdown(self, unset: Path) -> None:
+        words = (unset / "words/index.html.md").read_text(encoding="utf-8")
+        assert words == "# Words\n\n## More\n\nBack to [rates](../index.html.md).\n"
+
 
 class TestWithoutThem:
+    def test_there_is_no_list_of_addresses(self, unset: Path) -> None:
+        assert not list(unset.glob("sitemap*"))
+        assert "Sitemap" not in (unset / "robots.txt").read_text()
+        assert "](index.html.md)" in (unset / "llms.txt").read_text(encoding="utf-8")
+
     @pytest.mark.parametrize(
         "dead", ["canonical", "og:", "twitter:", "colab", "example.org", "report a"]
     )
@@ -188,15 +225,8 @@ class TestWithoutThem:
     def test_there_is_no_picture_that_nothing_shows(self, unset: Path) -> None:
         assert not list(unset.glob("*.png"))
 
-    def test_a_notebook_installs_the_version_and_says_where_the_runs_belong(
-        self, unset: Path
-    ) -> None:
-        cell = install_cell(unset)
-        assert re.search(
-            r'^%pip install --quiet "lrguide\[tensorflow\]==\d+\.\d+\.\d+"$', cell, re.MULTILINE
-        )
-        assert cell.endswith("# probe_TINY.json")
-        assert "urlretrieve" not in cell
+    def test_a_notebook_says_where_the_runs_belong(self, unset: Path) -> None:
+        assert "records/probe_TINY.json\n" in install_cell(unset)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,25 @@
 """What the pages answer about schedules, callbacks and weight decay is what Keras does."""
 
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from keras.optimizers.schedules import PiecewiseConstantDecay
 
 import lrguide
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_address_at_which_they_were_leads_to_them():
+    choosing = (DOCS / "choosing.py").read_text(encoding="utf-8")
+    old = re.search(r"^# ## Questions and errors\n#\n# .*\]\(questions\.md\)", choosing, re.M)
+    assert old, "choosing/#questions-and-errors"
+    page = (DOCS / "questions.md").read_text(encoding="utf-8")
+    assert "\n### The loss is `nan`\n" in page and page.count("\n### ") > 20
+
 
 X, Y = np.ones((40, 1)), np.zeros((40, 1))
 HALVE = keras.callbacks.ReduceLROnPlateau

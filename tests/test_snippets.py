@@ -60,7 +60,10 @@ def test_the_page_shows_every_file_once_and_links_to_it() -> None:
 @pytest.mark.parametrize("needs, name", [(needs, name) for needs, name, _, _ in SHOWN])
 def test_the_page_says_what_a_snippet_needs(needs: str, name: str) -> None:
     libraries = imported(DOCS / "snippets" / name)
-    assert needs == ("Needs lrguide" if "lrguide" in libraries else "Only Keras")
+    code = (DOCS / "snippets" / name).read_text(encoding="utf-8")
+    called = [f"`{each}`" for each in dict.fromkeys(re.findall(r"lrguide\.(\w+)\(", code))]
+    assert needs == (f"Needs lrguide: {', '.join(called)}" if called else "Only Keras")
+    assert bool(called) == ("lrguide" in libraries)
     if needs == "Only Keras":
         assert libraries == {"keras"}
     assert libraries <= {"keras", "lrguide", "numpy", "tensorflow", "matplotlib"}

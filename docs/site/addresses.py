@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import subprocess
 from pathlib import Path
 from urllib.parse import urlencode, urljoin
 
@@ -49,17 +48,3 @@ def for_reports(config: MkDocsConfig, where: str) -> str:
     github = GITHUB.fullmatch(config.repo_url or "")
     asked = urlencode({"template": "wrong.yml", "where": where})
     return f"https://github.com/{github[1]}/issues/new?{asked}" if github else ""
-
-
-def for_pip(config: MkDocsConfig, root: Path) -> str:
-    """What pip installs to have the package as it is here: this commit, or its version's release."""
-    git = ["git", "-C", str(root), "rev-parse", "HEAD"]
-    if config.repo_url:
-        commit = subprocess.run(git, capture_output=True).stdout.decode("ascii").strip()
-        if commit:
-            return f'"lrguide[tensorflow] @ git+{config.repo_url.rstrip("/")}@{commit}"'
-    package = root / "lrguide" / "__init__.py"
-    # The tests build pages without the package.
-    text = package.read_text(encoding="utf-8") if package.exists() else ""
-    found = re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)
-    return f'"lrguide[tensorflow]=={found[1]}"' if found else '"lrguide[tensorflow]"'

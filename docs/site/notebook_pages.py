@@ -208,7 +208,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     cards.pop(page.file.src_uri, None)
     if not _is_script(page.file):
         return
-    path, root, site = Path(str(page.file.abs_src_path)), _root(config), addresses.of_site(config)
+    path, site = Path(str(page.file.abs_src_path)), addresses.of_site(config)
     result = ran.get(page.file.src_uri)
     made = made_of(result) if result else {}
 
@@ -222,9 +222,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     notebook = to_notebook(
         cells(path),
-        addresses.for_pip(config, root),
+        config.extra.get("pip", ""),
         stored_records(made, config),
-        site and f"{site}records/",
+        site,
         address,
     )
     text = nbformat.writes(notebook, version=4) + "\n"

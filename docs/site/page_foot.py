@@ -28,10 +28,13 @@ def foot_of(ran: Ran, page: Page, config: MkDocsConfig) -> str:
         lines.append(f"Measured {what}.")
     stem = Path(page.file.src_uri).stem
     colab = addresses.in_colab(config, addresses.beside(page, "ipynb"))
+    wheel = config.extra.get("wheel", "")
+    package = f', with <a href="{get_relative_url(wheel, page.url)}" download>lrguide</a>'
     lines.append(
         f'To change and run: this page as a <a href="{stem}.py" download>script</a> '
         f'or a <a href="{stem}.ipynb" download>notebook</a>'
-        + (f', also <a href="{colab}">in Colab</a>.' if colab else ".")
+        + (f', also <a href="{colab}">in Colab</a>' if colab else "")
+        + (f"{package}." if wheel else ".")
     )
     records = get_relative_url("records/", page.url)
     links = []

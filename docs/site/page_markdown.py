@@ -19,6 +19,7 @@ SNIPPET = re.compile(
     r"""(?im)(?<![;-])(?=;*-+8<-+[ \t]+\[[ \t]*(?:start|end)[ \t]*:[ \t]*[a-z][\w-]*[ \t]*\])"""
     r"""|(?:^|(?<=^[ \t]))(?=;*-+8<-+(?:[ \t]+(?:"(?:\\"|[^"\n])+"|'(?:\\'|[^'\n])+'))?$)"""
 )
+INSTALL = '<div class="lr-install"></div>'  # becomes the line that installs lrguide
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -28,7 +29,8 @@ def to_markdown(
     """Render a page's cells and the outputs of its code as Markdown, and return it with the header.
 
     Tags of a code cell: `hide-input` (only its results), `output-first` (the results, then the
-    code). A figure gets a link to its place on the page `numbers`.
+    code), `snippet` (below a line that installs lrguide if it needs that and the page has none yet).
+    A figure gets a link to its place on the page `numbers`.
     """
     meta: dict[str, Any] = {}
     blocks: list[str] = []
@@ -40,6 +42,9 @@ def to_markdown(
             blocks.append(cell.text)
         else:
             code = [] if "hide-input" in cell.tags else [fence(cell.text, "python")]
+            needs_lrguide = "snippet" in cell.tags and "lrguide" in cell.text
+            if needs_lrguide and not any(INSTALL in block for block in blocks):
+                code.insert(0, INSTALL)
             shown = _shown(next(results, []), figures, numbers)
             blocks += shown + code if "output-first" in cell.tags else code + shown
     return "\n\n".join(block for block in blocks if block.strip()) + "\n", meta

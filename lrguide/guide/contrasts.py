@@ -52,6 +52,17 @@ class Contrast:
         change, low, high = (percent(value) for value in (self.change, self.low, self.high))
         return f"{change} ({low.removesuffix(' %')} to {high})"
 
+    @property
+    def in_words(self) -> str:
+        """The verdict in a sentence: "8 % lower (3 to 12 %)", "undecided (-8 to +3 %)"."""
+        if self.verdict not in ("lower", "higher"):
+            interval = str(self).partition(" (")[2]
+            return f"{self.verdict} ({interval}" if interval else f"undecided: {self}"
+        near, size, far = (
+            percent(v)[1:] for v in sorted(map(abs, (self.low, self.change, self.high)))
+        )
+        return f"{size} {self.verdict} ({near.removesuffix(' %')} to {far})"
+
 
 def compared(pairs: Mapping[str, tuple[Runs, Runs]], losses: Losses = LAST) -> dict[str, Contrast]:
     """The contrasts of one table, whose verdicts are corrected for their number.

@@ -96,7 +96,8 @@ def in_reading_order() -> dict[str, Path]:
     """The pages by name, in reading order as far as the site's navigation names them."""
     found = {page.stem: page for page in sorted((records.ROOT / "docs").glob("*.py"))}
     site = records.ROOT / "mkdocs.yml"
-    named = re.findall(r"^ +- (\w+)\.py$", site.read_text("utf-8"), re.M) if site.is_file() else []
+    navigation = site.read_text("utf-8") if site.is_file() else ""
+    named = re.findall(r"^ +- (?:.+: )?(\w+)\.py\b", navigation, re.M)
     return {name: found[name] for name in [*named, *found] if name in found}
 
 

@@ -47,6 +47,19 @@ def valleys_in_words(runs: Runs) -> str:
     )
 
 
+def losses_by_schedule(runs: Runs) -> Figure:
+    """Validation losses at the end against the highest or first rate, a line a schedule."""
+    return plots.loss_by_rate(valleys(runs, "schedule"), chance=CHANCE)
+
+
+def limits_in_words(runs: Runs) -> str:
+    """What `losses_by_schedule` shows of runs with Adam."""
+    return "Final validation loss against the learning rate with Adam: " + "; ".join(
+        f"{name}: lowest at {group.best():g}, every seed learns up to {learning_limit(group):g}"
+        for name, group in runs.by("schedule").items()
+    )
+
+
 def _apart(runs: Runs) -> tuple[Runs, Runs]:
     """The sweeps and the trainings among some runs."""
     sweeps, trained = (

@@ -13,3 +13,24 @@ document$.subscribe(() => {
   const explorer = window.lrExplorer ?? import(`${assets}explorer.js`) // the former in a folder
   Promise.resolve(explorer).then(({ mount }) => places.forEach(mount))
 })
+
+// The package lies where the page came from, which the build knows only of its own address.
+const site = new URL("..", assets)
+document$.subscribe(() => {
+  document.querySelectorAll(".lr-install code").forEach((code) => {
+    code.textContent = code.textContent.replace(/\S*\/(?=\S+\.whl)/, site)
+  })
+  document.querySelectorAll(".lr-save").forEach((words) => words.remove())
+  if (location.protocol === "file:") return // whose files no script may read
+  document.querySelectorAll("a[download][href$='.ipynb']").forEach((link) => {
+    link.addEventListener("click", async (event) => {
+      if (link.href.startsWith("blob:")) return
+      event.preventDefault()
+      const notebook = await (await fetch(link.href)).text()
+      const cell = notebook.replace(/GUIDE = \\"[^"\\]*\\"/, `GUIDE = \\"${site}\\"`)
+      link.download = link.href.replace(/.*\//, "")
+      link.href = URL.createObjectURL(new Blob([cell], { type: "application/x-ipynb+json" }))
+      link.click()
+    })
+  })
+})
