@@ -6,17 +6,17 @@
 # %% [markdown]
 # # Does it carry over?
 #
-# Almost every number of this guide so far comes from one set of digits, and most from one network. Here
-# are four other problems. Does the [recipe](choosing.py#from-your-model-to-a-rate-a-schedule-and-a-check)
-# find a good rate for them, too? And what becomes of the lessons on warmup and decay?
+# Most numbers of this guide come from one set of digits and one network. Here are four other problems.
+# The [recipe](choosing.py#from-your-model-to-a-rate-a-schedule-and-a-check) finds a rate that works on
+# each of them, and on none of them as good a one as tuning does.
 
 # %% tags=["hide-input"]
 import numpy as np
 
 from lrguide import plots
 from lrguide.guide.contenders import RATES
+from lrguide.guide.contrasts import BEST, LAST, TEST, compared, interval_of_share
 from lrguide.guide.experiments import sweep, train
-from lrguide.guide.measures import several, verdict
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
 from lrguide.guide.settings import crossed
@@ -30,6 +30,7 @@ NAMES = {
     "SEQUENCES": "recurrent",
 }
 GUESS = {task: guessing(task) for task in TASKS}
+DEFAULT = 0.001  # the rate of Keras' Adam, which a user without an answer would keep
 
 
 def suggestion(runs, task):
@@ -37,34 +38,40 @@ def suggestion(runs, task):
     return range_test(runs.where(task=task)).suggest()["minimum/10"]
 
 
-def rounded(runs, task):
-    """The suggestion to two digits; NaN without an answer."""
-    rate = suggestion(runs, task).rate
-    return np.nan if rate is None else float(f"{rate:.2g}")
+def suggested(runs, task):
+    """The suggestion to two digits; without an answer Keras' default rate."""
+    return float(f"{suggestion(runs, task).rate or DEFAULT:.2g}")
+
+
+def part(runs, **settings):
+    """Validation losses at the end as parts of that of guessing; infinite where not finite."""
+    some = runs.where(**settings)
+    losses = some.final() / GUESS[some[0].settings["task"]]
+    return np.where(np.isfinite(losses), losses, np.inf)
+
+
+def drawn(axes, runs, sweeps, task, top=3):
+    """One problem: constant rates, the suggestion, and the recipe."""
+    seen = [np.minimum(part(runs, task=task, schedule="constant", rate=r), top) for r in RATES]
+    axes.plot(RATES, np.mean(seen, axis=1), color=plots.COLOURS[0], label="constant")
+    axes.plot(RATES, seen, "o", color=plots.COLOURS[0], markersize=3, alpha=0.7)
+    found, here = suggestion(sweeps, task), suggested(sweeps, task)
+    axes.axvspan(found.low, found.high, color=plots.COLOURS[2], alpha=0.25, linewidth=0)
+    losses = part(runs, task=task, schedule="warmup linear")
+    axes.plot([here] * 5, losses, "D", color=plots.COLOURS[1], markersize=5, label="recipe")
+    axes.axhline(1, color="#000000", linestyle=(0, (2, 2)), linewidth=1)
+    axes.set(xscale="log", yscale="log", title=NAMES[task])
+    low, high = axes.get_ylim()
+    ticks = [1e-4, 0.001, 0.01, 0.1, 1] if low < 0.01 else [0.05, 0.1, 0.2, 0.5, 1, 2]
+    ticks = [tick for tick in ticks if low <= tick <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
 
 
 def valleys(runs):
-    top = 3
     picture, panels = plots.subplots(2, 2, height=5.4, sharex=True)
     for axes, task in zip(panels.flat, TASKS, strict=True):
-        grid = {rate: part(runs, task, rate) for rate in RATES}
-        seen = np.array([np.minimum(losses, top) for losses in grid.values()])
-        axes.plot(RATES, seen.mean(axis=1), color=plots.COLOURS[0], label="constant")
-        for seed in seen.T:
-            axes.plot(RATES, seed, "o", color=plots.COLOURS[0], markersize=3, alpha=0.7)
-        found = suggestion(sweeps, task)
-        axes.axvspan(found.low, found.high, color=plots.COLOURS[2], alpha=0.25, linewidth=0)
-        losses = part(runs, task, SUGGESTED[task], "warmup linear")
-        here = np.full(len(losses), SUGGESTED[task])
-        axes.plot(here, losses, "D", color=plots.COLOURS[1], markersize=5, label="recipe")
-        axes.axhline(1, color="#000000", linestyle=(0, (2, 2)), linewidth=1)
-        axes.set(xscale="log", yscale="log", title=NAMES[task])
-        wide = axes.get_ylim()[0] < 0.01
-        ticks = [1e-4, 0.001, 0.01, 0.1, 1] if wide else [0.05, 0.1, 0.2, 0.5, 1, 2]
-        low, high = axes.get_ylim()
-        ticks = [tick for tick in ticks if low <= tick <= high]
-        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.minorticks_off()
+        drawn(axes, runs, sweeps, task)
     picture.supxlabel("learning rate", fontsize=11)
     picture.supylabel("validation loss, guessing = 1", fontsize=11)
     handles, labels = panels.flat[0].get_legend_handles_labels()
@@ -72,16 +79,10 @@ def valleys(runs):
     return picture
 
 
-def part(runs, task, rate, schedule="constant"):
-    """Validation losses at the end as parts of that of guessing; infinite where not finite."""
-    losses = runs.where(task=task, rate=rate, schedule=schedule).final() / GUESS[task]
-    return np.where(np.isfinite(losses), losses, np.inf)
-
-
 def valleys_in_words(runs):
     told = [
         f"{NAMES[task]}, lowest at {trials.where(task=task).best():g} of the grid, suggested "
-        f"{SUGGESTED[task]:g}, recipe {part(runs, task, SUGGESTED[task], 'warmup linear').mean():.2g}"
+        f"{SUGGESTED[task]:g}, recipe {part(runs, task=task, schedule='warmup linear').mean():.2g}"
         for task in TASKS
     ]
     return (
@@ -99,29 +100,53 @@ sweeps = measured(
     sweep,
     crossed(task=TASKS, optimizer="Adam", seed=range(5), steps=100),
 )
-SUGGESTED = {task: rounded(sweeps, task) for task in TASKS}
-recipe = measured(
-    train,
-    [
-        dict(
-            task=task,
-            optimizer="Adam",
-            schedule="warmup linear",
-            rate=SUGGESTED[task],
-            seed=seed,
-        )
-        for task in TASKS
-        for seed in range(5)
-    ],
-)
+SUGGESTED = {task: suggested(sweeps, task) for task in TASKS}
+
+
+def with_recipe(times):
+    """The recipe at so many times the suggestion, five seeds."""
+    asked = dict(optimizer="Adam", schedule="warmup linear")
+    return measured(
+        train,
+        [
+            dict(asked, task=task, rate=times * rate, seed=seed)
+            for task, rate in SUGGESTED.items()
+            for seed in range(5)
+        ],
+    )
+
+
+recipe = with_recipe(1)
 figure(Runs(trials + recipe), valleys, alt=valleys_in_words)
 
 # %% [markdown]
 # Each blue dot is one training at a constant rate, two seeds a rate, and the line goes through their
-# mean; the green band is what [`minimum/10`](range_test.py#how-to-read-it) suggests over five seeds; each diamond is the recipe with another seed, nothing tuned. A loss of 1, the
-# dashed line, is that of guessing without looking at the inputs: the shares of the classes in the
-# training part, or its mean. What lies above 3 is drawn at 3.
-#
+# mean. The green band is what [`minimum/10`](range_test.py#how-to-read-it) suggests over five seeds, and
+# each diamond is the recipe with another seed, nothing tuned. The dashed line is the loss of guessing
+# without looking at the inputs. What lies above three times that is drawn there.
+
+
+# %% tags=["hide-input"]
+@claim(trials, sweeps)
+def the_suggestion_errs_either_way(trials, sweeps):
+    times = {t: suggested(sweeps, t) / group.best() for t, group in trials.by("task").items()}
+    told = [suggestion(sweeps, task).rate for task in TASKS]
+    sentence = f"""
+        **The suggestion errs either way.** The range test answers on all {len(TASKS)}. On the two
+        tables its rate is about four times the best of the grid, with batch normalisation it is about
+        the best, and with the recurrent network less than half of it.
+        """
+    return (
+        sentence,
+        None not in told,
+        3 < times["CANCER"] < 5,
+        3 < times["DIABETES"] < 5,
+        0.7 < times["DIGITS"] < 1.4,
+        0.3 < times["SEQUENCES"] < 0.5,
+    )
+
+
+# %% [markdown]
 # ## Four problems
 #
 # Three come with scikit-learn, one is made up:
@@ -133,378 +158,261 @@ figure(Runs(trials + recipe), valleys, alt=valleys_in_words)
 # - **recurrent**: ten symbols in a row, one of them a mark; which of eight symbols stands right behind the
 #   mark? A GRU of 32 units.
 #
-# Each trains for 300 steps with Adam, as the guide's digits do at the [budget](method.py#budgets-and-what-they-cost)
-# `SHORT`. The networks are as
-# plain as they come, without dropout or any other brake.
+# Each trains for 300 steps with Adam, as the guide's digits do at the
+# [budget](method.py#budgets-and-what-they-cost) `SHORT`, without dropout or any other brake. The loss is
+# categorical cross-entropy, that of the regression the mean squared error of a target with standard
+# deviation 1.
+
 
 # %% tags=["hide-input"]
-table(
-    Runs(),
-    lambda runs: [
-        {
-            "problem": NAMES[name],
-            **{
-                part: f"{size:,}"
-                for part, size in zip(("training", "validation", "test"), task.parts, strict=True)
-            },
-            "batch": f"{task.batch}",
-            "epochs": f"{task.epochs}",
-            "guessing": f"{GUESS[name]:.2f}",
-        }
-        for name, task in TASKS.items()
-    ],
-    caption="Examples in each part, and the validation loss of guessing",
-)
+def sizes(runs):
+    heads = ("training", "validation", "test", "batch", "epochs")
+    return [
+        {"problem": NAMES[n], **{h: f"{size:,}" for h, size in zip(heads, of, strict=True)}}
+        for n, of in ((n, (*task.parts, task.batch, task.epochs)) for n, task in TASKS.items())
+    ]
+
+
+table(Runs(), sizes, caption="Examples in each part and in a batch, and epochs", folded=True)
 
 # %% [markdown]
-# The loss is categorical cross-entropy, that of the regression the mean squared error of a target with
-# standard deviation 1. One division of the data, that is: with parts as small as these another one would
-# move every loss.
-#
 # ## Is the recipe as good as tuning?
 #
-# The recipe is the suggestion as the highest rate, a tenth of the run to rise to it, and linear decay to
-# nothing. It has seen no validation data. The constant rate it is compared with has, eighteen times: it
-# is the best of the nine by the mean of two seeds. Then five new seeds of each, paired.
+# It is not, on any of the four. The recipe is the suggestion as the highest rate, a tenth of the run to
+# rise to it, and linear decay to nothing. It has seen no validation data. The constant rate it is compared
+# with has, eighteen times: it is the best of the nine by the mean of two seeds. Then five new seeds of
+# each, paired by seed and decided by the [rule of the guide](method.py#the-plan-of-30-november-2026).
 
 # %%
-BEST = {task: trials.where(task=task).best() for task in TASKS}
 tuned = measured(
     train,
     [
-        dict(task=task, optimizer="Adam", rate=BEST[task], seed=seed)
-        for task in TASKS
+        dict(task=task, optimizer="Adam", rate=group.best(), seed=seed)
+        for task, group in trials.by("task").items()
         for seed in range(5)
     ],
 )
 
 
 # %% tags=["hide-input"]
-def gained(runs, task):
-    """Seed by seed, the loss of the recipe minus that of the tuned constant rate."""
-    by = runs.where(task=task).by("schedule")
-    return by["warmup linear"].minus(by["constant"])
+def against(ours, theirs, losses=LAST):
+    """The four contrasts of a contender with another."""
+    return compared({t: (ours.where(task=t), theirs.where(task=t)) for t in TASKS}, losses)
 
 
-def decimals(task):
-    return 5 if task == "SEQUENCES" else 3
+def verdicts(found):
+    return [contrast.verdict for contrast in found.values()]
 
 
-def losses(runs, task, schedule, name="validation_loss"):
-    return several(runs.where(task=task, schedule=schedule).final(name), decimals(task))
-
-
-def interval(found):
-    return f"{found.rate:.2g} ({found.low:.2g} to {found.high:.2g})"
-
-
-both = Runs(tuned + recipe)
-table(
-    both,
-    lambda runs: [
+def beside_tuning(runs):
+    ours, theirs = (runs.where(schedule=name) for name in ("warmup linear", "constant"))
+    found, test = against(ours, theirs), against(ours, theirs, TEST)
+    return [
         {
             "problem": NAMES[task],
-            "suggested": interval(suggestion(sweeps, task)),
-            "tuned": f"`{BEST[task]:g}`",
-            "loss, tuned": losses(runs, task, "constant"),
-            "loss, recipe": losses(runs, task, "warmup linear"),
-            "recipe is": verdict(gained(runs, task)),
+            "suggested": f"{ours.where(task=task)[0].settings['rate']:g}",
+            "tuned": f"`{theirs.where(task=task)[0].settings['rate']:g}`",
+            "recipe against tuned": str(found[task]),
+            "verdict": found[task].verdict,
+            "on the test part": test[task].verdict,
         }
         for task in TASKS
-    ],
-    caption="The recipe without tuning against the tuned constant rate, five seeds",
+    ]
+
+
+table(
+    Runs(tuned + recipe),
+    beside_tuning,
+    caption="The loss of the recipe against that of the tuned constant rate, five seeds",
 )
 
 
-# %% tags=["hide-input"]
-def verdicts(runs):
-    return [verdict(gained(runs, task)) for task in TASKS]
-
-
-def times_as_high(runs, task):
-    """The recipe's mean loss as a multiple of that of the tuned constant rate."""
-    by = runs.where(task=task).by("schedule")
-    return by["warmup linear"].final().mean() / by["constant"].final().mean()
-
-
-@claim(both)
-def without_tuning_the_recipe_does_not(runs):
-    listed = ", ".join(
-        f"{times_as_high(runs, task):.2f} times as high ({NAMES[task]})" for task in TASKS
-    )
+@claim(recipe, tuned)
+def without_tuning_the_recipe_does_not_win(recipe, tuned):
+    found = against(recipe, tuned)
     sentence = f"""
-        **Without tuning, the recipe does not beat a tuned constant rate on any of the four.** It
-        ends {listed}. [On the article's
-        network](choosing.py#from-your-model-to-a-rate-a-schedule-and-a-check) it ended lower: that
-        lesson does not carry over. (The factor of the recurrent network is one between two losses
-        that are next to nothing.)
-        """
-    return sentence, verdicts(runs) == ["higher"] * 4, times_as_high(runs, "SEQUENCES") > 3
-
-
-def better_rates(runs, task):
-    """How many constant rates of the grid end lower than the recipe, on the mean."""
-    of = runs.where(task=task)
-    bar = of.where(schedule="warmup linear").final().mean()
-    grid = of.where(schedule="constant").by("rate").values()
-    return sum(bool(group.final().mean() < bar) for group in grid)
-
-
-@claim(Runs(trials + recipe))
-def but_it_is_safe_place_to(runs):
-    listed = ", ".join(f"{better_rates(runs, task)} ({NAMES[task]})" for task in TASKS)
-    sentence = f"""
-        **But it is a safe place to start.** Of the nine constant rates, with the two seeds of their
-        tuning, those that end lower than the recipe number {listed}. Whoever guesses a rate does
-        worse most of the time.
-        """
-    return sentence, [better_rates(runs, task) for task in TASKS] == [1, 1, 1, 1]
-
-
-def on_the_test(runs, task):
-    """What the paired test losses say of the recipe."""
-    by = runs.where(task=task).by("schedule")
-    return verdict(by["warmup linear"].minus(by["constant"], "test_loss"))
-
-
-@claim(both)
-def on_the_first_table_the_order(runs):
-    listed = "; ".join(
-        f"{losses(runs, task, 'warmup linear', 'test_loss')} and {losses(runs, task, 'constant', 'test_loss')}, {on_the_test(runs, task)} ({NAMES[task]})"
-        for task in TASKS
-    )
-    sentence = f"""
-        On the test part, looked at once, recipe and tuned constant rate end at {listed}. **On the
-        first table the order is reversed**: its tuned rate may suit the validation part that chose
-        it. With parts as small as these, believe no small difference, and not these either.
+        **Without tuning, the recipe does not beat a tuned constant rate on any of the four.** It ends
+        higher on each: {found["DIABETES"]} on the regression, {found["CANCER"]} on the other table. On
+        the recurrent network the factor is large, but between two losses that are next to nothing.
         """
     return (
         sentence,
-        [on_the_test(runs, task) for task in TASKS] == ["lower", "tie", "tie", "higher"],
+        verdicts(found) == ["higher"] * 4,
+        found["SEQUENCES"].low > 2,
+        part(recipe, task="SEQUENCES").max() < 0.001,
+        part(tuned, task="SEQUENCES").max() < 0.001,
     )
+
+
+@claim(trials, recipe)
+def but_it_is_a_safe_place_to_start(trials, recipe):
+    bars = {t: part(recipe, task=t).mean() for t in TASKS}
+    grid = {t: {r: part(trials, task=t, rate=r).mean() for r in RATES} for t in TASKS}
+    lower = {t: [r for r in RATES if grid[t][r] < bars[t]] for t in TASKS}
+    times = {t: grid[t][DEFAULT] / bars[t] for t in ("DIGITS", "SEQUENCES")}
+    sentence = f"""
+        **But it is a safe place to start.** Of the nine constant rates, with the two seeds of their
+        tuning, only one a problem ends lower than the recipe on the mean. On both tables that one is
+        Keras' default, `{DEFAULT:g}`. On the other two problems the default ends at
+        {times["DIGITS"]:.1f} times and at {times["SEQUENCES"]:,.0f} times the recipe's loss.
+        """
+    return (
+        sentence,
+        lower["CANCER"] == [DEFAULT],
+        lower["DIABETES"] == [DEFAULT],
+        len(lower["DIGITS"]) == 1,
+        len(lower["SEQUENCES"]) == 1,
+        2 < times["DIGITS"] < 4,
+        1000 < times["SEQUENCES"] < 20000,
+    )
+
+
+@claim(recipe, tuned)
+def on_the_first_table_the_order_is_reversed(recipe, tuned):
+    test = against(recipe, tuned, TEST)
+    sentence = f"""
+        **On the test part of the first table the order is reversed**: the recipe ends lower there,
+        {test["CANCER"]}. Its tuned rate may suit the validation part that chose it. The regression and
+        batch normalisation are undecided on the test part, and the recurrent network is as before. With
+        parts as small as these, and one division of the data, believe no small difference.
+        """
+    return sentence, verdicts(test) == ["lower", "undecided", "undecided", "higher"]
 
 
 # %% [markdown]
-# [Choosing](choosing.py) adds: if you can afford a second training, make it one at three times the
-# suggestion.
+# ### At three times the suggestion
+#
+# On MNIST [three times the suggestion](range_test_rules.py#trained-at-what-they-suggest) often does better.
+# So here is the recipe once more, at three times the rate.
 
 # %%
-higher = measured(
-    train,
-    [
-        dict(
-            task=task,
-            optimizer="Adam",
-            schedule="warmup linear",
-            rate=3 * SUGGESTED[task],
-            seed=seed,
-        )
-        for task in TASKS
-        for seed in range(5)
-    ],
-)
+higher = with_recipe(3)
 
 
 # %% tags=["hide-input"]
-def tripled(runs, task, other):
-    """What the recipe at three times the suggestion is against other runs."""
-    return verdict(runs.where(task=task, rate=3 * SUGGESTED[task]).minus(other(runs, task)))
-
-
-def at_suggestion(runs, task):
-    return runs.where(task=task, rate=SUGGESTED[task])
-
-
-def at_tuned(runs, task):
-    return runs.where(task=task, schedule="constant")
-
-
-@claim(Runs(tuned + recipe + higher))
-def it_helps_where_the_network_still(runs):
-    listed = ", ".join(
-        f"{losses(runs.where(rate=3 * SUGGESTED[task]), task, 'warmup linear')} ({NAMES[task]})"
-        for task in TASKS
-    )
-    listed_2 = ", ".join(f"{tripled(runs, task, at_tuned)} ({NAMES[task]})" for task in TASKS)
+@claim(higher, recipe, tuned)
+def it_helps_where_the_network_still_learns(higher, recipe, tuned):
+    found, beside_tuned = against(higher, recipe), against(higher, tuned)
     sentence = f"""
-        **It helps where the network still learns at the end, and harms on the tables.** It ends at
-        {listed}. Against the tuned constant rate that is {listed_2}.
+        **It helps where the network still learns at the end, and harms on the tables.** It ends lower
+        than the recipe with batch normalisation, {found["DIGITS"]}, and with the recurrent network,
+        {found["SEQUENCES"]}. These two can then no longer be told from the tuned constant rate. On the
+        two tables it ends higher.
         """
     return (
         sentence,
-        [tripled(runs, task, at_suggestion) for task in TASKS] == ["higher"] * 2 + ["lower"] * 2,
-        [tripled(runs, task, at_tuned) for task in TASKS] == ["higher"] * 2 + ["tie"] * 2,
+        verdicts(found) == ["higher", "higher", "lower", "lower"],
+        verdicts(beside_tuned) == ["higher", "higher", "undecided", "undecided"],
     )
 
 
 # %% [markdown]
 # ## What the range test cannot see
 #
-# It reads the loss of the batches that it trains on, for a hundred steps. Whether the network later learns
-# its few examples by heart, and gets worse on all others, no such sweep can tell. So here is the loss of
-# a constant rate, the one of the grid nearest to the suggestion: the lowest of all epochs, and the last.
+# It cannot see that a network will learn its few examples by heart and get worse on all others. It reads the
+# loss of the batches that it trains on, for a hundred steps. That shows when the recipe is judged at its
+# best epoch, as the validation loss chooses it, and not at the last.
 
 
 # %% tags=["hide-input"]
-def nearest(task):
-    """The rate of the grid that is nearest to the suggestion."""
-    return min(RATES, key=lambda rate: abs(np.log(rate / SUGGESTED[task])))
+def risen(runs, sweeps, task):
+    """How many times as high as its lowest the loss is at the end, at the rate near the suggestion.
+
+    It is that of the seed in which it is the least.
+    """
+    rate = suggested(sweeps, task)
+    nearest = min(RATES, key=lambda other: abs(np.log(other / rate)))
+    seen = runs.where(task=task, rate=nearest).values("validation_loss")
+    return float((seen[:, -1] / seen.min(axis=1)).min())
 
 
-def passing(runs, task, rate):
-    """Validation losses of a constant rate: the lowest of all epochs, and the last."""
-    seen = runs.where(task=task, rate=rate).values("validation_loss")
-    return seen.min(axis=1), seen[:, -1]
-
-
-def risen(runs, task, rate):
-    """How many times as high as its lowest the loss is at the end, in the seed where it is least."""
-    lowest, last = passing(runs, task, rate)
-    return float((last / lowest).min())
-
-
-def regret(runs, task):
-    """What the rate nearest to the suggestion costs against the best of the grid."""
-    rates = runs.where(task=task).by("rate")
-    return float(rates[nearest(task)].final().mean() - rates[BEST[task]].final().mean())
-
-
-table(
-    trials,
-    lambda runs: [
-        {
-            "problem": NAMES[task],
-            "suggested": f"{SUGGESTED[task]:g}",
-            "nearest": f"`{nearest(task):g}`",
-            "lowest": several(passing(runs, task, nearest(task))[0], decimals(task)),
-            "at the end": several(passing(runs, task, nearest(task))[1], decimals(task)),
-            "best rate": f"`{BEST[task]:g}`",
-            "regret": f"{regret(runs, task):.{decimals(task)}f}",
-        }
-        for task in TASKS
-    ],
-    caption="A constant rate near the suggestion, two seeds",
-)
-
-
-@claim(trials)
-def on_both_tables_the_suggestion_is(runs):
+@claim(recipe, tuned, trials, sweeps)
+def on_both_tables_the_suggestion_is_too_high_for_the_end(recipe, tuned, trials, sweeps):
+    last, best = (against(recipe, tuned, losses) for losses in (LAST, BEST))
+    rises = {task: risen(trials, sweeps, task) for task in TASKS}
     sentence = f"""
-        **On both tables the suggestion is too high for the end of the run, not for its beginning.**
-        Near it the validation loss passes through
-        {several(passing(runs, "CANCER", nearest("CANCER"))[0])} and
-        {several(passing(runs, "DIABETES", nearest("DIABETES"))[0])}, as low as the best rate of the
-        grid ends, and then rises to {several(passing(runs, "CANCER", nearest("CANCER"))[1])} and
-        {several(passing(runs, "DIABETES", nearest("DIABETES"))[1])}: the network learns its
-        examples by heart. The best rate of the grid does best by being slow. With batch
-        normalisation and with the recurrent network the loss is still at its lowest, or nearly,
-        when the run ends.
+        **On both tables the suggestion is too high for the end of the run, not for its beginning.** At
+        their best epochs recipe and tuned rate are close on the first table, {best["CANCER"]}, and
+        undecided on the regression, {best["DIABETES"]}. With a constant rate near the suggestion both
+        tables end at least a fifth above their lowest loss. With batch normalisation and the recurrent
+        network the loss is still at its lowest, or nearly, at the end.
         """
     return (
         sentence,
-        all(risen(runs, task, nearest(task)) > 1.2 for task in ("CANCER", "DIABETES")),
-        all(risen(runs, task, nearest(task)) < 1.2 for task in ("DIGITS", "SEQUENCES")),
-        all(
-            passing(runs, task, nearest(task))[0].mean()
-            < 1.05 * passing(runs, task, BEST[task])[1].mean()
-            for task in ("CANCER", "DIABETES")
-        ),
-    )
-
-
-@claim(trials, sweeps)
-def the_suggestion_errs_either_way(trials, sweeps):
-    best = {task: runs.best() for task, runs in trials.by("task").items()}
-    times = {task: rounded(sweeps, task) / best[task] for task in TASKS}
-    too_low = [task for task in TASKS if times[task] < 0.5]
-    told = ", ".join(f"{times[task]:.2g} times ({NAMES[task]})" for task in TASKS)
-    sentence = f"""
-        How far the suggestion lies from the best rate of the grid: {told}. That it points too low, as
-        on the article's network, holds for {len(too_low)} of {len(TASKS)}.
-        """
-    return (
-        sentence,
-        list(best.values()) == [0.001, 0.001, 0.01, 0.1],
-        times["CANCER"] > 3,
-        times["DIABETES"] > 3,
-        times["DIGITS"] > 0.5,
-        times["DIGITS"] < 2,
-        too_low == ["SEQUENCES"],
+        best["CANCER"].low > 0,
+        best["CANCER"].high < last["CANCER"].low / 2,
+        best["DIABETES"].verdict == "undecided",
+        min(rises["CANCER"], rises["DIABETES"]) > 1.2,
+        max(rises["DIGITS"], rises["SEQUENCES"]) < 1.2,
     )
 
 
 # %% [markdown]
 # ## Ten times too high
 #
-# The grid holds ten times the tuned rate of each problem, with two seeds. A seed learns if its
-# validation loss was, after some epoch, at least a tenth below that of guessing.
+# A warmup rescues a rate that is far too high here, too. The grid holds ten times the tuned rate of each
+# problem, with two seeds. A seed learns if its validation loss was, after some epoch, at least a tenth
+# below that of guessing.
 
 
 # %% tags=["hide-input"]
-def learned(runs, task):
+def learning(runs, task):
     """How many of these runs learn."""
     seen = runs.values("validation_loss")
     lowest = np.where(np.isfinite(seen), seen, np.inf).min(axis=1)
     return int((lowest < 0.9 * GUESS[task]).sum())
 
 
-def far(runs, task):
-    """Two seeds at ten times the tuned rate."""
-    return runs.where(task=task, rate=10 * BEST[task])
-
-
 @claim(trials)
-def ten_times_too_high_to_do(runs):
-    listed = ", ".join(f"{learned(far(runs, task), task)} ({NAMES[task]})" for task in TASKS)
+def ten_times_too_high_to_do_best_is_not_always_too_high_to_learn(trials):
+    counts = {
+        task: learning(group.where(rate=10 * group.best()), task)
+        for task, group in trials.by("task").items()
+    }
     sentence = f"""
-        **Ten times too high to do best is not always too high to learn.** Of two seeds, those that
-        learn number {listed}. So only the recurrent network can show whether a warmup rescues such
-        a rate.
+        **Ten times too high to do best is not always too high to learn.** On three of the problems both
+        seeds learn at ten times the best rate; with the recurrent network
+        {counts["SEQUENCES"] or "none"} of the two does. So only there can a warmup show what it is worth.
         """
-    return sentence, [learned(far(runs, task), task) for task in TASKS] == [2, 2, 2, 0]
+    return sentence, [*counts.values()] == [2, 2, 2, 0]
 
 
 # %%
-too_high = measured(
-    train,
-    crossed(
-        task="SEQUENCES",
-        optimizer="Adam",
-        schedule=("constant", "warmup linear"),
-        rate=10 * BEST["SEQUENCES"],
-        seed=range(5),
-    ),
-)
+RATE = 10 * trials.where(task="SEQUENCES").best()
+asked = dict(task="SEQUENCES", optimizer="Adam", rate=RATE)
+both = ("constant", "warmup linear")
+too_high = measured(train, crossed(**asked, schedule=both, seed=range(5)))
 
 
 # %% tags=["hide-input"]
 @claim(too_high, tuned.where(task="SEQUENCES"))
 def there_the_lesson_carries_over(too_high, tuned):
     constant, warmup = (too_high.where(schedule=name) for name in ("constant", "warmup linear"))
-    rescued, ends = learned(warmup, "SEQUENCES"), warmup.final()
+    counts = [learning(runs, "SEQUENCES") for runs in (constant, warmup)]
+    (_, most), (least, _) = (interval_of_share(count, 5) for count in counts)
+    ends = warmup.final()
     sentence = f"""
-        **There it does: the lesson carries over.** With the constant rate
-        {learned(constant, "SEQUENCES")} of 5 seeds learn, with warmup and linear decay {rescued}. How
-        well is another matter: they end anywhere from {ends.min():.5f} to {ends.max():.2f}, at the
-        tuned rate at {several(tuned.final(), decimals("SEQUENCES"))}. (What of it is the warmup's and
-        what the decay's, these runs do not tell; [on the article's
-        network](decay.py#too-high-and-by-how-much) it was the warmup.)
+        **There it does: the lesson carries over.** With the constant rate {counts[0] or "none"} of 5
+        seeds learns, so that the share that would is below {100 * most:.0f} %. With warmup and linear
+        decay {counts[1]} of 5 do, and that share is above {100 * least:.0f} %. How well is another
+        matter: they end anywhere from {ends.min():.5f} to {ends.max():.2f}, where the tuned rate ends
+        at {tuned.final().mean():.5f}. How much of it is the warmup's, these runs do not tell.
         """
     return (
         sentence,
-        learned(constant, "SEQUENCES") == 0,
-        rescued == 5,
+        counts == [0, 5],
         ends.max() > 1000 * ends.min(),
-        ends.max() > tuned.final().max(),
+        ends.max() > 1000 * tuned.final().max(),
     )
 
 
 # %% [markdown]
 # ## What was not measured
 #
-# Adam alone, 300 steps, one network and one division of the data for each problem. Decay and warmup
-# apart, each with a rate of its own, were planned, and cut for want of time when the grid had been
-# trained ([method](method.py#changed-after-looking)).
+# Adam alone, 300 steps, five seeds, one network and one division of the data for each problem; other
+# divisions of the two tables are [planned](method.py#the-plan-of-30-november-2026). Decay and warmup
+# apart, each with a rate of its own, were cut for want of time
+# ([method](method.py#changed-after-looking)).
 #
 # ## Try it
 #

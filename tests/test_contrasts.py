@@ -159,6 +159,8 @@ def test_a_table_goes_from_the_lowest_loss_to_the_highest_and_counts_who_learns(
             "verdict": "",
         },
     ]
+    [first, _] = contrasts.rows_beside(runs, [CONSTANT, LINEAR], CONSTANT, digits=4)
+    assert first["loss"] == "0.5000"
 
 
 def test_verdicts_of_other_epochs_and_the_test_part_are_told_where_they_differ():

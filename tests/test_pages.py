@@ -48,16 +48,6 @@ OLD = {
         "with_adam_the_suggestion_needs_no_tuning",
         "with_sgd_the_suggestion_is_too_low",
     },
-    "elsewhere.py": {
-        "it_helps_where_the_network_still",
-        "on_both_tables_the_suggestion_is",
-        "ten_times_too_high_to_do",
-    },
-    "range_test_rules.py": {
-        "minimum_tenth_is_recommended_for_what_it_avoids",
-        "it_errs_on_one_side",
-        "the_lowest_point_is_right_more_often",
-    },
 }
 
 

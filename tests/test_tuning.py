@@ -70,6 +70,17 @@ def test_a_search_nearby_goes_on_until_both_neighbours_of_the_best_are_higher(st
     ]
 
 
+def test_a_search_nearby_finds_what_lies_further_away_at_the_rates_that_it_tries_as_well(stored):
+    row = RATES[:4]  # from 0.0003 to 0.01
+    near = dict(start=(0.01, 0.01), trial=100, seeds=range(5))
+    trials, finals = tuning.tuned_nearby(FULL, RATES, **near, also=[(), row])
+    assert settings(trials) == [
+        *[("linear", rate, 100) for rate in (3e-4, 0.001, 0.003, 0.01, 0.03)],
+        *[("time", rate, 100) for rate in (*row, 0.03)],
+    ]
+    assert settings(finals)[5:] == [("time", 0.001, seed) for seed in range(5)]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -104,9 +104,12 @@ def named(found: Mapping[str, Contrast], verdict: str) -> list[str]:
 
 
 def rows_beside(
-    runs: Runs, contenders: Sequence[Mapping[str, Any]], other: Mapping[str, Any]
+    runs: Runs, contenders: Sequence[Mapping[str, Any]], other: Mapping[str, Any], digits: int = 3
 ) -> list[dict[str, str]]:
-    """Rows of a table, from the lowest loss to the highest: each contender beside the other."""
+    """Rows of a table, from the lowest loss to the highest: each contender beside the other.
+
+    Losses have so many digits behind the point.
+    """
     found, rows = beside(runs, contenders, other), []
     for contender in sorted(contenders, key=lambda c: _mean_loss(chosen(runs, c))):
         group = chosen(runs, contender)
@@ -117,7 +120,7 @@ def rows_beside(
                 "contender": label(contender),
                 "rate": f"`{group[0].settings['rate']:g}`",
                 "learns": f"{count} of {len(group)} ({100 * least:.0f} to {100 * most:.0f} %)",
-                "loss": f"{_mean_loss(group):.3f}",
+                "loss": f"{_mean_loss(group):.{digits}f}",
                 f"against {label(other)}": str(contrast or ""),
                 "verdict": contrast.verdict if contrast else "",
             }
@@ -228,11 +231,16 @@ def holm(p_values: Sequence[float]) -> list[bool]:
 
 
 def share_that_learns(runs: Runs) -> tuple[int, float, float]:
-    """How many runs learn, and the 95 % interval of the share (Clopper and Pearson 1934)."""
-    count, of = int(learned(runs).sum()), len(runs)
+    """How many runs learn, and the 95 % interval of the share."""
+    count = int(learned(runs).sum())
+    return count, *interval_of_share(count, len(runs))
+
+
+def interval_of_share(count: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share, seen so many times of so many (Clopper and Pearson 1934)."""
 
     def crossed(at_least: int, wanted: float) -> float:
-        """The share at which so many or more learn with this probability."""
+        """The share at which so many or more are seen with this probability."""
         low, high = 0.0, 1.0
         while (share := (low + high) / 2) not in (low, high):
             tail = sum(
@@ -244,7 +252,7 @@ def share_that_learns(runs: Runs) -> tuple[int, float, float]:
 
     least = crossed(count, 0.025) if count else 0.0
     most = crossed(count + 1, 0.975) if count < of else 1.0
-    return count, least, most
+    return least, most
 
 
 def sensitivity(runs: Runs, rates: Sequence[float]) -> float:

@@ -64,12 +64,14 @@ def tuned_nearby(
     start: Sequence[float],
     trial: int,
     seeds: Sequence[int],
+    also: Sequence[Sequence[float]] = (),
 ) -> tuple[Runs, Runs]:
     """Search each contender's rate near one that is known, then train it there with other seeds.
 
     Where a training is long, few can be spent on the search. It tries the rate to start from and
     its two neighbours on the grid, and then goes on in the direction in which the loss falls, until
-    both neighbours of the best are higher or the grid ends.
+    both neighbours of the best are higher or the grid ends. Such a walk can stop short of a lower
+    loss that lies further away, so it may be given rates to try as well.
 
     Args:
         contenders: settings of `train`, all but the rate and the seed.
@@ -77,6 +79,7 @@ def tuned_nearby(
         start: for each contender a rate of the grid, such as the one tuned with a smaller budget.
         trial: the seed of the search.
         seeds: seeds at the rate that won; not the trial's, which has chosen it.
+        also: for each contender rates of the grid that are tried in any case; none by default.
 
     Returns:
         The trials, and the trainings at the tuned rates, both contender by contender.
@@ -87,16 +90,16 @@ def tuned_nearby(
     """
     if trial in seeds:
         raise ValueError(f"seeds must not hold the trial's, {trial}, received {[*seeds]}")
-    best = list(start)
-    tried: list[set[float]] = [set() for _ in contenders]
+    tried = [set(_neighbours(rates, rate)) for rate in start]
+    tried = [near | {*more} for near, more in zip(tried, also or tried, strict=True)]
     while True:
+        asked = [[(rate, trial) for rate in sorted(some)] for some in tried]
+        searched, groups = _trained(contenders, asked)
+        best = [each.best() for each in groups]
         near = [set(_neighbours(rates, rate)) for rate in best]
         if all(new <= old for new, old in zip(near, tried, strict=True)):
             break
         tried = [old | new for old, new in zip(tried, near, strict=True)]
-        asked = [[(rate, trial) for rate in sorted(some)] for some in tried]
-        searched, groups = _trained(contenders, asked)
-        best = [each.best() for each in groups]
     return searched, _trained(contenders, [[(rate, seed) for seed in seeds] for rate in best])[0]
 
 
