@@ -379,7 +379,7 @@ def early_stopping_ends_a_cycle_in_the_middle(cycles):
     early = (epochs < losses.shape[1]).sum()
     sentence = f"""
         - ***Use them with early stopping.*** Only a patience longer than a cycle sees what the next
-        cycle brings ([which may be nothing](cyclical.py#stopped-in-mid-cycle)). A patience of one
+        cycle brings ([Stopped in mid-cycle](cyclical.py#stopped-in-mid-cycle)). A patience of one
         epoch, where a triangular cycle takes two and a half, would have stopped {early} of {len(losses)}
         seeds in mid-cycle, at a loss of {several(stopped)} over all, in place of {several(cycles.final())}.
         The `ModelCheckpoint` that it advises beside it cannot keep the epochs that were not trained.
