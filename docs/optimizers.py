@@ -70,8 +70,7 @@ grid = measured(
 figure(drawn(grid), pictures.losses_by_rate, alt=valleys_in_words)
 
 # %% [markdown]
-# Each dot is one training of 60 steps, three seeds a rate; a line goes through their median. The table
-# below has the other three optimizers and the smaller rates too.
+# Each dot is one training of 60 steps, three seeds a rate; a line goes through their median.
 #
 # ## Which rates each survives
 #
@@ -355,7 +354,7 @@ def the_plateau_has_little_time(runs):
         **Five epochs are too short for the plateau rule**, which first has to see an epoch go wrong. It
         lowered the rate with {acted(runs)} of 20 seeds, and is {found.in_words}.
         """
-    return sentence, 0 < acted(runs) < 10, found.verdict == "undecided"
+    return sentence, acted(runs) in range(1, 10), found.verdict == "undecided"
 
 
 @claim(short)
