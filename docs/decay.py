@@ -353,7 +353,7 @@ table(
 #
 # And with the article's own 4,800: all of MNIST, 25 epochs. So long a training leaves few trials, so
 # the rate was searched in two stages: nine rates with two seeds in trainings of 288 steps, then one seed
-# from there to the neighbouring rates, for as long as the loss fell. Five new seeds give the answer.
+# at four rates and on to the neighbouring ones, for as long as the loss fell. Five new seeds give the answer.
 # [At full scale](full_scale.py) has more contenders and more to say.
 
 # %% tags=["output-first"]
@@ -368,6 +368,7 @@ _, full = tuned_nearby(
     [dict(scheme, budget="FULL") for scheme in SCHEMES],
     [1e-4, *RATES],
     start=[group[0].settings["rate"] for group in middle.by("schedule").values()],
+    also=[RATES[:4]] * len(SCHEMES),
     trial=100,
     seeds=range(5),
 )

@@ -42,19 +42,9 @@ def test_each_check_fails_on_spoilt_runs_and_each_number_that_is_moved_is_notice
     assert not unnoticed, f"the sentences show these, and no check of theirs minds: {unnoticed}"
 
 
-# Claims that read what the page has computed from runs, and are to be rewritten.
-OLD = {
-    "choosing.py": {
-        "with_adam_the_suggestion_needs_no_tuning",
-        "with_sgd_the_suggestion_is_too_low",
-    },
-}
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_a_claim_is_given_all_that_it_takes_from_runs(page: str) -> None:
-    found = unreached(page)
-    assert {*found} <= OLD.get(page, set()), f"no spoilt run reaches these: {found}"
+    assert unreached(page) == {}, "no spoilt run reaches these"
 
 
 def fake_runs(values: dict[float, list[float]], metric: str = "test_loss") -> Runs:
