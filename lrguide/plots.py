@@ -13,13 +13,12 @@ from typing import Any, Literal
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import is_color_like
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from .arguments import choice, count, number, numbers, one_row, positive_row, string, told
+from .arguments import choice, count, number, numbers, positive_row, string, told
 
 # Of the Okabe-Ito palette the four colours with a contrast of 3:1 on white and on dark grey, and
 # black, which `svg` turns into the colour of the page's text.
@@ -204,114 +203,6 @@ def loss_by_rate(
     return figure
 
 
-def strips(differences: Mapping[str, ArrayLike], *, colours: Sequence[str], xlabel: str) -> Figure:
-    """Differences to a common rival, a dot a seed and a bar for their mean, the first at the top.
-
-    Args:
-        differences: for each label the differences, one a seed.
-        colours: one for each label.
-        xlabel: what the difference is.
-
-    Returns:
-        The figure, with a line where there is no difference.
-
-    Raises:
-        TypeError: if an argument is of the wrong type.
-        ValueError: if there are no differences, or `colours` are not one for each label.
-
-    Example:
-        >>> from lrguide import plots
-        >>> seeds = {"linear": [-0.1, 0.1], "cosine": [-0.2, 0.0]}
-        >>> figure = plots.strips(seeds, colours=["C0", "C1"], xlabel="minus constant")
-    """
-    rows = {
-        label: one_row(f"differences of {label!r}", seeds)
-        for label, seeds in _labelled("differences", differences, most=None).items()
-    }
-    _check_colours(colours, len(rows))
-    xlabel = string("xlabel", xlabel)
-    figure, axes = subplots(height=2.9)
-    from_below = list(zip(rows.values(), colours, strict=True))[::-1]
-    for place, (seeds, colour) in enumerate(from_below):
-        axes.plot(
-            seeds,
-            [place] * len(seeds),
-            "o",
-            color=colour,
-            markersize=4,
-            alpha=0.7,
-            label="each seed",
-        )
-        axes.plot(
-            seeds.mean(),
-            place,
-            "|",
-            color=colour,
-            markersize=18,
-            markeredgewidth=2,
-            label="mean",
-        )
-    axes.axvline(0, color="#000000", linewidth=1)
-    axes.set_yticks(range(len(rows)), list(rows)[::-1])
-    axes.set(xlabel=xlabel)
-    return figure
-
-
-def ranges(
-    losses: Mapping[str, ArrayLike],
-    *,
-    colours: Sequence[str],
-    beside: str,
-    ticks: Sequence[float],
-    xlabel: str,
-) -> Figure:
-    """Mean and range of each contender's losses, a line each, the first at the top.
-
-    Args:
-        losses: for each label the losses, one a seed.
-        colours: one for each label.
-        beside: the label whose range is drawn as a band behind all others.
-        ticks: numbers on the logarithmic axis.
-        xlabel: its label.
-
-    Returns:
-        The figure.
-
-    Raises:
-        TypeError: if an argument is of the wrong type.
-        ValueError: if there are no losses, if a loss or a tick is not finite and above 0, if
-            `colours` are not one for each label, or `beside` is no label.
-
-    Example:
-        >>> from lrguide import plots
-        >>> losses = {"constant": [0.3, 0.2], "linear": [0.1, 0.2]}
-        >>> figure = plots.ranges(
-        ...     losses, colours=["C0", "C1"], beside="constant", ticks=[0.1, 0.3], xlabel="loss"
-        ... )
-    """
-    rows = {
-        label: positive_row(f"losses of {label!r}", seeds)
-        for label, seeds in _labelled("losses", losses, most=None).items()
-    }
-    _check_colours(colours, len(rows))
-    choice("beside", beside, *rows)
-    places = positive_row("ticks", ticks)
-    xlabel = string("xlabel", xlabel)
-    figure, axes = subplots(height=0.75 + 0.24 * len(rows))
-    behind = rows[beside]
-    axes.axvspan(behind.min(), behind.max(), color="#000000", alpha=0.1, linewidth=0, label=beside)
-    for place, (row, colour) in enumerate(zip(rows.values(), colours, strict=True)):
-        height = len(rows) - 1 - place
-        ends = [row.min(), row.max()]
-        axes.plot(ends, [height] * 2, color=colour, linewidth=1.2, label="lowest and highest")
-        axes.plot(row.mean(), height, "o", color=colour, markersize=5, label="mean")
-    axes.set_yticks(range(len(rows))[::-1], list(rows), fontsize=10)
-    axes.set(xlabel=xlabel, ylim=(-0.7, len(rows) - 0.3), xscale="log")
-    axes.set_xticks(places, [f"{tick:g}" for tick in places])
-    axes.minorticks_off()
-    return figure
-
-
 def schedule(
     schedules: Mapping[str, Any],
     *,
@@ -406,15 +297,6 @@ def _losses(label: str, axes: str, array: NDArray[np.float64]) -> None:
         raise ValueError(f"losses of {label!r} must be by {axes}, received shape {array.shape}")
     for wrong in array[array < 0]:
         raise ValueError(f"losses of {label!r} must not be negative, received {wrong:g}")
-
-
-def _check_colours(colours: Any, number: int) -> None:
-    if isinstance(colours, str) or not isinstance(colours, Sequence):
-        raise TypeError(f"colours must be a sequence of colours, received {told(colours)}")
-    if wrong := [colour for colour in colours if not is_color_like(colour)]:
-        raise ValueError(f"colours must be colours of matplotlib, received {wrong[0]!r}")
-    if len(colours) != number:
-        raise ValueError(f"colours must number {number}, one a label, received {len(colours)}")
 
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[str, float, str]]) -> None:

@@ -92,33 +92,6 @@ def test_a_contender_is_its_settings_or_the_name_of_its_schedule():
     runs = contenders()
     assert measures.chosen(runs, "constant") == Runs(runs[:2])
     assert measures.chosen(runs, {"ema": 0.99}) == Runs(runs[2:4])
-    assert measures.difference(runs, "linear").tolist() == [-1, -1]
-    assert measures.difference(runs, "linear", {"ema": 0.99}, "test_loss").tolist() == [2, 2]
-
-
-def test_contenders_are_sorted_by_their_mean_loss():
-    three = [{"schedule": "constant"}, {"schedule": "linear"}, {"ema": 0.99}]
-    assert measures.sorted_by_loss(contenders(), three) == three[::-1]
-
-
-def test_schedules_stand_beside_the_constant_rate():
-    runs = Runs(run for run in contenders() if not run.settings["ema"])
-    assert measures.beside_constant(runs, digits=1) == [
-        {
-            "schedule": "constant",
-            "tuned rate": "`0.1`",
-            "validation loss": "3.0 (3.0 to 3.0)",
-            "minus constant": "",
-            "verdict": "",
-        },
-        {
-            "schedule": "linear",
-            "tuned rate": "`0.1`",
-            "validation loss": "2.0 (2.0 to 2.0)",
-            "minus constant": "-1.0 (-1.0 to -1.0)",
-            "verdict": "lower",
-        },
-    ]
 
 
 def test_budgets_stand_beside_each_other():
@@ -199,36 +172,3 @@ def test_spearmans_correlation_does_not_depend_on_the_order_of_ties():
 )
 def test_several_states_mean_and_range_and_counts_what_is_not_finite(values, text) -> None:
     assert measures.several(np.array(values)) == text
-
-
-@pytest.mark.parametrize(
-    ("differences", "says"),
-    [
-        # Student's t with 4 degrees of freedom: 0.95 of it lies within 2.776.
-        ([-0.1, -0.2, -0.15, -0.12, -0.18], "lower"),
-        ([0.1, 0.2, 0.15, 0.12, 0.18], "higher"),
-        ([-0.1, 0.2, -0.15, 0.12, -0.18], "tie"),
-        ([0.0, 0.0, 0.0], "tie"),
-        (2.775 / np.sqrt(5) + np.array([-1, 1, -1, 1, 0]), "tie"),
-        (2.777 / np.sqrt(5) + np.array([-1, 1, -1, 1, 0]), "higher"),
-        ([0.1, np.nan, 0.2], "fails"),
-        ([0.1, np.inf, 0.2], "fails"),
-    ],
-)
-def test_a_verdict_is_a_tie_where_the_interval_of_the_mean_holds_none(differences, says):
-    assert measures.verdict(np.array(differences)) == says
-
-
-@pytest.mark.parametrize("count", [2, 11, 20, 100])
-@pytest.mark.parametrize("shift", [0.999, 1.001])
-def test_a_verdict_takes_any_number_of_seeds(count, shift):
-    seeds = np.linspace(-1, 1, count)
-    low, high = stats.t.interval(0.95, count - 1, 0, stats.sem(seeds))
-    assert measures.verdict(seeds + shift * high) == ("tie" if shift < 1 else "higher")
-    assert measures.verdict(seeds + shift * low) == ("tie" if shift < 1 else "lower")
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_a_verdict_needs_two_seeds(count):
-    with pytest.raises(ValueError, match=f"must be those of at least 2 seeds, received {count}"):
-        measures.verdict(np.zeros(count))

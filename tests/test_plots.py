@@ -99,41 +99,8 @@ def test_the_axis_of_losses_tells_two_numbers_or_more(lowest: float, told: list[
     assert labels == told
 
 
-def test_contenders_are_listed_from_the_top_each_with_its_mean_and_range() -> None:
-    losses = {"constant": [0.2, 0.4], "linear": [0.1, 0.3, 0.2]}
-    axes = plots.ranges(
-        losses, colours=plots.COLOURS[:2], beside="constant", ticks=[0.1, 0.4], xlabel="loss"
-    ).axes[0]
-    names = {label.get_text(): height for height, label in _ticks(axes.yaxis)}
-    assert names["constant"] > names["linear"]
-    drawn = {(line.get_label(), line.get_ydata()[0]): list(line.get_xdata()) for line in axes.lines}
-    for name, seeds in losses.items():
-        assert drawn["lowest and highest", names[name]] == [min(seeds), max(seeds)]
-        assert drawn["mean", names[name]] == pytest.approx([sum(seeds) / len(seeds)])
-    band = axes.patches[0].get_extents().transformed(axes.transData.inverted())
-    assert (band.x0, band.x1) == pytest.approx((0.2, 0.4))
-
-
 def _ticks(axis: Any) -> Any:
     return zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
-
-
-def test_strips_show_each_seed_and_the_mean_the_first_contender_at_the_top() -> None:
-    seeds = {"linear": [-0.1, 0.3], "cosine": [-0.4, -0.2]}
-    figure = plots.strips(seeds, colours=plots.COLOURS[:2], xlabel="minus constant")
-    [axes] = figure.axes
-    drawn = [
-        (line.get_label(), line.get_color(), line.get_xdata().tolist(), line.get_ydata()[0])
-        for line in axes.lines[:4]
-    ]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["cosine", "linear"]
-    assert drawn == [
-        ("each seed", plots.COLOURS[1], [-0.4, -0.2], 0),
-        ("mean", plots.COLOURS[1], [pytest.approx(-0.3)], 0),
-        ("each seed", plots.COLOURS[0], [-0.1, 0.3], 1),
-        ("mean", plots.COLOURS[0], [pytest.approx(0.1)], 1),
-    ]
-    assert axes.lines[4].get_xdata() == [0, 0]
 
 
 def test_the_line_of_guessing_is_named_where_no_curve_lies() -> None:
@@ -178,14 +145,11 @@ def test_a_figure_of_long_schedules_stays_small() -> None:
 
 CURVE = {"a": ([[1.0, 0.5]], [[1.0, 0.4]])}
 SWEPT = {"a": ([0.1, 1.0], [[0.9, 0.8], [0.4, 0.5]])}
-RANGES = dict(colours=["C0", "C1"], beside="a", ticks=[0.1, 0.3], xlabel="loss")
 DRAWN: dict[str, dict[str, Any]] = {
     "subplots": {},
     "loss_by_epoch": dict(curves=CURVE, chance=2.3, top=5),
     "loss_by_rate": dict(curves=SWEPT, chance=2.3, top=5, ylabel="loss"),
-    "ranges": dict(losses={"a": [0.3, 0.2], "b": [0.1]}, **RANGES),
     "schedule": dict(schedules={"a": 0.1}, steps_per_epoch=10, epochs=2),
-    "strips": dict(differences={"a": [0.1, -0.2], "b": [0.1]}, colours=["C0", "C1"], xlabel=""),
     "svg": dict(figure=Figure(), alt="nothing"),
 }
 """Arguments that are right."""
@@ -281,22 +245,6 @@ REFUSED: dict[str, list[Row]] = {
         *positive("top"),
         (dict(ylabel=3), TypeError, "ylabel must be text, received 3"),
     ],
-    "ranges": [
-        *(row for row in labelled("losses", "20", [1.0]) if " to 20" not in row[2]),
-        (dict(losses={}), ValueError, "losses must number 1 or more, received 0"),
-        *rows_of_numbers("losses", "losses of 'a'", lambda row: {"a": row, "b": [1]}),
-        (dict(colours=["C0"]), ValueError, "colours must number 2, one a label, received 1"),
-        (dict(colours="C0"), TypeError, "colours must be a sequence of colours, received 'C0'"),
-        (
-            dict(colours=["C0", "reddish"]),
-            ValueError,
-            "colours must be colours of matplotlib, received 'reddish'",
-        ),
-        (dict(beside="c"), ValueError, "beside must be 'a' or 'b', received 'c'"),
-        (dict(beside=["a"]), ValueError, "beside must be 'a' or 'b', received ['a']"),
-        *rows_of_numbers("ticks", "ticks"),
-        (dict(xlabel=None), TypeError, "xlabel must be text, received None"),
-    ],
     "schedule": [
         *labelled("schedules", "20", 0.1),
         (dict(schedules={"a": "cosine"}), TypeError, "schedule must be a Keras schedule"),
@@ -309,17 +257,6 @@ REFUSED: dict[str, list[Row]] = {
         ),
         (dict(scale="sqrt"), ValueError, "scale must be 'linear' or 'log', received 'sqrt'"),
         (dict(scale=None), ValueError, "scale must be 'linear' or 'log', received None"),
-    ],
-    "strips": [
-        *(row for row in labelled("differences", "20", [1.0]) if " to 20" not in row[2]),
-        (dict(differences={}), ValueError, "differences must number 1 or more, received 0"),
-        *(
-            row
-            for row in rows_of_numbers("differences", "differences of 'a'", lambda row: {"a": row})
-            if "finite" not in row[2]
-        ),
-        (dict(colours=["C0"]), ValueError, "colours must number 2, one a label, received 1"),
-        (dict(xlabel=None), TypeError, "xlabel must be text, received None"),
     ],
     "svg": [
         (dict(figure=None), TypeError, "figure must be a figure of matplotlib, received None"),
@@ -363,5 +300,4 @@ def test_each_parameter_of_each_figure_has_a_bad_argument_above() -> None:
 def test_numpy_s_numbers_and_tuples_are_drawn_too() -> None:
     plots.subplots(np.int64(1), np.int32(2), height=np.float32(2))
     plots.loss_by_epoch({"a": [np.ones((1, 2)), ((1, 2),)]}, chance=np.float64(2), top=np.int64(3))
-    plots.ranges({"a": (1, 2)}, colours=["C0"], beside="a", ticks=np.array([1, 2]), xlabel="")
     plots.schedule({"a": np.float32(0.1)}, steps_per_epoch=np.int64(3), epochs=np.uint8(2))

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from lrguide.guide.contenders import ARTICLE, PLAIN
 from lrguide.guide.records import Runs
 from lrguide.guide.settings import BUDGETS
-from lrguide.intervals import half_width
 
 Floats = NDArray[np.float64]
 Contender = Mapping[str, Any] | str
@@ -88,35 +87,6 @@ def chosen(runs: Runs, contender: Contender) -> Runs:
     """The runs of a contender, where several were trained."""
     settings = {"schedule": contender} if isinstance(contender, str) else dict(contender)
     return runs.where(**PLAIN | settings)
-
-
-def difference(
-    runs: Runs,
-    contender: Contender,
-    other: Contender = "constant",
-    name: str = "validation_loss",
-) -> Floats:
-    """Seed by seed, by how much a contender ends above another."""
-    return chosen(runs, contender).minus(chosen(runs, other), name)
-
-
-def sorted_by_loss(runs: Runs, contenders: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The contenders from the lowest mean validation loss to the highest."""
-    return sorted(contenders, key=lambda contender: chosen(runs, contender).final().mean())
-
-
-def beside_constant(runs: Runs, digits: int = 3) -> list[dict[str, str]]:
-    """Rows of a table: each schedule at its tuned rate, paired with the constant rate."""
-    return [
-        {
-            "schedule": name,
-            "tuned rate": f"`{group[0].settings['rate']:g}`",
-            "validation loss": several(group.final(), digits),
-            "minus constant": "" if name == "constant" else several(difference(runs, name), digits),
-            "verdict": "" if name == "constant" else verdict(difference(runs, name)),
-        }
-        for name, group in runs.by("schedule").items()
-    ]
 
 
 def budget_rows(*names: str) -> list[dict[str, str]]:
@@ -207,25 +177,6 @@ def plain(rate: float) -> str:
 def span(rates: Sequence[float]) -> str:
     """The first and the last of some rates: "`0.001` to `0.01`"."""
     return f"`{rates[0]:g}` to `{rates[-1]:g}`" if rates else "none"
-
-
-def verdict(differences: Floats) -> str:
-    """What paired differences, one a seed, say: "lower", "higher", "tie", or "fails".
-
-    A tie is what the 95 % interval of their mean (Student's t) cannot tell from none; "fails" means
-    that some were not finite.
-
-    Raises:
-        ValueError: for fewer than 2 seeds.
-    """
-    count = len(differences)
-    if count < 2:
-        raise ValueError(f"differences must be those of at least 2 seeds, received {count}")
-    if not np.isfinite(differences).all():
-        return "fails"
-    if abs(differences.mean()) <= half_width(differences):
-        return "tie"
-    return "lower" if differences.mean() < 0 else "higher"
 
 
 def ranks(values: Sequence[float]) -> Floats:

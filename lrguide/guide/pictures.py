@@ -121,7 +121,7 @@ def contrasts(found: Mapping[str, Contrast], other: str) -> Figure:
         other: what all are compared with.
     """
     picture, axes = plots.subplots(height=1.3 + 0.22 * len(found))
-    for place, each in enumerate(reversed(found.values())):
+    for place, each in enumerate(list(found.values())[::-1]):
         colour, mark = _DRAWN[each.verdict]
         ends = 1 + np.array([each.low, each.high])
         axes.plot(ends, [place] * 2, color=colour, linewidth=1.5, label="_interval")
