@@ -248,6 +248,40 @@ table(
     folded=True,
 )
 
+# %%
+SIX = [c for c in SHORT if label(c) in ("Adam constant", "SGD+m linear")]
+SIX[1:1] = [dict(SIX[0], schedule=name) for name in ("linear", "cosine", "warmup linear", "1cycle")]
+images = measured(
+    train,
+    [
+        dict(six, rate=chosen(finals, six)[0].settings["rate"], division=number, seed=seed)
+        for number in range(3)
+        for six in SIX
+        for seed in ANSWER[:10]
+    ],
+)
+
+
+# %% tags=["hide-input"]
+@claim(images)
+def on_other_images_the_verdicts_are_the_same(images):
+    found = [beside(same, SIX, SIX[0]) for same in images.by("division").values()]
+    first, *others = ([each.verdict for each in some.values()] for some in found)
+    warm = [some["Adam warmup linear"].change for some in found]
+    sentence = f"""
+        **Other images, the same verdicts.** With two other sets of 3,000 training images and ten seeds
+        each, linear and cosine decay with Adam and linear decay with SGD stay undecided. Warmup with
+        linear decay and 1cycle end lower on all three sets, the first by {-100 * max(warm):.0f} to
+        {-100 * min(warm):.0f} %.
+        """
+    return (
+        sentence,
+        others == [first, first],
+        named(found[0], "lower") == ["Adam warmup linear", "Adam 1cycle"],
+        len(named(found[0], "undecided")) == 3,
+    )
+
+
 # %% [markdown]
 # "SGD+m" is SGD with a momentum of `0.9`. *Plateau* halves the rate after an epoch without a lower
 # validation loss; *average* evaluates a moving average of the weights, and ScheduleFreeAdamW stands for
