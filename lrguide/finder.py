@@ -52,9 +52,9 @@ class FoundRate:
 
     Attributes:
         rate: The rate to train at; None where there is not enough evidence.
-        low: The next rate below the tied ones that was tried and is worse; the lowest of the tied
-            ones where none was tried.
-        high: The next rate above them, in the same way.
+        low: The next rate below the tied ones that was tried (the lowest of them where none was);
+            half a decade lower still, where the run is longer than the pilots were.
+        high: The next rate above them that was tried; half a decade above where none was.
         tied: The rates, `rate` included, that the pilots cannot tell from the best: they differ by
             less than 2 % of the fall of the loss, or, from three seeds on, the 95 % interval of
             the difference holds 0.

@@ -50,7 +50,8 @@ TIE = 0.02
 """Of the fall of the loss: pilots that lie closer than this change places in the whole run."""
 
 WHOLE = 0.7
-"""Of the run: shorter pilots favour high rates, so of tied ones the lowest is taken."""
+"""Of the run: shorter pilots favour high rates, so of tied ones the lowest is taken, and the
+interval reaches half a decade lower."""
 
 PAIRED = 3
 """Seeds for an interval: with two, Student's t ties nearly all rates."""
@@ -208,7 +209,9 @@ def decide(pilots: Sequence[Pilot], *, steps: int, untrained: float, noise: floa
     chosen = best if length >= WHOLE * steps else tied[0]
     tried = sorted({pilot.rate for pilot in pilots})
     low = max((rate for rate in tried if rate < tied[0]), default=tied[0])
-    high = min((rate for rate in tried if rate > tied[-1]), default=tied[-1])
+    high = min((rate for rate in tried if rate > tied[-1]), default=tied[-1] * SPACING)
+    if length < WHOLE * steps or tied[0] == min(means):
+        low /= SPACING  # since the best rate falls with the length, as far as was measured
     reason = f"the lowest loss of {len(means)} rates after {length} of {steps} steps"
     if chosen != best:
         reason = (
