@@ -55,9 +55,9 @@ class FoundRate:
         low: The next rate below the tied ones that was tried (the lowest of them where none was);
             half a decade lower still, where the run is longer than the pilots were.
         high: The next rate above them that was tried; half a decade above where none was.
-        tied: The rates, `rate` included, that the pilots cannot tell from the best: they differ by
-            less than 2 % of the fall of the loss, or, from three seeds on, the 95 % interval of
-            the difference holds 0.
+        tied: The rates, `rate` included, that the pilots cannot tell from the best: their losses
+            lie closer than 5 % of its fall and 10 % of its loss, or, from three seeds on, the 95 %
+            interval of the difference, paired by seed, holds 0.
         pilots: Every short training.
         price: What was paid, in trainings: the steps of all pilots, and of the few without
             training, divided by those of the run.

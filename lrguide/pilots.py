@@ -46,8 +46,11 @@ FINALISTS = 3
 LONGER = 1.3
 """Times the first look: a second look that is hardly longer says nothing new."""
 
-TIE = 0.02
+TIE = 0.05
 """Of the fall of the loss: pilots that lie closer than this change places in the whole run."""
+
+TIE_OF_LOSS = 0.1
+"""Of the lowest loss, too: near 0 a small part of the fall is many times what is left."""
 
 WHOLE = 0.7
 """Of the run: shorter pilots favour high rates, so of tied ones the lowest is taken, and the
@@ -204,7 +207,8 @@ def decide(pilots: Sequence[Pilot], *, steps: int, untrained: float, noise: floa
     tied = sorted(
         rate
         for rate in means
-        if means[rate] - means[best] <= TIE * fall or _same(losses[rate], losses[best])
+        if means[rate] - means[best] <= min(TIE * fall, TIE_OF_LOSS * abs(means[best]))
+        or _same(losses[rate], losses[best])
     )
     chosen = best if length >= WHOLE * steps else tied[0]
     tried = sorted({pilot.rate for pilot in pilots})
@@ -215,8 +219,8 @@ def decide(pilots: Sequence[Pilot], *, steps: int, untrained: float, noise: floa
     reason = f"the lowest loss of {len(means)} rates after {length} of {steps} steps"
     if chosen != best:
         reason = (
-            f"lowest of {len(tied)} rates that {length} of {steps} steps do not tell apart, since "
-            "short trainings favour high rates"
+            f"the lowest of {len(tied)} rates that {length} of {steps} steps do not tell apart, "
+            "since short trainings favour high rates"
         )
     if tied[0] == tried[0] or tied[-1] == tried[-1]:
         beyond = "lower" if tied[0] == tried[0] else "higher"

@@ -150,12 +150,8 @@ def test_the_rates_of_one_comparison_share_their_seed_and_length():
     groups: dict[tuple[int, int], set[float]] = {}
     for pilot in tried:
         groups.setdefault((pilot.steps, pilot.seed), set()).add(pilot.rate)
-    assert (
-        len(groups) == 4
-        and [len(rates) for rates in groups.values()][1:] == [3, 3, 3]
-        or all(len(rates) > 1 for rates in groups.values())
-    )
-    assert {seed for steps, seed in groups if steps == 300} == {0, 1, 2}
+    assert all(len(rates) > 2 for rates in groups.values())
+    assert {seed for steps, seed in groups if steps == 300} == {1, 2}
 
 
 def test_a_run_is_compared_at_its_whole_length_where_that_can_be_paid():
@@ -178,7 +174,7 @@ def test_the_walk_goes_on_beyond_its_edge_until_it_has_a_valley(start):
 
 def test_where_the_price_ends_at_an_edge_the_reason_says_so():
     choice, _ = found(quadratic(1.0), start=1e-7, untrained=start_of(1.0, 10.0))
-    assert choice.rate is not None and choice.rate == choice.high
+    assert choice.rate is not None and choice.high == pytest.approx(choice.rate * 10**0.5)
     assert choice.reason.endswith("no higher rate could be tried at this price")
 
 
@@ -206,21 +202,28 @@ def test_the_lowest_mean_wins_after_whole_runs_and_its_neighbours_are_the_interv
 def test_of_rates_that_short_pilots_do_not_tell_apart_the_lowest_is_taken():
     losses = {0.01: 1.0, 0.03: 0.51, 0.1: 0.5, 0.3: 1.2}
     short = decided(losses, steps=60)
-    assert (short.rate, short.low, short.high, short.tied) == (0.03, 0.01, 0.3, (0.03, 0.1))
-    assert short.reason.startswith("lowest of 2 rates that 60 of 300 steps do not tell apart")
+    assert (short.rate, short.high, short.tied) == (0.03, 0.3, (0.03, 0.1))
+    assert short.low == pytest.approx(0.01 / 10**0.5)  # the run is longer, its best rate lower
+    assert short.reason.startswith("the lowest of 2 rates that 60 of 300 steps do not tell apart")
     assert decided(losses).rate == 0.1
 
 
-def test_a_scale_and_a_level_of_the_loss_change_nothing():
+def test_a_scale_of_the_loss_changes_nothing():
     losses = {0.01: 1.0, 0.03: 0.51, 0.1: 0.5, 0.3: DIVERGED}
     usual = decided(losses, steps=60)
-    moved = {rate: 1000 * loss - 5000 for rate, loss in losses.items()}
-    assert decided(moved, steps=60, untrained=-3000.0, noise=10.0) == usual
+    moved = {rate: 1000 * loss for rate, loss in losses.items()}
+    assert decided(moved, steps=60, untrained=2000.0, noise=10.0) == usual
+
+
+def test_near_0_a_part_of_the_fall_is_no_tie():
+    losses = {0.01: 1.0, 0.03: 0.05, 0.1: 0.001, 0.3: 1.2}
+    assert decided(losses, steps=60).tied == (0.1,)
 
 
 def test_rates_are_tied_whose_paired_interval_holds_0_from_three_seeds_on():
     row = np.array([1.0, 0.2, 0.6])
-    choice = decided({0.01: row, 0.03: row + [0.11, -0.02, 0.1], 0.1: row + [0.1, 0.11, 0.1]})
+    near, above = np.array([0.11, -0.02, 0.1]), np.array([0.1, 0.11, 0.1])
+    choice = decided({0.01: row, 0.03: row + near, 0.1: row + above})
     assert choice.tied == (0.01, 0.03) and choice.high == 0.1
     two = {rate: losses[:2] for rate, losses in {0.01: row, 0.03: row + 0.06}.items()}
     assert decided(two).tied == (0.01,)
@@ -288,10 +291,10 @@ FAULTS: dict[str, tuple[str, Any, Callable[[], Any]]] = {
         lambda each: sorted({seed for seeds in each for seed in seeds}),
         test_a_seed_that_was_stopped_half_way_does_not_count,
     ),
-    "diverged left among the finalists": (
+    "finalists that are not the best and its neighbours": (
         "_finalists",
-        lambda losses: sorted(losses)[-3:],
-        test_a_run_is_compared_at_its_whole_length_where_that_can_be_paid,
+        lambda losses: sorted(losses)[:2],
+        test_the_longer_the_pilots_the_nearer_the_rate,
     ),
 }
 
