@@ -36,6 +36,9 @@ Schedule = Callable[[float, int], Any]
 IDLE_STEPS = 10
 """At a rate of 0: what the loss is without training, and how much batches differ."""
 
+LEAST_IDLE = 4
+"""Fewer losses would not tell how much batches differ."""
+
 STOP_FACTOR = 4.0
 """As in `lr_range_test`: what has risen this far is stopped early and counts as diverged."""
 
@@ -172,9 +175,10 @@ def find_rate(
     Pilots, short trainings, walk by half decades from the rate that the model is compiled with
     (where that is a schedule, from its optimizer's default) until the best of them has a worse
     neighbour on either side. It and its neighbours are then trained as long as the price allows, up
-    to the whole run, and with further seeds where it allows more. Each pilot uses the schedule of the run, compressed
-    to its own length. What blows up is stopped early. Of rates that short pilots cannot tell apart
-    the lowest is taken, because the best rate falls with the length more often than it rises.
+    to the whole run, and with further seeds where it allows more. Each pilot uses the schedule of
+    the run, compressed to its own length. What blows up is stopped early. Of rates that short
+    pilots cannot tell apart the lowest is taken, because the best rate falls with the length more
+    often than it rises.
 
     The model is put back as `lr_range_test` does; Ctrl-C ends the search and gives what is known by
     then. The training step is traced once, for all pilots together; once a seed with `build`.
@@ -220,7 +224,7 @@ def find_rate(
     """
     steps = count("steps", steps, LEAST_STEPS, MOST_STEPS)
     budget = int(number("price", price) * steps)
-    idle = min(IDLE_STEPS, max(2, budget // 20))
+    idle = min(IDLE_STEPS, max(LEAST_IDLE, budget // 20))
     if budget < 2 * LEAST_STEPS + idle:
         raise ValueError(
             f"price must pay for two pilots of {LEAST_STEPS} steps and {idle} without training, "
@@ -240,7 +244,7 @@ def find_rate(
         start = _first_rate(trainings.prepare(seeds[0]).model)
         seen, _ = trainings.train(np.zeros(idle), seeds[0])
         untrained = seen[-1] if held else float(np.mean(seen))
-        spread = noise(seen[:-1] if held else seen) if len(seen) > 2 else math.inf
+        spread = noise(seen[:-1] if held else seen)
         rounding = 4 * float(np.finfo(np.float32).eps) * abs(untrained)
         pilots: list[Pilot] = []
 
