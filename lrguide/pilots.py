@@ -29,7 +29,7 @@ LOOK_STEPS = 60
 """Of a first look: on runs of 300 steps, looks of 60 ranked the rates nearly as whole runs do."""
 
 LOOK_SHARES = 1 / 5, 1 / 16
-"""Of the run, at most and at least: looks of a sixteenth of a long run say as much as a quarter."""
+"""Of the run, at most and at least. The second is a guess: no design problem has a longer run."""
 
 SPACING = math.sqrt(10)
 """From a rate to the next: a factor of 2 costs more looks, one of 5 misses more valleys."""

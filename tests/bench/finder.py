@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable
 
-import keras
 import numpy as np
 
 from lrguide.finder import find_rate
