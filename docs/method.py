@@ -285,6 +285,53 @@ table(
 # **Order.** `FEW_STEPS`, `SHORT`, the other divisions, `MIDDLE`, `FULL`: search, then answer. What has not been
 # measured yet is not told.
 #
+# ## The plan of 1 December 2026: what finding a rate costs
+#
+# Which way of finding a learning rate gives how much for how many trainings? All of this was written down
+# before there was a finder, and before any of the judging problems was trained.
+#
+# **Problems.** Ways are *designed* on twelve problems whose runs are stored: the eight of
+# [Range test rules](range_test_rules.py) and the four of [Does it carry over?](elsewhere.py). They are
+# *judged*, once, on sixteen others: a transformer of two blocks that copies a sequence (Adam at 300 steps,
+# AdamW with warmup and linear decay at 1,000) or adds modulo 19 (Adam; SGD with momentum with warmup
+# and linear decay), a GRU that continues waves (Adam), an LSTM that adds marked numbers (RMSprop), a residual
+# network with batch normalisation on small digits (SGD with momentum; Adam at batch 16), an autoencoder
+# (Adam at 300 steps, AdamW at 4,800), dense networks on a made table of classes at batch 512 (Lion; SGD with
+# momentum) and on Friedman's regression (RMSprop at 300 steps, SGD with momentum at 4,800), and one
+# that knows the digits from 0 to 4 and learns those from 5 to 9 (Adam; SGD with momentum). Half of
+# them have 300 steps, six 1,000, two 4,800; half a constant rate, half warmup and linear decay.
+# `lrguide/guide/problems.py` has each setting.
+#
+# **Truth.** Thirteen rates by half decades from `0.00001` to `10`, with seeds `0` to `4`; then the two rates
+# halfway to the neighbours of the lowest. A loss that is not finite or above that of guessing counts as
+# guessing. Where the lowest is at an end of the grid, the grid goes on.
+#
+# **Regret.** *Relative*: the loss at the rate that was found, divided by the lowest of the truth, minus 1.
+# *Normalised*: what the rate gives away of what training can gain, (loss - lowest) / (guessing - lowest). For
+# runs of 300 steps and fewer the normalised one leads, for 1,000 and more the relative one, and both are
+# shown. Between two measured rates the loss is read off the line over the logarithm of the rate.
+#
+# **Ways.** Each with its price in trainings, by optimizer steps (CPU time stands beside it): Keras' default
+# rate; each rule of the range test, and three times it, where no answer is scored as the default; `confirm`;
+# random search; Optuna's TPE and KerasTuner's Hyperband; successive halving; the finder at 0.25, 0.5, 1, 2 and 4
+# trainings; and, as no search at all, parameter-free optimizers at their defaults. Every way searches with
+# the seeds `10` to `14`, five times where it takes one, and sees the validation loss as the truth does.
+#
+# **Uncertainty.** Median and 90th percentile over problems and searches, with intervals by bootstrap over
+# problems, and over the seeds within each. One way is better than another where the interval of their paired
+# difference leaves out 0.
+#
+# **Goals of the finder**, median / 90th percentile over the judging problems:
+#
+# | price | 300 steps, normalised | 300, relative | longer, relative | longer, normalised |
+# | --- | --- | --- | --- | --- |
+# | 0.5 | 0.02 / 0.15 | 0.15 / 1.5 | 0.25 / 1.0 | 0.003 / 0.02 |
+# | 1 | 0.010 / 0.08 | 0.10 / 0.8 | 0.15 / 0.6 | 0.002 / 0.012 |
+# | 2 | 0.005 / 0.05 | 0.07 / 0.5 | 0.10 / 0.4 | 0.001 / 0.010 |
+# | 4 | 0.002 / 0.025 | 0.03 / 0.3 | 0.07 / 0.3 | 0.001 / 0.008 |
+#
+# **Order.** The problems, the finder, then the judging, each in commits of its own.
+#
 # ## Changed after looking
 #
 # | when | what |

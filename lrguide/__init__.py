@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         course,
         cyclical,
         data,
+        finder,
         findings,
         fit_arguments,
         internals,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         lengths,
         model,
         model_state,
+        pilots,
         plots,
         range_test,
         rate_logger,
@@ -38,9 +40,11 @@ if TYPE_CHECKING:
     from lrguide.course import *  # noqa: F403
     from lrguide.cyclical import *  # noqa: F403
     from lrguide.data import *  # noqa: F403
+    from lrguide.finder import *  # noqa: F403
     from lrguide.findings import *  # noqa: F403
     from lrguide.model import *  # noqa: F403
     from lrguide.model_state import *  # noqa: F403
+    from lrguide.pilots import *  # noqa: F403
     from lrguide.range_test import *  # noqa: F403
     from lrguide.rate_logger import *  # noqa: F403
     from lrguide.rules import *  # noqa: F403
@@ -72,6 +76,10 @@ _NAMES = {
         "mnist_full",
         "mnist_subset",
     ),
+    "finder": (
+        "FoundRate",
+        "find_rate",
+    ),
     "findings": ("Finding",),
     "fit_arguments": (),
     "internals": (),
@@ -79,6 +87,7 @@ _NAMES = {
     "lengths": (),
     "model": ("article_cnn",),
     "model_state": ("state_digest",),
+    "pilots": ("Pilot",),
     "plots": (),
     "range_test": (
         "RangeTestResult",

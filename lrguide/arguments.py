@@ -93,6 +93,16 @@ def count(name: str, value: Any, least: int = 1, most: int = 2**63 - 1, because:
     return whole
 
 
+def axes(ax: Any) -> Any:
+    """Check that these are axes of matplotlib; new ones in place of None."""
+    import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(f"ax must be axes of matplotlib, received {told(ax)}")
+    return plt.subplots()[1] if ax is None else ax
+
+
 def flag(name: str, value: Any) -> bool:
     """Check that a value is True or False."""
     if not isinstance(value, bool | np.bool_):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .arguments import Floats, choice, count, listed, number, numbers, positive_row, told
+from .arguments import Floats, axes, choice, count, listed, number, numbers, positive_row, told
 from .confirmation import Confirmation, compare
 from .fit_arguments import checked_seeds
 from .rules import RULES, Suggestions, suggestions, tenth
@@ -244,11 +244,7 @@ class RangeTestResult:
         """
         for rule in (rules := listed("rules", rules, "names")):
             choice("rules", rule, *(known.name for known in RULES))
-        _check_axes(ax)
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = axes(ax)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # columns where every seed has stopped
             median = np.nanmedian(self.losses, axis=0)
@@ -445,10 +441,3 @@ def _growing(values: Any) -> Floats:
     for place in np.flatnonzero(np.diff(rates) <= 0):
         raise ValueError(f"rates must grow, received {rates[place + 1]} after {rates[place]}")
     return rates
-
-
-def _check_axes(ax: Any) -> None:
-    from matplotlib.axes import Axes
-
-    if ax is not None and not isinstance(ax, Axes):
-        raise TypeError(f"ax must be axes of matplotlib, received {told(ax)}")

@@ -1,8 +1,9 @@
 """Train a compiled Keras model along given rates, and leave no trace on it.
 
-What `lrguide.range_test` stands on. `train_along` trains through the model's own `fit`, one batch
-at a time, each time from the same state, and then puts back all that this has changed. How `fit`
-is brought to use these rates depends on Keras' backend, and stands in `lrguide.swept_fit`.
+What `lrguide.range_test` and `lrguide.finder` stand on. `train_with` trains through the model's own
+`fit`, one batch at a time, each time from the same state, and then puts back all that this has
+changed. How `fit` is brought to use these rates depends on Keras' backend, and stands in
+`lrguide.swept_fit`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import threading
 import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -37,6 +39,8 @@ __all__: list[str] = []
 
 Trained = tuple[list[float], str]
 """The loss of each step, and why there are fewer than asked for (or "")."""
+
+Result = TypeVar("Result")
 
 RISE = 3.25
 """How many times their `noise` losses must have risen before that means something."""
@@ -70,51 +74,120 @@ def train_along(
     Returns:
         The runs by plan and seed.
     """
-    check_backend()
+    bar = progress(sum(map(len, plans)) * len(seeds), verbose)
+
+    def all_of_them(trainings: Trainings) -> list[list[Trained]]:
+        runs: list[list[Trained]] = [[] for _ in plans]
+        for seed in seeds:
+            for plan, row in zip(plans, runs, strict=True):
+                row.append(trainings.train(plan, seed))
+        return runs
+
+    how = Measured(validation_data, every_step, stop_factor)
+    return train_with(all_of_them, model, build, data, how, bar)
+
+
+def progress(steps: int, verbose: Any) -> Any:
+    """A bar that shows how many of so many steps are done, and the time that is left."""
     check_verbose(verbose)
+    return keras.utils.Progbar(steps, verbose=int(verbose), unit_name="step")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a training's losses are, and when it ends early; `train_along` says more."""
+
+    validation_data: Any
+    every_step: bool
+    stop_factor: float | None
+
+
+def train_with(
+    job: Callable[[Trainings], Result],
+    model: Any,
+    build: Callable[[], Any] | None,
+    data: dict[str, Any],
+    how: Measured,
+    bar: Any,
+) -> Result:
+    """Check what is to be trained, let `job` train as often as it likes, and put all back."""
+    check_backend()
     if build is None:
         check_model("model", model)
     else:
         check_build(build, model)
-    check_data(data, validation_data)
+    check_data(data, how.validation_data)
     if build is None:
-        check_fit("model", model, data, validation_data)
-        check_steps(model, validation_data)
+        check_fit("model", model, data, how.validation_data)
+        check_steps(model, how.validation_data)
     data = {**data, "shuffle": data["shuffle"] and can_shuffle(data["x"])}
-    steps = sum(map(len, plans)) * len(seeds)
-    bar = keras.utils.Progbar(steps, verbose=int(verbose), unit_name="step")
-    runs: list[list[Trained]] = [[] for _ in plans]
     seed_all, put_back_randomness = own_randomness()
     interrupt = _Interrupt()
+    trainings = Trainings(model, build, data, how, bar, seed_all, interrupt)
     try:
-        for group in [seeds] if build is None else [[seed] for seed in seeds]:
-            if build is not None:
-                seed_all(group[0])
-                model = build()
-                check_model("what build returns", model)
-                check_fit("what build returns", model, data, validation_data)
-                check_steps(model, validation_data)
-            state = ModelState(model)
-            try:
-                trainer = None
-                for seed in group:
-                    for plan, row in zip(plans, runs, strict=True):
-                        if trainer is not None and state.eager:
-                            state.put_back()
-                        if trainer is None or state.eager:
-                            trainer = _Trainer(
-                                state, data, validation_data, every_step, stop_factor, bar
-                            )
-                        row.append(trainer.train(plan, seed, seed_all))
-            finally:
-                interrupt.wait = True
-                state.put_back()
-            interrupt.go_on()
+        try:
+            return job(trainings)
+        finally:
+            interrupt.wait = True
+            trainings.put_back()
     finally:
         interrupt.wait = True
         put_back_randomness()
         interrupt.end()
-    return runs
+
+
+class Trainings:
+    """Trainings of one model, each from its first state; of a new one for each seed with `build`.
+
+    The training step is traced for the first of them alone.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        build: Callable[[], Any] | None,
+        data: dict[str, Any],
+        how: Measured,
+        bar: Any,
+        seed_all: Callable[[int], None],
+        interrupt: _Interrupt,
+    ) -> None:
+        self.model, self.build, self.data, self.how, self.bar = model, build, data, how, bar
+        self.seed_all, self.interrupt = seed_all, interrupt
+        self.built_for: int | None = None
+        self.state: ModelState | None = None
+        self.trainer: _Trainer | None = None
+
+    def prepare(self, seed: int) -> ModelState:
+        """Build the model of this seed, where it is to be built, and copy its state."""
+        if self.build is not None and seed != self.built_for:
+            self.interrupt.wait = True
+            self.put_back()
+            self.interrupt.go_on()
+            self.seed_all(seed)
+            self.model = self.build()
+            check_model("what build returns", self.model)
+            check_fit("what build returns", self.model, self.data, self.how.validation_data)
+            check_steps(self.model, self.how.validation_data)
+            self.built_for = seed
+        if self.state is None:
+            self.state = ModelState(self.model)
+        return self.state
+
+    def train(self, plan: Floats, seed: int) -> Trained:
+        """Train one update per rate of the plan."""
+        state = self.prepare(seed)
+        if self.trainer is not None and state.eager:
+            state.put_back()
+        if self.trainer is None or state.eager:
+            self.trainer = _Trainer(state, self.data, self.how, self.bar)
+        return self.trainer.train(plan, seed, self.seed_all)
+
+    def put_back(self) -> None:
+        """Put back all that has been trained."""
+        if self.state is not None:
+            self.state.put_back()
+        self.state = self.trainer = None
 
 
 class _Interrupt:
@@ -167,14 +240,12 @@ class _Trainer:
         self,
         state: ModelState,
         data: dict[str, Any],
-        validation_data: Any,
-        every_step: bool,
-        stop_factor: float | None,
+        how: Measured,
         bar: Any,
     ) -> None:
         self.state, self.data, self.bar = state, data, bar
-        self.validation_data, self.every_step = validation_data, every_step
-        self.stop_factor = stop_factor
+        self.validation_data, self.every_step = how.validation_data, how.every_step
+        self.stop_factor = how.stop_factor
         self.model = state.model
         self.fit = swept_fit(state)
         self.each = self.fit.holder.gradient_accumulation_steps or 1

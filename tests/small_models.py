@@ -21,8 +21,10 @@ from tensorflow.python.eager import context
 
 from lrguide import (
     confirmation,
+    finder,
     fit_arguments,
     model_state,
+    pilots,
     range_test,
     rules,
     swept_fit,
@@ -214,6 +216,8 @@ def plant(old: str, new: str, tests: dict[str, Any], monkeypatch: pytest.MonkeyP
         rules,
         confirmation,
         range_test,
+        pilots,
+        finder,
     )
     sources = [Path(module.__file__).read_text(encoding="utf-8") for module in modules]
     assert sum(source.count(old) for source in sources) == 1

@@ -51,6 +51,8 @@ OPTIMIZERS = {
     "Adamax": ("Adamax", {}),
     "Adadelta": ("Adadelta", {}),
     "ScheduleFreeAdamW": ("ScheduleFreeAdamW", {}),
+    "RMSprop": ("RMSprop", {}),
+    "Lion": ("Lion", {}),
 }
 # How many parameters each has.
 NETWORKS = {"article_cnn": 431_242, "dense": 50_890, "normalised_cnn": 12_954}

@@ -15,7 +15,7 @@ from refusals import sentence, without_a_row
 
 from lrguide import data
 from lrguide.guide.settings import BUDGETS
-from lrguide.guide.tasks import TASKS
+from lrguide.guide.tasks import NAMES
 
 PARTS = ("train", "validation", "test")
 # How often each digit occurs in MNIST's test set, as its distributors publish it.
@@ -98,7 +98,7 @@ def test_test_part_keeps_the_shares_of_the_test_set(subset):
     assert np.abs(digits(subset["y_test"]) - 0.3 * TEST_SET).max() < 1
 
 
-@pytest.mark.parametrize("name", [name for name in BUDGETS if name not in {"FULL", *TASKS}])
+@pytest.mark.parametrize("name", [name for name in BUDGETS if name not in {"FULL", *NAMES}])
 def test_each_budget_sees_the_ten_digits_in_their_shares(subset, name):
     budget = BUDGETS[name]
     for part, size in zip(PARTS, (budget.training, budget.validation, budget.test), strict=True):

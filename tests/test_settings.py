@@ -20,6 +20,15 @@ NAMED = {
     "DIABETES": (300, 3),
     "DIGITS": (300, 4),
     "SEQUENCES": (300, 6),
+    "COPY": (300, 8),
+    "ADDITION": (1000, 12),
+    "WAVES": (300, 4),
+    "ADDING": (1000, 12),
+    "RESIDUAL": (300, 5),
+    "AUTOENCODER": (300, 2),
+    "MIXTURE": (300, 3),
+    "FRIEDMAN": (300, 2),
+    "FINE_TUNING": (300, 2),
     "FULL": (4800, 360),
 }
 

@@ -424,8 +424,8 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
         changes("eager schedule", trained=False),
     ),
     "nothing restored after an error": (
-        "                interrupt.wait = True\n                state.put_back()\n",
-        "                pass\n            state.put_back()\n",
+        "            interrupt.wait = True\n            trainings.put_back()\n",
+        "            pass\n",
         interrupted,
     ),
 }

@@ -22,6 +22,8 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Adamax": ("Adamax", {}),
     "Adadelta": ("Adadelta", {}),
     "ScheduleFreeAdamW": ("ScheduleFreeAdamW", {}),
+    "RMSprop": ("RMSprop", {}),
+    "Lion": ("Lion", {}),
 }
 
 

@@ -68,7 +68,7 @@ def train(
         network: a name in `contenders.NETWORKS`, for MNIST.
         ema: evaluate a moving average of the weights with this momentum; 0 keeps none.
         averaged: evaluate the weights that `ScheduleFreeAdamW` averages, not those it trains at.
-        task: what to learn instead of MNIST, a name in `tasks.TASKS`, with the network of its own.
+        task: what to learn instead of MNIST, a name in `tasks.NAMES`, with the network of its own.
         division: which images or examples train. Of the MNIST subset, 0 takes the first ones, 1 as
             many behind them, and so on; another task's examples are divided into the three parts
             anew, by this seed.
@@ -368,11 +368,11 @@ def _parts(settings: Mapping[str, Any]) -> Digits:
 
 
 def _network(task: str, network: str) -> "keras.Model":
-    return contenders.NETWORKS[network]() if task == MNIST else tasks.TASKS[task].network()
+    return contenders.NETWORKS[network]() if task == MNIST else tasks.named(task).network()
 
 
 def _loss(task: str) -> str:
-    return "categorical_crossentropy" if task == MNIST else tasks.TASKS[task].loss
+    return "categorical_crossentropy" if task == MNIST else tasks.named(task).loss
 
 
 def _batches(digits: Digits, batch: int, seed: int) -> "tf.data.Dataset":

@@ -16,6 +16,7 @@ import numpy as np
 
 from lrguide.data import fingerprint
 from lrguide.guide import contenders, tasks
+from lrguide.guide.task import Task
 
 MNIST = "MNIST"  # the task of all runs that name no other
 
@@ -36,6 +37,7 @@ class Budget:
     validation: int
     test: int
     full: bool = False
+    speed: int = 3200  # images, or examples, a second of training
 
     @property
     def steps(self) -> int:
@@ -46,7 +48,11 @@ class Budget:
     def seconds(self) -> float:
         """CPU-seconds on one thread, roughly: a guess for progress bars and limits."""
         seen = self.training * self.epochs + (self.validation * self.epochs + self.test) / 3
-        return 1 + seen / 3200
+        return 1 + seen / self.speed
+
+
+def _budget(task: Task) -> Budget:
+    return Budget(task.parts[0], task.batch, task.epochs, *task.parts[1:], speed=task.speed)
 
 
 BUDGETS = {
@@ -56,10 +62,7 @@ BUDGETS = {
     "SMALL": Budget(6000, 250, 5, 1500, 2000),
     "MIDDLE": Budget(12000, 250, 6, 3000, 3000),
     # Each of the other tasks has a budget of its own, with all its examples.
-    **{
-        name: Budget(task.parts[0], task.batch, task.epochs, *task.parts[1:])
-        for name, task in tasks.TASKS.items()
-    },
+    **{name: _budget(tasks.named(name)) for name in tasks.NAMES},
     "FULL": Budget(48000, 250, 25, 12000, 10000, full=True),
 }
 
@@ -106,10 +109,10 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
     name = settings.get("budget", "SMALL" if task == MNIST else task)
     if not isinstance(name, str) or name not in BUDGETS:
         raise ValueError(f"budget must be one of {', '.join(BUDGETS)}, received {name!r}")
-    if name != task and {name, task} & set(tasks.TASKS):
+    if name != task and {name, task} & set(tasks.NAMES):
         raise ValueError(
             f"budget and task must have the same name where one of them is "
-            f"{', '.join(tasks.TASKS)}, received {name!r} and {task!r}"
+            f"{', '.join(tasks.NAMES)}, received {name!r} and {task!r}"
         )
     parameters = parameters_of(function)
     numbers = {field: n for field, n in asdict(BUDGETS[name]).items() if field in parameters}
@@ -134,7 +137,7 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
     kind = "images" if task == MNIST else "examples"
     limits = (48000, 12000, 10000) if completed["full"] else (12000, 3000, 3000)
     if task != MNIST:
-        limits = tasks.TASKS[task].parts
+        limits = tasks.named(task).parts
     for part, limit in zip(("training", "validation", "test"), limits, strict=True):
         if completed.get(part, 0) > limit:
             raise ValueError(
@@ -201,7 +204,7 @@ def identity(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
 
 
 def _fingerprint(task: str, full: bool) -> str:
-    return fingerprint(full) if task == MNIST else tasks.TASKS[task].fingerprint
+    return fingerprint(full) if task == MNIST else tasks.named(task).fingerprint
 
 
 def _checked(setting: str, value: Any) -> Any:
@@ -212,7 +215,7 @@ def _checked(setting: str, value: Any) -> Any:
         "network": list(contenders.NETWORKS),
         "spacing": ("exponential", "linear"),
         "monitored": ("loss", "validation_loss"),
-        "task": (MNIST, *tasks.TASKS),
+        "task": (MNIST, *tasks.NAMES),
     }
     if setting in names:
         if not isinstance(value, str) or value not in names[setting]:

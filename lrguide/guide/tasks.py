@@ -1,4 +1,6 @@
-"""Four small tasks beside MNIST, each with its data, its network and its loss.
+"""The tasks beside MNIST, each with its data, its network and its loss.
+
+Four of them stand here; those that are kept to judge ways of finding a rate, in `judging`.
 
 The data come with scikit-learn or are made here, so that nothing is downloaded; what is loaded is
 checked by a digest. scikit-learn is imported where data are loaded alone: reading stored runs, and
@@ -6,8 +8,6 @@ MNIST, do without it.
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,49 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrguide.data import Digits
+from lrguide.guide.judging import JUDGED
+from lrguide.guide.task import Arrays, Task
 
 if TYPE_CHECKING:
     import keras
 
-Arrays = tuple[NDArray[Any], NDArray[Any]]
-
 SYMBOLS, LENGTH = 8, 10
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is learned, by which network, and how long.
-
-    Attributes:
-        arrays: loads or makes inputs and targets; class numbers, where it is a classification.
-        classes: their number; 0 for a regression.
-        standardised: whether the inputs get mean 0 and standard deviation 1; a regression's targets
-            always do.
-        digest: SHA-256 of the arrays in the order in which they are divided.
-        network: a new, uncompiled network.
-        parts: examples to train on, for validation and for the test.
-        batch: examples in a batch.
-        epochs: passes over the training part.
-    """
-
-    arrays: Callable[[], Arrays]
-    classes: int
-    standardised: bool
-    digest: str
-    network: Callable[[], Any]
-    parts: tuple[int, int, int]
-    batch: int
-    epochs: int
-
-    @property
-    def loss(self) -> str:
-        """Keras' name of the loss."""
-        return "categorical_crossentropy" if self.classes else "mean_squared_error"
-
-    @property
-    def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that stand for the data, as `lrguide.data.fingerprint`."""
-        return self.digest[:12]
 
 
 def _cancer() -> Arrays:
@@ -182,11 +146,20 @@ TASKS = {
 }
 
 
+NAMES = (*TASKS, *JUDGED)
+
+
+def named(name: str) -> Task:
+    """The task of this name, one of `NAMES`."""
+    return TASKS[name] if name in TASKS else JUDGED[name]
+
+
 @cache
 def data(name: str, division: int = 0) -> Digits:
     """A task's data in the three parts and the form of MNIST's: float32, classes one-hot.
 
-    A regression's targets have shape (n, 1), mean 0 and standard deviation 1.
+    A regression's targets have mean 0 and standard deviation 1 and, where each is one number, shape
+    (n, 1). Where each example has several targets, the classes are one-hot along the last axis.
 
     Args:
         name: of the task.
@@ -195,7 +168,7 @@ def data(name: str, division: int = 0) -> Digits:
     Raises:
         ValueError: if they are not the data that the stored runs were trained on.
     """
-    task = TASKS[name]
+    task = named(name)
     x, y = task.arrays()
     # The order of the source may follow the classes.
     order = np.random.RandomState(0).permutation(len(x))[: sum(task.parts)]
@@ -212,7 +185,10 @@ def data(name: str, division: int = 0) -> Digits:
     training, validation, _ = task.parts
     if task.standardised:
         x = _standardised(x, training)
-    y = np.eye(task.classes)[y.astype(int)] if task.classes else _standardised(y[:, None], training)
+    if task.classes:
+        y = np.eye(task.classes)[y.astype(int)]
+    else:
+        y = _standardised(y.reshape(len(y), -1), training)
     both = {"x": x.astype(np.float32), "y": y.astype(np.float32)}
     bounds = {
         "train": slice(0, training),
@@ -228,13 +204,14 @@ def guessing(name: str) -> float:
     """The validation loss of guessing the training part's shares of the classes, or its mean."""
     parts = data(name)
     guess = parts.y_train.mean(axis=0, dtype=np.float64)
-    if TASKS[name].classes:
-        return float(-np.log(parts.y_validation @ guess).mean())
+    if named(name).classes:
+        return float(-np.log((parts.y_validation * guess).sum(axis=-1)).mean())
     return float(((parts.y_validation - guess) ** 2).mean())
 
 
 def _standardised(values: NDArray[Any], training: int) -> NDArray[Any]:
     """Values with mean 0 and standard deviation 1 in the training part, which alone may decide."""
     known = values[:training].astype(np.float64)
-    scaled: NDArray[Any] = (values - known.mean(axis=0)) / known.std(axis=0)
+    spread = known.std(axis=0)  # 0 where all are equal: such values stay at 0
+    scaled: NDArray[Any] = (values - known.mean(axis=0)) / np.where(spread, spread, 1)
     return scaled

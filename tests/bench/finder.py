@@ -1,0 +1,59 @@
+"""What `find_rate` costs beside the steps that it pays for, against as many steps of plain `fit`.
+
+    python -m tests.bench.finder [repetitions]
+
+Copying, restoring, measuring and the start of each pilot are included; the first call of either,
+which traces, is not. The ratio of CPU-seconds is the median over the pairs, taken by turns; the
+target is below 1.1 for the network of this guide.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from lrguide.finder import find_rate
+from lrguide.model import article_cnn
+
+STEPS, BATCH = 300, 50
+
+
+def seconds(call: Callable[[], object]) -> float:
+    begin = time.process_time()
+    call()
+    return time.process_time() - begin
+
+
+def main(repetitions: int) -> None:
+    numbers = np.random.default_rng(0)
+    x = numbers.normal(size=(3000, 28, 28, 1)).astype("float32")
+    y = numbers.integers(10, size=len(x))
+    model = article_cnn()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    paid: list[int] = []
+
+    def find() -> None:
+        found = find_rate(model, x, y, steps=STEPS, batch_size=BATCH, verbose=0)
+        paid.append(round(found.price * STEPS))
+
+    def fit() -> None:
+        model.fit(x[: paid[-1] * BATCH], y[: paid[-1] * BATCH], batch_size=BATCH, verbose=0)
+
+    find()
+    whole = -(-paid[-1] * BATCH // len(x))
+    fit()
+    ratios = []
+    for _ in range(repetitions):
+        ours = seconds(find)
+        # As many epochs as hold the steps that were paid, reduced to as many steps.
+        plain = seconds(lambda: model.fit(x, y, batch_size=BATCH, epochs=whole, verbose=0))
+        ratios.append(ours / (plain * paid[-1] / (whole * len(x) / BATCH)))
+    print(f"find_rate / fit of as many steps, CPU-seconds: {statistics.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
