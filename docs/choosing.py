@@ -23,6 +23,7 @@ from lrguide.guide.settings import crossed
 from lrguide.guide.tuning import ANSWER, answered, range_test, tuned, tuned_nearby
 
 RISING = ["warmup linear", "warmup stable decay"]
+TIMES = ["suggested", "three times"]
 
 # Every contender at its tuned rate, and sweeps of the same network.
 SHORT = [dict(contender, budget="SHORT") for contender in COMPARED]
@@ -50,8 +51,20 @@ def near(optimizer, words):
     return RATES[int(np.argmin(away)) + TIMES.index(words)]
 
 
+def against_tuned(runs, finals):
+    """Each way beside the tuned constant rate of its optimizer."""
+    pairs = {}
+    for optimizer, group in runs.by("optimizer").items():
+        tuned_constant = chosen(finals, dict(optimizer=optimizer))
+        for schedule, same in group.by("schedule").items():
+            by_rate = sorted(same.by("rate").items(), key=lambda pair: pair[0])
+            for words, (_, at) in zip(TIMES, by_rate, strict=False):
+                name = optimizer.replace(" momentum", "+m")
+                pairs[f"{name} {schedule}, {words}"] = at, tuned_constant
+    return compared(pairs)
+
+
 # %% tags=["output-first"]
-TIMES = ["suggested", "three times"]
 untuned = measured(
     train,
     [
@@ -71,22 +84,6 @@ untuned = measured(
         for seed in ANSWER
     ],
 )
-
-
-# %% tags=["hide-input"]
-def against_tuned(runs, finals):
-    """Each way beside the tuned constant rate of its optimizer."""
-    pairs = {}
-    for optimizer, group in runs.by("optimizer").items():
-        tuned_constant = chosen(finals, dict(optimizer=optimizer))
-        for schedule, same in group.by("schedule").items():
-            by_rate = sorted(same.by("rate").items(), key=lambda pair: pair[0])
-            for words, (_, at) in zip(TIMES, by_rate, strict=False):
-                name = optimizer.replace(" momentum", "+m")
-                pairs[f"{name} {schedule}, {words}"] = at, tuned_constant
-    return compared(pairs)
-
-
 figure(
     Runs(untuned + finals),
     lambda runs: pictures.contrasts(against_tuned(untuned, finals), "a tuned constant rate"),

@@ -121,7 +121,7 @@ table(
 # a row besides ([why](#what-one-seed-chose)). Five other seeds give the answer, some on a CPU and some on
 # a GPU ([Method](method.py#changed-after-looking)).
 #
-# ### Twelve more
+# ## Twelve more
 #
 # The other contenders of [Choosing](choosing.py) have verdicts of their own. *Average* keeps the rate and
 # evaluates a moving average of the weights (Keras' `ema_momentum` of `0.99`). Keras' `ScheduleFreeAdamW`

@@ -114,7 +114,7 @@ def the_rate_of_a_pilot_is_too_high(lengths):
     lost = compared({"lost": (carried, right)})["lost"]
     sentence = f"""
         So the rate of a short pilot is too high for a long run. Of those tried `{pilot.best():g}` is
-        best in 288 steps and `{long.best():g}` in 4,800, where the pilot's rate ends {lost}
+        best in 288 steps and `{long.best():g}` in 4,800, where the pilot's rate ends {lost.in_words}
         ([At full scale](full_scale.py#the-rate-of-a-pilot-run-is-too-high)).
         """
     return (
