@@ -69,12 +69,12 @@ class Pilot:
         steps: Its length, to which the schedule was compressed.
         seed: Of the order of the data and the noise. Pilots that share it share both.
         loss: At its end; infinite where it diverged.
-        paid: Updates that were made: fewer than `steps` where it diverged.
+        paid: Updates that were made: fewer than `steps` where it was stopped early.
 
     Example:
-        >>> from lrguide import Pilot
-        >>> Pilot(rate=0.1, steps=60, seed=0, loss=0.25, paid=60).loss
-        0.25
+        >>> from lrguide.pilots import Pilot
+        >>> Pilot(rate=0.01, steps=60, seed=0, loss=0.4, paid=60).paid
+        60
     """
 
     rate: float
