@@ -173,8 +173,10 @@ print("rates of the last updates:", log.rates[-3:], *log.findings)
 #
 # **When not to rely on it.** [Does it carry over?](elsewhere.py) tries the recipe on four other problems, and
 # a tuned rate is better on each. In a run of thousands of steps
-# [the rate of a pilot is too high](full_scale.py#the-rate-of-a-pilot-run-is-too-high). What you can afford
-# to tune, tune: [`confirm`](snippets.md#try-the-suggestion-before-you-trust-it) compares a few rates.
+# [the rate of a pilot is too high](full_scale.py#the-rate-of-a-pilot-run-is-too-high). Where you can afford
+# another training, spend it on short ones at several rates:
+# [`find_rate`](snippets.md#from-a-compiled-model-to-a-trained-one) does. How much better that is, and for
+# which price, is [planned](method.py) and not measured yet.
 #
 # ## Every contender side by side
 
@@ -345,6 +347,10 @@ table(
 # %% [markdown]
 # Another batch size or another optimizer needs [a range test of its own](range_test.py#what-moves-the-answer),
 # and trained weights were not measured here ([how to resume](snippets.md#resume-a-schedule)).
+#
+# ## Questions and errors
+#
+# They have [a page of their own](questions.md).
 #
 # ## What to remember
 #
