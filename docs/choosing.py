@@ -24,6 +24,7 @@ from lrguide.guide.tuning import ANSWER, answered, range_test, tuned, tuned_near
 
 RISING = ["warmup linear", "warmup stable decay"]
 TIMES = ["suggested", "three times"]
+TUNED = "a tuned constant rate"
 
 # Every contender at its tuned rate, and sweeps of the same network.
 SHORT = [dict(contender, budget="SHORT") for contender in COMPARED]
@@ -86,10 +87,8 @@ untuned = measured(
 )
 figure(
     Runs(untuned + finals),
-    lambda runs: pictures.contrasts(against_tuned(untuned, finals), "a tuned constant rate"),
-    alt=lambda runs: pictures.contrasts_in_words(
-        against_tuned(untuned, finals), "a tuned constant rate"
-    ),
+    lambda runs: pictures.contrasts(against_tuned(untuned, finals), TUNED),
+    alt=lambda runs: pictures.contrasts_in_words(against_tuned(untuned, finals), TUNED),
 )
 
 # %% [markdown]
@@ -248,14 +247,16 @@ table(
 )
 
 # %%
-SIX = [c for c in SHORT if label(c) in ("Adam constant", "SGD+m linear")]
-SIX[1:1] = [dict(SIX[0], schedule=name) for name in ("linear", "cosine", "warmup linear", "1cycle")]
+QUOTED = ["constant", "linear", "cosine", "warmup linear", "1cycle"]
+SIX = [dict(SHORT[0], schedule=name) for name in QUOTED]
+SIX += [dict(SIX[1], optimizer="SGD momentum")]
 images = measured(
     train,
     [
-        dict(six, rate=chosen(finals, six)[0].settings["rate"], division=number, seed=seed)
+        dict(six, rate=rate, division=number, seed=seed)
         for number in range(3)
         for six in SIX
+        for rate in chosen(finals, six).by("rate")
         for seed in ANSWER[:10]
     ],
 )

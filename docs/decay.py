@@ -129,12 +129,13 @@ figure(
 # ## Does decay help?
 
 # %% tags=["output-first"]
+TUNED = "a tuned constant rate"
 CONTENDERS = [
     dict(optimizer="Adam", schedule=schedule, budget="SHORT")
     for schedule in ["constant", *DECAYS, *WARM]
 ]
 short = answered(CONTENDERS)
-figure(short, **pictures.beside_the_first(CONTENDERS, "a tuned constant rate"))
+figure(short, **pictures.beside_the_first(CONTENDERS, TUNED))
 
 
 # %% tags=["hide-input"]
@@ -286,7 +287,7 @@ def cycles_forgive_as_far_as_they_begin_low(runs):
 # %% tags=["output-first"]
 BRIEF = [dict(contender, budget="FEW_STEPS") for contender in CONTENDERS]
 few = answered(BRIEF)
-figure(few, **pictures.beside_the_first(BRIEF, "a tuned constant rate"))
+figure(few, **pictures.beside_the_first(BRIEF, TUNED))
 
 
 # %% tags=["hide-input"]
@@ -357,7 +358,7 @@ table(
 # [At full scale](full_scale.py) has more contenders and more to say.
 
 # %% tags=["output-first"]
-SCHEMES = [dict(optimizer="Adam", schedule=schedule) for schedule in ["constant", *DECAYS]]
+SCHEMES = [dict(optimizer="Adam", schedule=s) for s in ["constant", *DECAYS]]
 _, middle = tuned(
     [dict(scheme, budget="MIDDLE") for scheme in SCHEMES],
     RATES,
@@ -367,12 +368,12 @@ _, middle = tuned(
 _, full = tuned_nearby(
     [dict(scheme, budget="FULL") for scheme in SCHEMES],
     [1e-4, *RATES],
-    start=[group[0].settings["rate"] for group in middle.by("schedule").values()],
+    start=[g[0].settings["rate"] for g in middle.by("schedule").values()],
     also=[RATES[:4]] * len(SCHEMES),
     trial=100,
     seeds=range(5),
 )
-figure(full, **pictures.beside_the_first(SCHEMES, "a tuned constant rate"))
+figure(full, **pictures.beside_the_first(SCHEMES, TUNED))
 
 
 # %% tags=["hide-input"]

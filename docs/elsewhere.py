@@ -253,9 +253,9 @@ def but_it_is_a_safe_place_to_start(trials, recipe):
 anew = measured(
     train,
     [
-        dict(settings, task=task, optimizer="Adam", division=number, seed=200 + number)
+        dict(way, task=task, optimizer="Adam", division=number, seed=200 + number)
         for task in ("CANCER", "DIABETES")
-        for settings in (
+        for way in (
             dict(schedule="constant", rate=trials.where(task=task).best()),
             dict(schedule="warmup linear", rate=SUGGESTED[task]),
         )

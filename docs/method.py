@@ -313,7 +313,7 @@ table(
 #
 # **Ways.** Each with its price in trainings, by optimizer steps (CPU time stands beside it): Keras' default
 # rate; each rule of the range test, and three times it, where no answer is scored as the default; `confirm`;
-# random search; Optuna's TPE and KerasTuner's Hyperband; successive halving; the finder at 0.25, 0.5, 1, 2 and 4
+# random search; Optuna's TPE and KerasTuner's Hyperband; successive halving; the finder at `0.25`, `0.5`, 1, 2 and 4
 # trainings; and, as no search at all, parameter-free optimizers at their defaults. Every way searches with
 # the seeds `10` to `14`, five times where it takes one, and sees the validation loss as the truth does.
 #
@@ -325,10 +325,10 @@ table(
 #
 # | price | 300 steps, normalised | 300, relative | longer, relative | longer, normalised |
 # | --- | --- | --- | --- | --- |
-# | 0.5 | 0.02 / 0.15 | 0.15 / 1.5 | 0.25 / 1.0 | 0.003 / 0.02 |
-# | 1 | 0.010 / 0.08 | 0.10 / 0.8 | 0.15 / 0.6 | 0.002 / 0.012 |
-# | 2 | 0.005 / 0.05 | 0.07 / 0.5 | 0.10 / 0.4 | 0.001 / 0.010 |
-# | 4 | 0.002 / 0.025 | 0.03 / 0.3 | 0.07 / 0.3 | 0.001 / 0.008 |
+# | `0.5` | `0.02 / 0.15` | `0.15 / 1.5` | `0.25 / 1.0` | `0.003 / 0.02` |
+# | 1 | `0.010 / 0.08` | `0.10 / 0.8` | `0.15 / 0.6` | `0.002 / 0.012` |
+# | 2 | `0.005 / 0.05` | `0.07 / 0.5` | `0.10 / 0.4` | `0.001 / 0.010` |
+# | 4 | `0.002 / 0.025` | `0.03 / 0.3` | `0.07 / 0.3` | `0.001 / 0.008` |
 #
 # **Order.** The problems, the finder, then the judging, each in commits of its own.
 #

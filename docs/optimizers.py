@@ -151,7 +151,8 @@ CONTENDERS = [
     dict(optimizer="Adam", ema=0.99),
     dict(optimizer="Adam", schedule="plateau"),
 ]
-SHORT, FEW = ([dict(c, budget=budget) for c in CONTENDERS] for budget in ("SHORT", "FEW_STEPS"))
+SHORT = [dict(contender, budget="SHORT") for contender in CONTENDERS]
+FEW = [dict(contender, budget="FEW_STEPS") for contender in CONTENDERS]
 short, few = answered(SHORT), answered(FEW)
 figure(short, **pictures.beside_the_first(SHORT, "Adam at a constant rate"))
 

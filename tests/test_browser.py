@@ -331,7 +331,7 @@ def test_a_first_visit_is_light_and_the_next_page_lighter(browser: Browser, site
 
 def test_what_a_row_is_about_stays_in_sight_on_a_telephone(browser: Browser, url: str) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.goto(f"{url}choosing/", wait_until="networkidle")
+    page.goto(f"{url}method/", wait_until="networkidle")
     wrap = page.locator(".md-typeset__scrollwrap").first
     assert wrap.evaluate("wrap => (wrap.scrollLeft = 1000, wrap.scrollLeft)") > 100
     name, cost = (wrap.locator("tbody tr").first.locator("td").nth(n) for n in (0, -1))

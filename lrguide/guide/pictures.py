@@ -120,7 +120,7 @@ def contrasts(found: Mapping[str, Contrast], other: str) -> Figure:
         found: by name the contrasts of a table.
         other: what all are compared with.
     """
-    picture, axes = plots.subplots(height=1.3 + 0.22 * len(found))
+    picture, axes = plots.subplots(height=max(2.4, 1.3 + 0.22 * len(found)))
     for place, each in enumerate(list(found.values())[::-1]):
         colour, mark = _DRAWN[each.verdict]
         ends = 1 + np.array([each.low, each.high])
