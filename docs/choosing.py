@@ -65,6 +65,14 @@ def against_tuned(runs, finals):
     return compared(pairs)
 
 
+def drawn(runs):
+    return pictures.contrasts(against_tuned(untuned, finals), TUNED)
+
+
+def in_words(runs):
+    return pictures.contrasts_in_words(against_tuned(untuned, finals), TUNED)
+
+
 # %% tags=["output-first"]
 untuned = measured(
     train,
@@ -85,11 +93,7 @@ untuned = measured(
         for seed in ANSWER
     ],
 )
-figure(
-    Runs(untuned + finals),
-    lambda runs: pictures.contrasts(against_tuned(untuned, finals), TUNED),
-    alt=lambda runs: pictures.contrasts_in_words(against_tuned(untuned, finals), TUNED),
-)
+figure(Runs(untuned + finals), drawn, alt=in_words)
 
 # %% [markdown]
 # Each mark is the mean of twenty seeds after 300 steps, its line the `95 %` interval. Left of *same* a way

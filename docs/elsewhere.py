@@ -253,13 +253,13 @@ def but_it_is_a_safe_place_to_start(trials, recipe):
 anew = measured(
     train,
     [
-        dict(way, task=task, optimizer="Adam", division=number, seed=200 + number)
+        dict(way, task=task, optimizer="Adam", division=n, seed=200 + n)
         for task in ("CANCER", "DIABETES")
         for way in (
             dict(schedule="constant", rate=trials.where(task=task).best()),
             dict(schedule="warmup linear", rate=SUGGESTED[task]),
         )
-        for number in range(1, 21)
+        for n in range(1, 21)
     ],
 )
 
