@@ -132,7 +132,7 @@ def test_each_figure_has_its_numbers_one_click_away(site: Path, page: str) -> No
     figures = numbers_of_figures(site, page)
     assert figures
     for _, shown in figures:
-        assert len(shown) >= 25
+        assert len(shown) >= 9  # the means of three contenders, and the ends of their intervals
         for number in shown:
             assert re.fullmatch(r"(≥ )?-?\d+(\.\d+)?|not finite", number)
 
