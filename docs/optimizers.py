@@ -1,6 +1,7 @@
 # ---
 # title: Adaptive optimizers
 # description: Seven optimizers on one grid of learning rates - which range each survives, how far Adam really steps, and whether newer methods take the guess away.
+# tags: [SGD] # the search shows this page first
 # ---
 
 # %% [markdown]

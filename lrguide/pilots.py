@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -194,21 +195,18 @@ def decide(pilots: Sequence[Pilot], *, steps: int, untrained: float, noise: floa
         untrained: The loss without training.
         noise: What a loss may fall by without having been trained.
     """
-    nothing = Choice(None, None, None, (), "")
     compared = _longest_compared(pilots)
     if compared is None:
-        return _because(nothing, "the search ended before two rates were compared")
+        return _no_rate("the search ended before two rates were compared")
     length, losses = compared
     means = {rate: float(np.mean(of_rate)) for rate, of_rate in losses.items()}
     best = min(means, key=lambda rate: (means[rate], rate))
     lowest = min(pilot.rate for pilot in pilots)
     if not math.isfinite(means[best]):
-        return _because(nothing, f"every rate diverged, down to {lowest:.3g}")
+        return _no_rate(f"every rate diverged, down to {lowest:.3g}")
     fall = untrained - means[best]
     if fall <= noise:
-        return _because(
-            nothing, f"no rate lowered the loss, {untrained:.4g}, by more than its noise"
-        )
+        return _no_rate(f"no rate lowered the loss, {untrained:.4g}, by more than its noise")
     tied = sorted(
         rate
         for rate in means
@@ -233,15 +231,13 @@ def decide(pilots: Sequence[Pilot], *, steps: int, untrained: float, noise: floa
     return Choice(chosen, low, high, tuple(tied), reason)
 
 
-def _because(choice: Choice, reason: str) -> Choice:
-    return Choice(
-        choice.rate, choice.low, choice.high, choice.tied, f"not enough evidence: {reason}"
-    )
+def _no_rate(why: str) -> Choice:
+    return Choice(None, None, None, (), f"not enough evidence: {why}")
 
 
 def _longest_compared(pilots: Sequence[Pilot]) -> tuple[int, dict[float, list[float]]] | None:
     """By rate the losses of the seeds that all of these rates share, at the greatest length."""
-    by_length = lambda pilot: pilot.steps  # noqa: E731
+    by_length = attrgetter("steps")
     groups = itertools.groupby(sorted(pilots, key=by_length, reverse=True), by_length)
     for length, group in groups:
         found: dict[float, dict[int, float]] = {}
