@@ -332,6 +332,25 @@ table(
 #
 # **Order.** The problems, the finder, then the judging, each in commits of its own.
 #
+# **Frozen on 1 December 2026**, before any judging problem was trained: the finder (`lrguide/finder.py` and
+# `lrguide/pilots.py`), with its constants. Fixed with it, each a function in `lrguide/guide/ways.py`:
+#
+# - *Rules of the range test*: `lr_range_test` of 100 steps with its defaults and one seed.
+# - *`confirm`*: after that sweep, at its defaults, validated.
+# - *Random search* and *TPE* draw from `0.00001` to 10 over the logarithm. A trial is a training of a quarter of the
+#   run, the schedule compressed to it, so that prices 1, 2 and 4 are the first 4, 8 and 16 trials of one search. TPE is
+#   Optuna's sampler at its defaults, of which the first ten trials are random.
+# - *Random search of whole trainings*, and *a grid of thirteen* of them, are read off the runs of the truth: one
+#   seed chooses, the other four judge.
+# - *Successive halving*: nine rates spread over the same decades, then the best three for three times as long:
+#   an eighteenth and a sixth of the run (price 1), a ninth and a third (2), two ninths and two thirds (4).
+# - *Hyperband*: KerasTuner's, with three epochs of a third of the run, once; its price is what it takes.
+# - *The finder*: with validation data, five seeds, and all else at its defaults.
+#
+# All trials of one search share its seed. Each way is scored with the rate it names, or with the default
+# where it names none. Where time runs short, three searches (seeds `10` to `12`) stand for five, and the
+# page says so.
+#
 # ## Changed after looking
 #
 # | when | what |
