@@ -15,7 +15,7 @@ import pytest
 from probes import probe, run_of
 
 from lrguide.guide import records
-from lrguide.guide.experiments import _use_one_thread
+from lrguide.guide.experiments import use_one_thread
 
 # The processes that measure set this, too: TensorFlow's default depends on the processor.
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     The process that hands out the tests to others runs none.
     """
     if config.getoption("dist", "no") == "no" or hasattr(config, "workerinput"):
-        _use_one_thread()
+        use_one_thread()
 
 
 def pytest_collection_finish() -> None:

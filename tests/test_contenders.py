@@ -174,7 +174,7 @@ def test_the_moving_average_at_the_end_is_that_of_the_test():
     settings = complete(train, LITTLE | dict(optimizer="Adam", rate=0.01))
     digits = experiments.mnist_subset().first(200, 50, 50)
     model, _, _ = experiments._compiled(settings | dict(ema=0.9), steps_per_execution=1)
-    batches = experiments._batches(digits, 40, 3)
+    batches = experiments.shuffled(digits, 40, 3)
     model.fit(batches, epochs=4, shuffle=False, verbose=0, validation_data=None)
     model.optimizer.finalize_variable_values(model.trainable_variables)
     again = model.evaluate(digits.x_validation, digits.y_validation, batch_size=500, verbose=0)[0]
@@ -239,7 +239,7 @@ def test_updates_are_how_far_the_weights_moved_in_units_of_the_rate():
     keras.utils.set_random_seed(2)
     model = article_cnn()
     digits = experiments.mnist_subset().first(400, 1, 1)
-    x, y = next(iter(experiments._batches(digits, 40, 2)))
+    x, y = next(iter(experiments.shuffled(digits, 40, 2)))
     with tf.GradientTape() as tape:
         loss = keras.ops.mean(keras.losses.categorical_crossentropy(y, model(x, training=True)))
     gradients = [np.abs(g).ravel() for g in tape.gradient(loss, model.trainable_variables)]

@@ -114,7 +114,7 @@ def test_contenders_that_share_a_seed_share_the_first_loss_and_no_other():
 
 def epochs_of_images(seed, epochs=2):
     digits = mnist_subset().first(200, 1, 1)
-    batches = experiments._batches(digits, 40, seed)
+    batches = experiments.shuffled(digits, 40, seed)
     return [[x.numpy().tobytes() for images, _ in batches for x in images] for _ in range(epochs)]
 
 
@@ -133,7 +133,7 @@ def test_the_seed_decides_the_order_of_images_which_each_epoch_shuffles_anew():
 def test_each_image_keeps_its_label():
     digits = mnist_subset().first(200, 1, 1)
     labels = {x.tobytes(): y.argmax() for x, y in zip(digits.x_train, digits.y_train, strict=True)}
-    for images, one_hot in experiments._batches(digits, 40, seed=0):
+    for images, one_hot in experiments.shuffled(digits, 40, seed=0):
         for x, y in zip(images.numpy(), one_hot.numpy(), strict=True):
             assert labels[x.tobytes()] == y.argmax()
 

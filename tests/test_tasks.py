@@ -181,7 +181,7 @@ def test_the_loss_of_a_regression_is_the_mean_squared_error():
     parts = data("DIABETES").first(96, 40, 40)
     keras.utils.set_random_seed(3)
     network = TASKS["DIABETES"].network()
-    x, y = next(iter(experiments._batches(parts, TASKS["DIABETES"].batch, 3)))
+    x, y = next(iter(experiments.shuffled(parts, TASKS["DIABETES"].batch, 3)))
     by_hand = np.mean((network(x).numpy() - y.numpy()) ** 2)
     assert trained("DIABETES")["first_losses"][0] == pytest.approx(by_hand, rel=1e-5)
 

@@ -26,6 +26,22 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Lion": ("Lion", {}),
 }
 
+# Keras' own rate of each: what a model gets that names none.
+DEFAULTS = {
+    "Adam": 0.001,
+    "SGD": 0.01,
+    "SGD momentum": 0.01,
+    "AdamW": 0.001,
+    "Adamax": 0.001,
+    "Adadelta": 0.001,
+    "ScheduleFreeAdamW": 0.0025,
+    "RMSprop": 0.001,
+    "Lion": 0.001,
+}
+
+# Ways of finding a rate: `ways` has a function for each.
+WAYS = ("range test", "confirm", "random", "tpe", "halving", "hyperband", "finder")
+
 
 def _tenth(steps: int) -> int:
     return max(1, round(steps / 10))

@@ -82,7 +82,7 @@ def train(
         those of all steps. A regression has no accuracy. A number that is not finite is None.
     """
     settings = dict(locals())
-    _use_one_thread()
+    use_one_thread()
     import keras
 
     parts = _parts(settings)
@@ -111,7 +111,7 @@ def train(
     if averaged:
         callbacks.append(contenders.averaged_weights())
     history = model.fit(
-        _batches(parts, batch, seed),
+        shuffled(parts, batch, seed),
         epochs=epochs,
         validation_data=_fixed(parts.x_validation, parts.y_validation),
         callbacks=callbacks,
@@ -185,16 +185,16 @@ def sweep(
         `sweep_rates` and `sweep_losses`, one number a step, None from where the sweep was stopped;
         `first_losses`, the first five of them; `stopped`, why, or empty.
     """
-    _use_one_thread()
+    use_one_thread()
     import keras
 
     from lrguide.range_test import lr_range_test
 
-    parts = _data(task, full).first(training, validation, 1)
+    parts = data_of(task, full).first(training, validation, 1)
 
     def build() -> "keras.Model":
-        model = _network(task, network)
-        model.compile(contenders.optimizer(optimizer, min_rate), loss=_loss(task))
+        model = network_of(task, network)
+        model.compile(contenders.optimizer(optimizer, min_rate), loss=loss_of(task))
         return model
 
     keras.utils.clear_session()
@@ -251,7 +251,7 @@ def updates(
         `mean_update` and `largest_update`, one number a step: over all weights, how far each moved,
         divided by the rate; `first_losses`, unweighted.
     """
-    _use_one_thread()
+    use_one_thread()
     import keras
 
     digits = (mnist_full() if full else mnist_subset()).first(training, 1, 1)
@@ -277,7 +277,7 @@ def updates(
         model.reset_metrics()  # otherwise the next loss would be a running mean
 
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=note)
-    batches = _batches(digits, batch, seed).repeat().take(steps)
+    batches = shuffled(digits, batch, seed).repeat().take(steps)
     model.fit(batches, callbacks=[callback], shuffle=False, verbose=0)
     return {name: _plain(values) for name, values in seen.items()}
 
@@ -290,7 +290,7 @@ def first_losses(function: Callable[..., Any], settings: Mapping[str, Any]) -> l
         return first
     parts = _parts({**s, "validation": 1, "test": 1})
     model, metric, _ = _compiled(s, steps_per_execution=1)
-    batches = _batches(parts, s["batch"], s["seed"]).take(_first(s))
+    batches = shuffled(parts, s["batch"], s["seed"]).take(_first(s))
     model.fit(batches, shuffle=False, verbose=0)
     return _plain(metric.losses)
 
@@ -303,12 +303,12 @@ def _compiled(
     settings: Mapping[str, Any], steps_per_execution: int
 ) -> "tuple[keras.Model, Any, Any]":
     """A new compiled network, its metric of the first losses, and its rate or schedule."""
-    _use_one_thread()
+    use_one_thread()
     import keras
 
     count, rate, schedule = _first(settings), settings["rate"], settings["schedule"]
-    loss_name = _loss(settings["task"])
-    loss_of = keras.losses.get(loss_name)
+    loss_name = loss_of(settings["task"])
+    loss_function = keras.losses.get(loss_name)
 
     class FirstLosses(keras.metrics.Metric):
         """The true losses of the first batches (what `fit` logs is their running mean)."""
@@ -320,7 +320,7 @@ def _compiled(
 
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
             # Keras' own loss: it finds the logits behind the softmax, so nothing is clipped.
-            loss = keras.ops.mean(loss_of(y_true, y_pred))
+            loss = keras.ops.mean(loss_function(y_true, y_pred))
             here = keras.ops.equal(keras.ops.arange(count), self.seen)
             self.losses.assign(keras.ops.where(here, loss, self.losses))
             self.seen.assign_add(1)
@@ -333,7 +333,7 @@ def _compiled(
 
     keras.utils.clear_session()  # otherwise each training would leave 40 MB of graphs behind
     keras.utils.set_random_seed(settings["seed"])
-    model = _network(settings["task"], settings["network"])
+    model = network_of(settings["task"], settings["network"])
     first = FirstLosses()
     steps = math.ceil(settings["training"] / settings["batch"]) * settings["epochs"]
     planned = contenders.SCHEDULES[schedule](rate, steps, settings["low"] or rate / 4)
@@ -351,7 +351,8 @@ def _compiled(
     return model, first, planned
 
 
-def _data(task: str, full: bool, division: int = 0) -> Digits:
+def data_of(task: str, full: bool, division: int = 0) -> Digits:
+    """The data of a task, whole."""
     if task != MNIST:
         return tasks.data(task, division)
     return mnist_full() if full else mnist_subset()
@@ -360,22 +361,24 @@ def _data(task: str, full: bool, division: int = 0) -> Digits:
 def _parts(settings: Mapping[str, Any]) -> Digits:
     """The images or examples of completed settings."""
     s, division = settings, settings["division"]
-    data = _data(s["task"], s["full"], division)
+    data = data_of(s["task"], s["full"], division)
     if s["task"] == MNIST and division:
         behind = s["training"] * division
         data = replace(data, x_train=data.x_train[behind:], y_train=data.y_train[behind:])
     return data.first(s["training"], s["validation"], s["test"])
 
 
-def _network(task: str, network: str) -> "keras.Model":
+def network_of(task: str, network: str) -> "keras.Model":
+    """A new network: the task's own, or of MNIST the one with this name."""
     return contenders.NETWORKS[network]() if task == MNIST else tasks.named(task).network()
 
 
-def _loss(task: str) -> str:
+def loss_of(task: str) -> str:
+    """The name of the loss that a task is trained with."""
     return "categorical_crossentropy" if task == MNIST else tasks.named(task).loss
 
 
-def _batches(digits: Digits, batch: int, seed: int) -> "tf.data.Dataset":
+def shuffled(digits: Digits, batch: int, seed: int) -> "tf.data.Dataset":
     """Batches in an order of their own each epoch; shuffling numbers is cheaper than images."""
     import tensorflow as tf
 
@@ -390,7 +393,13 @@ def _fixed(x: np.ndarray, y: np.ndarray) -> "tf.data.Dataset":
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(500)
 
 
-def _use_one_thread() -> None:
+def use_one_thread() -> None:
+    """Import TensorFlow and keep it to one thread.
+
+    Raises:
+        RuntimeError: if Keras has another backend, precision or format of images, or TensorFlow
+            runs here with more threads already.
+    """
     needed = "tensorflow, float32, channels_last"
     try:
         _import_tensorflow_quietly()

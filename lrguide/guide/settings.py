@@ -216,6 +216,7 @@ def _checked(setting: str, value: Any) -> Any:
         "spacing": ("exponential", "linear"),
         "monitored": ("loss", "validation_loss"),
         "task": (MNIST, *tasks.NAMES),
+        "way": contenders.WAYS,
     }
     if setting in names:
         if not isinstance(value, str) or value not in names[setting]:
@@ -228,7 +229,7 @@ def _checked(setting: str, value: Any) -> Any:
         return _whole(setting, value, 0, 2**32 - 1)
     elif setting in ("rate", "min_rate", "max_rate", "loss_weight"):
         return _positive(setting, value)
-    elif setting == "low":
+    elif setting in ("low", "price"):
         return _positive(setting, value) if value != 0 else 0.0
     elif setting == "averaged" and not isinstance(value, bool):
         raise ValueError(f"averaged must be True or False, received {value!r}")

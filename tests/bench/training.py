@@ -14,7 +14,7 @@ T_95 = 2.45  # Student's t, 97.5 %, of ROUNDS - 1 = 6 degrees of freedom
 
 def main() -> None:
     """Images per CPU-second, and how many times as many `train` gets through."""
-    experiments._use_one_thread()
+    experiments.use_one_thread()
     print("| batch | loop | images per CPU-s | train / loop, mean and 95 % interval |")
     print("| ---: | --- | ---: | --- |")
     for batch, images in ((250, 8000), (50, 1600)):
@@ -52,7 +52,7 @@ def loops(digits: Digits, batch: int):
     )
     settings = complete(experiments.train, settings)
     ours, _, _ = experiments._compiled(settings, steps_per_execution=steps)
-    ordered = experiments._batches(digits, batch, 0)
+    ordered = experiments.shuffled(digits, batch, 0)
     plain, cached = compiled(1), compiled(16)
     data = tf.data.Dataset.from_tensor_slices((x, y)).cache().shuffle(images).batch(batch)
     return {
