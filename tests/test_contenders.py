@@ -84,6 +84,13 @@ def test_a_schedule_has_the_shape_that_its_name_stands_for(name):
     assert rates_at(made, [0, 10, 50, 99]) == pytest.approx(SHAPES[name], rel=1e-4)
 
 
+def test_the_default_of_each_optimizer_is_that_of_keras():
+    assert [*contenders.DEFAULTS] == [*contenders.OPTIMIZERS]
+    for name, (class_name, _) in OPTIMIZERS.items():
+        own = getattr(keras.optimizers, class_name)().learning_rate
+        assert contenders.DEFAULTS[name] == pytest.approx(float(own))
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("rate", [0.02, keras.optimizers.schedules.CosineDecay(0.02, 9)])
 def test_an_optimizer_is_keras_own_at_this_rate(name, rate):

@@ -97,7 +97,7 @@ def pinned(name: str = "constraints.txt") -> list[Requirement]:
 
 
 def declared() -> list[Requirement]:
-    groups = PROJECT["dependency-groups"].values()
+    groups = [lines for name, lines in PROJECT["dependency-groups"].items() if name != "benchmark"]
     backend = PROJECT["project"]["optional-dependencies"]["tensorflow"]  # the guide's own
     return [
         Requirement(line)
@@ -128,6 +128,14 @@ def test_the_other_backends_are_pinned_within_their_ranges(backend: str) -> None
     [pin] = [pin for pin in pinned(".ci/backends.txt") if pin.name == backend]
     [version] = [each.version for each in pin.specifier if each.operator == "=="]
     assert Requirement(line).specifier.contains(version)
+
+
+@pytest.mark.parametrize("line", PROJECT["dependency-groups"]["benchmark"])
+def test_what_the_benchmark_measures_beside_our_own_is_pinned_within_its_range(line: str) -> None:
+    wanted = Requirement(line)
+    [pin] = [pin for pin in pinned(".ci/benchmark.txt") if pin.name == wanted.name]
+    [version] = [each.version for each in pin.specifier if each.operator == "=="]
+    assert wanted.specifier.contains(version)
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
@@ -320,7 +328,8 @@ def test_what_a_file_imports_is_declared(name: str) -> None:
     beside = [path.stem for folder in folders for path in ROOT.glob(f"{folder}/*.py")]
     ours = {"lrguide", "tests", *beside}
     backends = {*PROJECT["project"]["optional-dependencies"]}
-    declared_names = {canonicalize_name(requirement.name) for requirement in declared()} | backends
+    rest = map(Requirement, PROJECT["dependency-groups"]["benchmark"])
+    declared_names = {canonicalize_name(each.name) for each in [*declared(), *rest]} | backends
     tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
     for module in {module for node in ast.walk(tree) for module in imported(node)}:
         if module not in sys.stdlib_module_names and module not in ours:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from runs_csv import table_of
 
-from lrguide.guide import experiments
+from lrguide.guide.verify import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "docs" / "records"
@@ -28,8 +28,7 @@ def test_every_field_of_a_record_is_explained_and_no_other():
             used |= {*run, *run["settings"], *run["result"], *run["made"]}
     assert used <= explained, "these are written and not explained"
     possible = {"schema", "function", "runs"} | used
-    for name in experiments.PROTOCOL:
-        function = getattr(experiments, name)
+    for function in EXPERIMENTS.values():
         possible |= set(inspect.signature(function).parameters)
         returned = inspect.getdoc(function).partition("Returns:")[2]
         possible |= set(re.findall(r"`(\w+)`", returned))

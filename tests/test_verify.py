@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lrguide.guide import experiments, records, verify
+from lrguide.guide import records, verify
 from lrguide.guide.experiments import train
 from lrguide.guide.processes import _type_in, processor
 from lrguide.guide.records import RECORDS, Run, measured
@@ -145,7 +145,7 @@ def test_a_damaged_record_is_one_sentence(stored, tmp_path, capsys):
 def test_every_stored_run_is_one_that_would_be_used():
     """Nobody would see runs of an older protocol or other data again, so no record holds them."""
     for path in RECORDS.glob("*.json"):
-        function = getattr(experiments, path.stem.partition("_")[0])
+        function = verify.EXPERIMENTS[path.stem.partition("_")[0]]
         lines = json.loads(path.read_text())["runs"]
         used = records.read(path, function)
         assert len(used) == len(lines), path.name

@@ -3,7 +3,8 @@
     RUNS=5 SEED=0 python -m lrguide.guide.verify
 
 Of every contender (all settings but rate and seed) one run's first five batches are trained anew,
-and a random sample of small runs as a whole. On the processor type that a run was made on the
+and a random sample of small runs as a whole. Searches for a rate have no first batches
+to compare and are left out. On the processor type that a run was made on the
 numbers must be the same; on another the first losses may differ by 1e-4, and what follows from
 them over a whole run is shown but not judged.
 """
@@ -18,26 +19,28 @@ from typing import Any
 
 import numpy as np
 
-from lrguide.guide import experiments, records
-from lrguide.guide.experiments import first_losses
+from lrguide.guide import records
+from lrguide.guide.experiments import first_losses, sweep, train, updates
 from lrguide.guide.processes import Experiment, jobs_allowed, processor, run_all
 from lrguide.guide.records import Run
 from lrguide.guide.settings import Budget, budget_of, defaults
+from lrguide.guide.ways import search
 
+# The experiments that have records, by name.
+EXPERIMENTS: dict[str, Experiment] = {
+    each.__name__: each for each in (train, sweep, updates, search)
+}
 SMALL = 30  # estimated CPU-seconds; a longer run is not measured again as a whole
 
 
 def stored() -> list[tuple[Experiment, Run]]:
     """Every run in the records, with its experiment."""
-    functions: dict[str, Experiment] = {
-        name: getattr(experiments, name) for name in experiments.PROTOCOL
-    }
     runs = []
     for path in sorted(records.RECORDS.glob("*.json")):
         name = path.stem.partition("_")[0]
-        if name not in functions:
-            raise ValueError(f"{path} must be named after one of {', '.join(functions)}")
-        function = functions[name]
+        if name not in EXPERIMENTS:
+            raise ValueError(f"{path} must be named after one of {', '.join(EXPERIMENTS)}")
+        function = EXPERIMENTS[name]
         runs += [(function, run) for run in records.read(path, function).values()]
     return runs
 
@@ -79,7 +82,7 @@ def agreement(run: Run, again: Mapping[str, Any], here: str) -> tuple[bool, str]
 def describe(run: Run) -> str:
     """The run in a few words: what its settings say beyond its budget's numbers."""
     numbers = (*Budget.__dataclass_fields__, "budget", "optimizer", "seed")
-    usual = defaults(getattr(experiments, run.function))
+    usual = defaults(EXPERIMENTS[run.function])
     more = [
         f"{name} {value}"
         for name, value in run.settings.items()
@@ -91,7 +94,7 @@ def describe(run: Run) -> str:
 
 def verify(count: int, seed: int) -> int:
     """Print the agreement run by run; return how many runs disagree."""
-    runs = stored()
+    runs = [(f, run) for f, run in stored() if "first_losses" in run.result]
     have_full = full_is_here()
     usable = [(f, run) for f, run in runs if have_full or not run.settings["full"]]
     first = one_of_each_contender(usable)

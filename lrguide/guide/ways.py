@@ -5,6 +5,7 @@ one seed, with the problem's schedule compressed to the length of each training,
 the loss blows up, and judged by the validation loss at the end. They differ in what they train.
 """
 
+import importlib
 import math
 import tempfile
 from collections.abc import Callable, Mapping
@@ -174,6 +175,17 @@ def search(
     return {**vars(seen), "losses": losses, **(more or {})}
 
 
+def _library(name: str) -> Any:
+    """A library that is installed for the benchmark alone."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f"this way needs {name}, which is not installed here ({error}): pip install --group "
+            "benchmark --constraint constraints.txt --constraint .ci/benchmark.txt"
+        ) from error
+
+
 def _sweep(learner: Learner, seen: Trained) -> Any:
     from lrguide.range_test import lr_range_test
 
@@ -217,8 +229,7 @@ def _random(learner: Learner, seen: Trained, settings: Mapping[str, Any]) -> Non
 
 def _tpe(learner: Learner, seen: Trained, settings: Mapping[str, Any]) -> None:
     """Optuna's tree-structured Parzen estimator (Bergstra et al. 2011), at its defaults."""
-    import optuna
-
+    optuna = _library("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=learner.seed))
 
@@ -251,8 +262,8 @@ def _halving(learner: Learner, seen: Trained, settings: Mapping[str, Any]) -> No
 def _hyperband(learner: Learner, seen: Trained, settings: Mapping[str, Any]) -> None:
     """KerasTuner's Hyperband (Li et al. 2018): its epochs are thirds of the run."""
     import keras
-    import keras_tuner
 
+    keras_tuner = _library("keras_tuner")
     third = learner.steps // 3
 
     def build(space: Any) -> "keras.Model":

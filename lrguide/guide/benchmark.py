@@ -1,0 +1,270 @@
+"""What ways of finding a rate cost and buy on the judging problems, read off their runs.
+
+A way's answers are compared with the truth: trainings at the rates of a grid, with seeds that no
+way has searched with. A `score` is what one search is worth; all figures are made of scores.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrguide.guide.contenders import DEFAULTS
+from lrguide.guide.problems import Problem, finer
+from lrguide.guide.records import Run, Runs
+
+Floats = NDArray[np.float64]
+
+DRAWS = 500  # of a bootstrap
+SHORT = 300  # steps, up to which the normalised regret leads
+KINDS = ("normalised", "relative")
+WHOLE = 25  # searches of whole trainings that are drawn from the truth
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What training at each rate gives on a problem.
+
+    Attributes:
+        problem: which.
+        rates: growing.
+        losses: the validation loss at the end, shape (rates, seeds); one that is not finite or
+            above that of guessing counts as guessing.
+        made: what made these runs.
+    """
+
+    problem: Problem
+    rates: tuple[float, ...]
+    losses: Floats
+    made: Mapping[str, Any]
+
+    def at(self, rate: float) -> Floats:
+        """The loss of each seed at a rate: between two, on the line over the logarithm of the rate.
+
+        Beyond the ends of the grid it is that of the end.
+        """
+        x, grid = math.log(rate), np.log(self.rates)
+        place = min(max(int(np.searchsorted(grid, x)), 1), len(grid) - 1)
+        share = float(np.clip((x - grid[place - 1]) / (grid[place] - grid[place - 1]), 0, 1))
+        loss: Floats = (1 - share) * self.losses[place - 1] + share * self.losses[place]
+        return loss
+
+    @property
+    def best(self) -> float:
+        """The rate of the lowest mean."""
+        return self.rates[int(self.losses.mean(axis=1).argmin())]
+
+
+def limited(losses: Floats, guess: float) -> Floats:
+    """Losses of which those that are not finite or above that of guessing count as guessing."""
+    return np.where(np.isfinite(losses), np.minimum(losses, guess), guess)
+
+
+def truth(problem: Problem, runs: Runs) -> Truth:
+    """The truth of a problem, from runs of `train` of which all others are left out."""
+    by_rate = dict(sorted(of(problem, runs).by("rate").items()))
+    losses = np.array([limited(group.final(), problem.guess) for group in by_rate.values()])
+    return Truth(problem, tuple(by_rate), losses, runs[0].made)
+
+
+def between(problem: Problem, runs: Runs) -> list[dict[str, Any]]:
+    """The settings at the two rates halfway from the lowest of the grid to its neighbours."""
+    return [
+        {**problem.settings, "rate": rate, "seed": seed}
+        for rate in finer(problem.rates, truth(problem, runs).best)
+        for seed in problem.seeds
+    ]
+
+
+def of(problem: Problem, runs: Runs, **others: Any) -> Runs:
+    """The runs of a problem; other settings than its own may stand in for them."""
+    return runs.where(**{**_settings(problem), **others})
+
+
+def _settings(problem: Problem) -> dict[str, Any]:
+    """Settings that no other problem shares: the length is told by the epochs."""
+    if "epochs" in problem.settings:
+        return dict(problem.settings)
+    from lrguide.guide.settings import BUDGETS
+
+    return {**problem.settings, "epochs": BUDGETS[problem.settings["task"]].epochs}
+
+
+def score(
+    truth: Truth,
+    way: str,
+    seed: int,
+    rate: float | None,
+    price: float,
+    *,
+    asked: float = 0.0,
+    losses: Floats | None = None,
+) -> Run:
+    """What one search is worth, in the form of a run.
+
+    Args:
+        truth: of its problem.
+        way: as tables show it.
+        seed: of the search.
+        rate: that it has named; None where it has named none, so that the optimizer's default
+            counts.
+        price: that it has paid, in trainings.
+        asked: what it was allowed to pay; 0 for a way that cannot be told.
+        losses: by seed of the truth, where they are not read off at the rate; NaN for a seed that
+            has chosen and so does not judge.
+    """
+    problem = truth.problem
+    taken = DEFAULTS[problem.settings["optimizer"]] if rate is None else rate
+    loss = truth.at(taken) if losses is None else losses
+    lowest = truth.losses[truth.rates.index(truth.best)]
+    settings = dict(problem=problem.name, way=way, asked=asked, seed=seed)
+    settings |= dict(steps=problem.steps, guess=problem.guess, budget=problem.settings["task"])
+    result = dict(loss=loss.tolist(), lowest=lowest.tolist(), price=price, found=rate is not None)
+    result |= dict(aim=taken / truth.best)
+    return Run("score", settings, result, truth.made)
+
+
+def defaults_of(truths: Sequence[Truth]) -> Runs:
+    """No search: Keras' own rate of the optimizer."""
+    return Runs(score(truth, "default", 0, None, 0.0) for truth in truths)
+
+
+def answers_of(truths: Sequence[Truth], searches: Runs, names: Callable[[Run, str], str]) -> Runs:
+    """A score for each answer of each search.
+
+    Args:
+        truths: of the problems.
+        searches: runs of `search`.
+        names: how tables show an answer of a run; "" leaves it out.
+    """
+    scores = []
+    for truth in truths:
+        for run in of(truth.problem, searches):
+            for answer, rate in run.result["answers"].items():
+                price = run.result["prices"][answer] / truth.problem.steps
+                if name := names(run, answer):
+                    asked = float(answer) if answer.replace(".", "").isdigit() else 0.0
+                    seed = run.settings["seed"]
+                    scores.append(score(truth, name, seed, rate, price, asked=asked))
+    return Runs(scores)
+
+
+def whole_trainings(truths: Sequence[Truth], counts: Sequence[int]) -> Runs:
+    """Random search of so many whole trainings, and a grid of them, read off the truth.
+
+    One of the truth's seeds chooses, and the others judge.
+    """
+    scores = []
+    for truth in truths:
+        seeds = truth.losses.shape[1]
+        grid = truth.problem.rates
+        low, high = math.log(grid[0]), math.log(grid[-1])
+        random = np.random.default_rng(0)
+        for draw in range(WHOLE):
+            drawn = np.exp(random.uniform(low, high, max(counts)))
+            chooser = draw % seeds
+            seen = np.array([truth.at(rate)[chooser] for rate in drawn])
+            for count in counts:
+                rate = float(drawn[int(seen[:count].argmin())])
+                others = _judged_by_others(truth, rate, chooser)
+                scores.append(
+                    score(truth, "random, whole", draw, rate, count, asked=count, losses=others)
+                )
+        for chooser in range(seeds):
+            rate = min(grid, key=lambda each: truth.at(each)[chooser])
+            others = _judged_by_others(truth, rate, chooser)
+            scores.append(score(truth, "grid", chooser, rate, len(grid), losses=others))
+    return Runs(scores)
+
+
+def _judged_by_others(truth: Truth, rate: float, chooser: int) -> Floats:
+    losses = truth.at(rate).copy()
+    losses[chooser] = np.nan
+    return losses
+
+
+def without_rate(truths: Sequence[Truth], way: str, runs: Runs) -> Runs:
+    """Scores of an optimizer that needs no rate, trained with the seeds of the truth."""
+    scores = []
+    for truth in truths:
+        group = of(truth.problem, runs, optimizer=runs[0].settings["optimizer"])
+        losses = limited(group.final(), truth.problem.guess)
+        scores.append(score(truth, way, 0, None, 0.0, losses=losses))
+    return Runs(scores)
+
+
+@dataclass(frozen=True)
+class Regrets:
+    """What a way costs: by problem and search, and as often as the bootstrap draws anew.
+
+    Attributes:
+        each: shape (problems, searches).
+        drawn: shape (draws, problems, searches). Problems are drawn with replacement, and for each
+            of them searches and the truth's seeds; equal for two ways with as many searches.
+    """
+
+    each: Floats
+    drawn: Floats
+
+    def figure(self, share: float) -> tuple[float, float, float]:
+        """A quantile over problems and searches, and its 95 % interval."""
+        drawn = np.quantile(self.drawn.reshape(len(self.drawn), -1), share, axis=1)
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        return float(np.quantile(self.each, share)), float(low), float(high)
+
+    def minus(self, other: "Regrets") -> tuple[float, float, float]:
+        """How far the mean lies from that of another way, and its 95 % interval."""
+        apart = self.drawn.mean(axis=(1, 2)) - other.drawn.mean(axis=(1, 2))
+        low, high = np.quantile(apart, [0.025, 0.975])
+        return float(self.each.mean() - other.each.mean()), float(low), float(high)
+
+
+def regrets(scores: Runs, way: str, kind: str, *, asked: float | None = None) -> Regrets:
+    """What a way costs on the problems of some scores, `relative` or `normalised`."""
+    chosen = scores.where(way=way) if asked is None else scores.where(way=way, asked=asked)
+    losses, lowest = chosen.values("loss"), chosen.values("lowest")
+    guess = np.array([run.settings["guess"] for run in chosen])
+    problems = len({run.settings["problem"] for run in chosen})
+    shape = problems, len(chosen) // problems, losses.shape[1]
+    losses, lowest = losses.reshape(shape), lowest.reshape(shape)[:, 0]
+    guess = guess.reshape(shape[:2])[:, 0]
+    places, seeds, searches = _draws(*shape)
+    scale = guess - lowest.mean(axis=1) if kind == "normalised" else lowest.mean(axis=1)
+    ends = np.nanmean(losses, axis=2)
+    each = (ends - lowest.mean(axis=1)[:, None]) / scale[:, None]
+    drawn = np.take_along_axis(losses[places], searches[..., None], axis=2)
+    weights = seeds[:, :, None, :] * np.isfinite(drawn)
+    totals = weights.sum(axis=3)
+    means = np.where(
+        totals > 0,
+        (np.nan_to_num(drawn) * weights).sum(axis=3) / np.maximum(totals, 1),
+        np.take_along_axis(ends[places], searches, axis=2),
+    )
+    floor = (lowest[places] * seeds).sum(axis=2) / seeds.sum(axis=2)
+    scale = guess[places] - floor if kind == "normalised" else floor
+    return Regrets(each, (means - floor[..., None]) / scale[..., None])
+
+
+@cache
+def _draws(problems: int, searches: int, seeds: int) -> tuple[Any, Any, Any]:
+    """By draw: which problems, how often each seed of the truth counts there, which searches."""
+    random = np.random.default_rng(0)
+    places = random.integers(problems, size=(DRAWS, problems))
+    counts = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=(DRAWS, problems))
+    chosen = np.random.default_rng(1).integers(searches, size=(DRAWS, problems, searches))
+    return places, counts, chosen
+
+
+def price_of(scores: Runs, way: str, *, asked: float | None = None) -> float:
+    """What a way has paid, in trainings, the mean over problems and searches."""
+    chosen = scores.where(way=way) if asked is None else scores.where(way=way, asked=asked)
+    return float(chosen.values("price").mean())
+
+
+def leading(problem_steps: int) -> str:
+    """Which regret leads for runs of this length."""
+    return KINDS[problem_steps > SHORT]
