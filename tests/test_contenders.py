@@ -54,6 +54,8 @@ OPTIMIZERS = {
     "RMSprop": ("RMSprop", {}),
     "Lion": ("Lion", {}),
 }
+# The guide's own, which `test_parameter_free` compares with those of their authors.
+OWN = ["ScheduleFree", "Prodigy", "DAdaptAdam"]
 # How many parameters each has.
 NETWORKS = {"article_cnn": 431_242, "dense": 50_890, "normalised_cnn": 12_954}
 COMPARED = [
@@ -67,7 +69,7 @@ COMPARED = [
 
 def test_every_name_has_its_case_here():
     assert [*SHAPES] == [*contenders.SCHEDULES]
-    assert [*OPTIMIZERS] == [*contenders.OPTIMIZERS]
+    assert [*OPTIMIZERS, *OWN] == [*contenders.OPTIMIZERS]
     assert [*NETWORKS] == [*contenders.NETWORKS]
     assert [contenders.label(each) for each in contenders.COMPARED] == COMPARED
 
@@ -262,7 +264,10 @@ def test_updates_are_how_far_the_weights_moved_in_units_of_the_rate():
         (dict(network="vgg"), "network must be one of article_cnn, .*, received 'vgg'"),
         (dict(schedule="triangular", low=0.02), "low must be below the rate, 0.01, received 0.02"),
         (dict(low=-1), "low must be a finite number above 0, received -1"),
-        (dict(averaged=True), "averaged needs the optimizer ScheduleFreeAdamW, received Adam"),
+        (
+            dict(averaged=True),
+            "averaged needs the optimizer ScheduleFreeAdamW or ScheduleFree, received Adam",
+        ),
         (dict(averaged=2), "averaged must be True or False, received 2"),
         (dict(ema=1), "ema must be a number from 0 to below 1, received 1"),
     ],

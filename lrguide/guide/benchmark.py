@@ -187,11 +187,18 @@ def _judged_by_others(truth: Truth, rate: float, chooser: int) -> Floats:
     return losses
 
 
-def without_rate(truths: Sequence[Truth], way: str, runs: Runs) -> Runs:
-    """Scores of an optimizer that needs no rate, trained with the seeds of the truth."""
+def without_rate(truths: Sequence[Truth], way: str, runs: Runs, **others: Any) -> Runs:
+    """Scores of an optimizer that needs no rate, trained with the seeds of the truth.
+
+    Args:
+        truths: of the problems.
+        way: as tables show it.
+        runs: of `train`.
+        **others: settings that stand in for those of the problem.
+    """
     scores = []
     for truth in truths:
-        group = of(truth.problem, runs, optimizer=runs[0].settings["optimizer"])
+        group = of(truth.problem, runs, **others)
         losses = limited(group.final(), truth.problem.guess)
         scores.append(score(truth, way, 0, None, 0.0, losses=losses))
     return Runs(scores)

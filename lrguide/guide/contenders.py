@@ -13,7 +13,7 @@ import lrguide
 if TYPE_CHECKING:
     import keras
 
-# Each name stands for a class of Keras, with what differs from its defaults.
+# Each name stands for a class of Keras or of `parameter_free`, with what differs from its defaults.
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Adam": ("Adam", {}),
     "SGD": ("SGD", {}),
@@ -24,9 +24,12 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ScheduleFreeAdamW": ("ScheduleFreeAdamW", {}),
     "RMSprop": ("RMSprop", {}),
     "Lion": ("Lion", {}),
+    "ScheduleFree": ("ScheduleFree", {}),
+    "Prodigy": ("Prodigy", {}),
+    "DAdaptAdam": ("DAdaptAdam", {}),
 }
 
-# Keras' own rate of each: what a model gets that names none.
+# The rate of each by default: what a model gets that names none.
 DEFAULTS = {
     "Adam": 0.001,
     "SGD": 0.01,
@@ -37,7 +40,13 @@ DEFAULTS = {
     "ScheduleFreeAdamW": 0.0025,
     "RMSprop": 0.001,
     "Lion": 0.001,
+    "ScheduleFree": 0.0025,
+    "Prodigy": 1.0,
+    "DAdaptAdam": 1.0,
 }
+
+# Those that keep an average of the weights, which is what they promise their results for.
+AVERAGING = ("ScheduleFreeAdamW", "ScheduleFree")
 
 # Ways of finding a rate: `ways` has a function for each.
 WAYS = ("range test", "confirm", "random", "tpe", "halving", "hyperband", "finder")
@@ -197,6 +206,10 @@ def optimizer(name: str, rate: Any, *, cycle_momentum: bool = False, ema: float 
         return lrguide.ScheduledAdam(rate, beta_1=rate.momentum(), **config)
     if cycle_momentum and name == "SGD momentum":
         return lrguide.ScheduledSGD(rate, **config | {"momentum": rate.momentum()})
+    if not hasattr(keras.optimizers, class_name):
+        from lrguide.guide import parameter_free
+
+        return getattr(parameter_free, class_name)(rate, **config)
     made = keras.optimizers.get({"class_name": class_name, "config": config})
     if isinstance(rate, float):
         made.learning_rate = rate

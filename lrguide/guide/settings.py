@@ -164,9 +164,10 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
         raise ValueError(
             f"low must be below the rate, {completed['rate']}, received {completed['low']}"
         )
-    if completed.get("averaged") and completed["optimizer"] != "ScheduleFreeAdamW":
+    if completed.get("averaged") and completed["optimizer"] not in contenders.AVERAGING:
         raise ValueError(
-            f"averaged needs the optimizer ScheduleFreeAdamW, received {completed['optimizer']}"
+            f"averaged needs the optimizer {' or '.join(contenders.AVERAGING)}, "
+            f"received {completed['optimizer']}"
         )
     return {name: completed[name] for name in parameters}
 
