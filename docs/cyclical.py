@@ -54,7 +54,7 @@ def cycles_help_as_far_as_they_end_low(runs):
     found = against(runs, ["linear", "warmup linear", *CYCLES], "constant")
     sentence = f"""
         **Against a tuned constant rate three of the four cycles help.** 1cycle ends
-        {found["1cycle"].in_words}, triangular2 {found["triangular2"].in_words} and exp_range
+        {found["1cycle"].in_words} and triangular2 {found["triangular2"].in_words}. And exp_range is
         {found["exp_range"].in_words}. Triangular, which alone goes back to its full height, cannot be
         told from the constant rate: {found["triangular"].in_words}.
         """
@@ -70,8 +70,8 @@ def not_against_a_tuned_decay_with_a_warmup(adam):
     found = against(adam, CYCLES, "warmup linear")
     sentence = f"""
         **Against linear decay after a warmup none does.** 1cycle is {found["1cycle"].in_words}. The
-        other three end higher than that: triangular2 is {found["triangular2"].in_words}, exp_range
-        {found["exp_range"].in_words}, triangular {found["triangular"].in_words}. At each run's best
+        other three end higher. So triangular2 is {found["triangular2"].in_words} and exp_range
+        {found["exp_range"].in_words}. Triangular is {found["triangular"].in_words}. At each run's best
         epoch and on the test images all of these verdicts are the same.
         """
     cycles = [each for each in ADAM if each["schedule"] in (*CYCLES, "warmup linear")]
@@ -356,12 +356,7 @@ def patience_of_one_epoch_stops_of(runs):
         {several(lost(cyclical, 1))}. A checkpoint cannot keep what was not trained. With a patience
         of three, which is longer than a cycle, none is stopped.
         """
-    return (
-        sentence,
-        stopped > 0.5 * count,
-        cut(cyclical, 3) == 0,
-        lost(cyclical, 1).mean() > 0.01,
-    )
+    return (sentence, stopped > 0.5 * count, cut(cyclical, 3) == 0, lost(cyclical, 1).mean() > 0.01)
 
 
 @claim(pairs.where(schedule="triangular"))
@@ -374,11 +369,7 @@ def the_rising_rate_leaves_the_low_point(runs):
         the loss after epoch 4 is higher than after epoch 3. Leaving is what the large steps are for.
         When the rate has fallen again, the loss is lower than ever before in {lowest.sum()}.
         """
-    return (
-        sentence,
-        up.mean() > 0.5,
-        lowest.mean() > 0.9,
-    )
+    return (sentence, up.mean() > 0.5, lowest.mean() > 0.9)
 
 
 # %% [markdown]

@@ -87,14 +87,9 @@ def valleys_in_words(runs):
 
 
 # %% tags=["output-first"]
-trials = measured(
-    train,
-    crossed(task=TASKS, optimizer="Adam", rate=RATES, seed=(100, 101)),
-)
-sweeps = measured(
-    sweep,
-    crossed(task=TASKS, optimizer="Adam", seed=range(5), steps=100),
-)
+adam = dict(task=TASKS, optimizer="Adam")
+trials = measured(train, crossed(**adam, rate=RATES, seed=(100, 101)))
+sweeps = measured(sweep, crossed(**adam, seed=range(5), steps=100))
 SUGGESTED = {task: suggested(sweeps, task) for task in TASKS}
 
 
@@ -273,7 +268,7 @@ def on_other_divisions_the_recipe_loses_less(anew):
     sentence = f"""
         **Divide the tables anew, and it loses less.** All of the above is one division into three parts.
         Over twenty others, one seed each, the recipe is {last["CANCER"].in_words} on the first table, and
-        {last["DIABETES"].in_words} on the regression, where at its best epoch it is
+        {last["DIABETES"].in_words} on the regression. There at its best epoch it is
         {best["DIABETES"].in_words}. So of so small data believe several divisions, not several seeds.
         """
     return (

@@ -311,12 +311,13 @@ def the_articles_picture_stands(full):
 def the_articles_curves_are_read_rightly(full):
     larger, middle, smallest = (full.where(rate=rate) for rate in (0.01, 0.001, 1e-5))
     sentence = f"""
-        - What it reads off its curves holds, the validation losses a little too high: `0.001` ends
-        at about `0.01` in training and `0.05` in validation (ours: {several(middle.final("loss"))}
-        and {several(middle.final())}); `0.00001` is very smooth, at about `0.25` in both
-        ({several(smallest.final("loss"))} and {several(smallest.final())}, and no seed's validation
-        loss ever rises); `0.01` oscillates more (it rises in {rises(larger).mean():.0f} of
-        {full[0].settings["epochs"] - 1} epochs, at `0.001` in {rises(middle).mean():.0f}).
+        - What it reads off its curves holds, the validation losses a little too high. It has `0.001`
+        end at about `0.01` in training and `0.05` in validation; ours ends at
+        {several(middle.final("loss"))} and {several(middle.final())}. It has `0.00001` very smooth,
+        at about `0.25` in both; ours ends at {several(smallest.final("loss"))} and
+        {several(smallest.final())}, and no seed's validation loss ever rises. And `0.01` oscillates
+        more: the loss rises in {rises(larger).mean():.0f} of {full[0].settings["epochs"] - 1}
+        epochs, at `0.001` in {rises(middle).mean():.0f}.
         """
     return (
         sentence,

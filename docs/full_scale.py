@@ -151,8 +151,8 @@ def five_seeds_decide_none_of_these_twelve(runs):
 # ## From 60 steps to 4,800
 #
 # What helps in a long training may harm in a short one. Here are the seven contenders in trainings of four
-# sizes, each tuned at each: 3,000 images in batches of 250 (`FEW_STEPS`, 60 steps) and of 50 (`SHORT`, 300
-# steps), 12,000 in batches of 250 (`MIDDLE`, 288 steps), and `FULL`. The first two have the plan's search and
+# sizes, each tuned at each. `FEW_STEPS` and `SHORT` have 3,000 images, in batches of 250 for 60 steps and of
+# 50 for 300; `MIDDLE` has 12,000 in batches of 250 for 288 steps. The first two have the plan's search and
 # twenty new seeds, the others have five seeds.
 
 # %% tags=["output-first"]

@@ -17,15 +17,7 @@ from lrguide.guide import pictures
 from lrguide.guide.contenders import RATES, label
 from lrguide.guide.contrasts import beside, named, rows_beside
 from lrguide.guide.experiments import train, updates
-from lrguide.guide.measures import (
-    chosen,
-    learning,
-    learning_limit,
-    learns,
-    several,
-    span,
-    usable,
-)
+from lrguide.guide.measures import chosen, learning, learning_limit, learns, several, span, usable
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure, table
 from lrguide.guide.settings import crossed

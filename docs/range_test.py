@@ -212,7 +212,8 @@ shorter_and_longer = changed.where(batch=50)
 table(
     shorter_and_longer,
     moved("steps"),
-    caption="The suggestion by the length of the sweep",
+    caption="All numbers: the suggestion by the length of the sweep",
+    folded=True,
 )
 
 

@@ -191,6 +191,45 @@ def test_prose_holds_no_typed_measurement(page: str) -> None:
             assert not re.findall(r"\d+\.\d+|\d ?%", prose)
 
 
+# How much of a page is read to the end.
+WORDS = 2200  # of prose in a chapter
+BRACKETS = 2  # with numbers in a sentence
+ROWS = 8  # of a table that is not folded
+LINES = 450  # of a page's script
+REFERENCE = ["method.py"]  # where one looks things up, and each plan stands whole
+
+
+def prose_of(page: str) -> list[str]:
+    """The paragraphs of a page as they are read: its text and its claims, links without address."""
+    written = [cell.text for cell in cells(DOCS / page) if cell.kind == "markdown"]
+    told = [
+        shown.text for shown in executed(page).shown if shown.claim and "| ---" not in shown.text
+    ]
+    whole = "\n\n".join(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text) for text in written + told)
+    return [
+        " ".join(paragraph.split())
+        for paragraph in re.split(r"\n\s*\n", whole)
+        if not paragraph.lstrip().startswith(("|", "`" * 3))
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_can_be_read_to_the_end(page: str) -> None:
+    prose = prose_of(page)
+    assert page in REFERENCE or sum(len(each.split()) for each in prose) <= WORDS
+    assert len((DOCS / page).read_text("utf-8").splitlines()) <= LINES
+    sentences = [s for each in prose for s in re.split(r"(?<=[.!?;])\s+(?=[-A-Z*\[`])", each)]
+    crowded = [s for s in sentences if len(re.findall(r"\([^()]*\d[^()]*\)", s)) > BRACKETS]
+    assert page in REFERENCE or not crowded
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in REFERENCE])
+def test_long_tables_are_folded(page: str) -> None:
+    for shown in executed(page).shown:
+        lines = [line for line in shown.text.splitlines() if line.startswith("|")]
+        assert shown.text.startswith("<details") or len(lines) <= ROWS + 2, lines[0]
+
+
 def test_the_readme_shows_the_front_pages_figure() -> None:
     drawn = picture(executed("index.py").names)
     assert PICTURE.read_text(encoding="utf-8") == drawn, (

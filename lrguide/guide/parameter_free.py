@@ -14,7 +14,8 @@ from keras import ops
 class _Distance(keras.optimizers.Optimizer):
     """Adam at the rate d, an estimate from below of how far the best weights are from the first.
 
-    `adapt` sees all gradients before any weight moves, and renews d.
+    `adapt` sees all gradients before any weight moves, and renews d. It sees them as they come, so
+    Keras' options for clipping and for accumulating gradients are not for these.
     """
 
     def __init__(
