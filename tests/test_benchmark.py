@@ -148,13 +148,6 @@ def test_a_finer_grid_lies_beside_the_lowest():
     assert {each["seed"] for each in asked} == {*SHORT.seeds}
 
 
-def test_which_regret_leads_follows_the_length():
-    assert [benchmark.leading(steps) for steps in (60, 300, 301, 4800)] == [
-        *["normalised"] * 2,
-        *["relative"] * 2,
-    ]
-
-
 def test_answers_are_scored_by_name_and_price():
     settings = {**benchmark._settings(SHORT), "seed": 10}
     run = Run(
@@ -168,3 +161,14 @@ def test_answers_are_scored_by_name_and_price():
     assert first.settings["asked"] == 0.5 and first.result["price"] == 30 / SHORT.steps
     assert second.settings["asked"] == 0 and second.result["found"] is False
     assert math.isclose(first.result["aim"], 1.0)
+
+
+def test_an_optimizer_without_a_rate_is_judged_by_the_seeds_that_it_was_trained_with():
+    settings = {**SHORT.settings, "optimizer": "Prodigy", "rate": 1.0}
+    runs = Runs(
+        Run("train", complete(train, settings | {"seed": seed}), {"validation_loss": [loss]}, MADE)
+        for seed, loss in enumerate([0.5, math.nan, 0.7])
+    )
+    [score] = benchmark.without_rate([TRUTHS[0]], "Prodigy", runs, optimizer="Prodigy")
+    expected = [0.5, SHORT.guess, 0.7, math.nan, math.nan]
+    assert score.result["loss"] == pytest.approx(expected, nan_ok=True)

@@ -14,10 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrguide.guide.contenders import DEFAULTS
-from lrguide.guide.problems import Problem, finer
-from lrguide.guide.records import Run, Runs
+from lrguide.guide.experiments import train
+from lrguide.guide.problems import JUDGING, Problem, finer
+from lrguide.guide.records import Run, Runs, measured
+from lrguide.guide.settings import BUDGETS
+from lrguide.guide.ways import SEEDS, search
 
 Floats = NDArray[np.float64]
+
+# What was asked of each way: its price, where it can be told, and the seeds of its searches.
+PRICES = (0.25, 0.5, 1.0, 2.0, 4.0)
+THREE = SEEDS[:3]
+ASKED: dict[tuple[str, float], Sequence[int]] = {
+    **{("finder", price): SEEDS for price in PRICES},
+    **{("halving", price): THREE for price in PRICES[2:]},
+    **{(way, 0.0): THREE for way in ("random", "tpe", "hyperband")},
+    ("range test", 0.0): SEEDS,
+    ("confirm", 0.0): SEEDS[:1],
+}
+CALLED = {"random": "random search", "tpe": "TPE", "hyperband": "Hyperband"}
+RULES = ("minimum/10", "valley", "steepest")
+# Optimizers that need no rate, with the settings that stand in for a problem's own.
+FREE: dict[str, dict[str, Any]] = {
+    "Prodigy": {},
+    "DAdaptAdam": {},
+    "ScheduleFree": {"schedule": "constant", "averaged": True},
+}
 
 DRAWS = 500  # of a bootstrap
 SHORT = 300  # steps, up to which the normalised regret leads
@@ -89,8 +111,6 @@ def _settings(problem: Problem) -> dict[str, Any]:
     """Settings that no other problem shares: the length is told by the epochs."""
     if "epochs" in problem.settings:
         return dict(problem.settings)
-    from lrguide.guide.settings import BUDGETS
-
     return {**problem.settings, "epochs": BUDGETS[problem.settings["task"]].epochs}
 
 
@@ -199,7 +219,15 @@ def without_rate(truths: Sequence[Truth], way: str, runs: Runs, **others: Any) -
     scores = []
     for truth in truths:
         group = of(truth.problem, runs, **others)
-        losses = limited(group.final(), truth.problem.guess)
+        by_seed = {run.settings["seed"]: [run] for run in group}
+        losses = np.array(
+            [
+                limited(Runs(by_seed[seed]).final(), truth.problem.guess)[0]
+                if seed in by_seed
+                else np.nan  # not trained with, so it does not judge
+                for seed in truth.problem.seeds
+            ]
+        )
         scores.append(score(truth, way, 0, None, 0.0, losses=losses))
     return Runs(scores)
 
@@ -266,12 +294,66 @@ def _draws(problems: int, searches: int, seeds: int) -> tuple[Any, Any, Any]:
     return places, counts, chosen
 
 
+def called(run: Run, answer: str) -> str:
+    """How tables call an answer of a search; "" for one that they leave out."""
+    way = str(run.settings["way"])
+    if way != "range test":
+        return CALLED.get(way, way)
+    return answer if answer.removeprefix("3 x ") in RULES else ""
+
+
+def judged() -> Runs:
+    """The score of every search of every way on the judging problems, from stored runs."""
+    grid = measured(train, [run for problem in JUDGING for run in problem.trainings()])
+    finer = measured(train, [run for each in JUDGING for run in between(each, grid)])
+    searches = measured(
+        search,
+        [
+            {**problem.settings, "way": way, "price": price, "seed": seed}
+            for (way, price), seeds in ASKED.items()
+            for problem in JUDGING
+            for seed in seeds
+        ],
+    )
+    free = measured(
+        train,
+        [
+            {**problem.settings, "optimizer": name, "rate": DEFAULTS[name], "seed": seed, **more}
+            for name, more in FREE.items()
+            for problem in JUDGING
+            for seed in range(3)
+        ],
+    )
+    truths = [truth(problem, Runs(grid + finer)) for problem in JUDGING]
+    return Runs(
+        [
+            *defaults_of(truths),
+            *answers_of(truths, searches, called),
+            *whole_trainings(truths, (1, 2, 4)),
+            *(
+                score
+                for name, more in FREE.items()
+                for score in without_rate(truths, name, free, optimizer=name, **more)
+            ),
+        ]
+    )
+
+
+def lengths(scores: Runs) -> tuple[Runs, Runs]:
+    """The scores on runs of 300 steps and fewer, and on longer ones."""
+    short, long = (
+        Runs(run for run in scores if (run.settings["steps"] > SHORT) is longer)
+        for longer in (False, True)
+    )
+    return short, long
+
+
+def asked_of(scores: Runs, way: str) -> list[float]:
+    """What a way was allowed to pay."""
+    return sorted({float(run.settings["asked"]) for run in scores.where(way=way)})
+
+
 def price_of(scores: Runs, way: str, *, asked: float | None = None) -> float:
     """What a way has paid, in trainings, the mean over problems and searches."""
     chosen = scores.where(way=way) if asked is None else scores.where(way=way, asked=asked)
     return float(chosen.values("price").mean())
-
-
-def leading(problem_steps: int) -> str:
-    """Which regret leads for runs of this length."""
-    return KINDS[problem_steps > SHORT]
