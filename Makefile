@@ -76,7 +76,7 @@ bench: set-up ## Measure speed and size, as ratios taken in one run
 measure: set-up ## Train what the records lack (PAGE=fixed_rates JOBS=2 DRY=1)
 	@$(python) -m lrguide.guide.measure
 
-verify: set-up ## Run stored runs again and compare (RUNS=5 SEED=0)
+verify: set-up ## Run stored runs again and compare (RUNS=5 CONTENDERS=40 SEED=0)
 	@$(python) -m lrguide.guide.verify
 
 deploy: set-up ## Publish this commit's site (VERSION=0.2 ALIAS=latest REPLACE=1 REMOTE=origin)

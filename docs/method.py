@@ -217,7 +217,7 @@ table(
 # | all numbers that are missing | `make measure` |
 # | see what would run, and its CPU time | `make measure DRY=1` |
 # | one page, two processes | `make measure PAGE=decay JOBS=2` |
-# | check stored runs against new ones | `make verify RUNS=5 SEED=0` |
+# | check stored runs against new ones | `make verify RUNS=5 CONTENDERS=40 SEED=0` |
 # | start from nothing | delete `docs/records/*.json`, `make measure` |
 #
 # You may stop a measurement at any time and start it again: a run that has ended is kept. The `FULL`

@@ -129,11 +129,26 @@ def test_the_sample_follows_the_seed(stored, made, monkeypatch, capsys):
     assert len({str(sample(seed)) for seed in range(20)}) > 1
 
 
-@pytest.mark.parametrize(("name", "value"), [("RUNS", "-1"), ("RUNS", "two"), ("SEED", "x")])
+def test_so_many_contenders_as_are_asked_for_are_begun_again(stored, made, monkeypatch, capsys):
+    stored(made)
+    monkeypatch.setenv("RUNS", "0")
+    monkeypatch.setenv("CONTENDERS", "1")
+    assert verify.main() == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "first losses of 1 contenders, then whole runs: 0 (SEED=0)"
+    assert len(said) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("RUNS", "-1"), ("RUNS", "two"), ("SEED", "x"), ("CONTENDERS", "-1"), ("CONTENDERS", "all")],
+)
 def test_bad_numbers_are_one_sentence(monkeypatch, capsys, name, value):
     monkeypatch.setenv(name, value)
     assert verify.main() == 2
-    assert capsys.readouterr().err == "RUNS must be a whole number from 0, SEED a whole number\n"
+    assert capsys.readouterr().err == (
+        "RUNS and CONTENDERS must be whole numbers from 0, SEED a whole number\n"
+    )
 
 
 def test_a_damaged_record_is_one_sentence(stored, tmp_path, capsys):

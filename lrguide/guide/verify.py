@@ -1,10 +1,10 @@
 """`make verify`: do the stored runs come out again?
 
-    RUNS=5 SEED=0 python -m lrguide.guide.verify
+    RUNS=5 CONTENDERS=40 SEED=0 python -m lrguide.guide.verify
 
-Of every contender (all settings but rate and seed) one run's first five batches are trained anew,
-and a random sample of small runs as a whole. Searches for a rate have no first batches
-to compare and are left out. On the processor type that a run was made on the
+Of every contender (all settings but rate and seed), or of so many drawn at random, one run's first
+five batches are trained anew; and `RUNS` small runs, drawn at random, as a whole. Searches for a
+rate have no first batches to compare and are left out. On the processor type that a run was made on the
 numbers must be the same; on another the first losses may differ by 1e-4, and what follows from
 them over a whole run is shown but not judged.
 """
@@ -92,14 +92,22 @@ def describe(run: Run) -> str:
     return ", ".join([head, *more, f"seed {run.settings['seed']}"])
 
 
-def verify(count: int, seed: int) -> int:
-    """Print the agreement run by run; return how many runs disagree."""
+def verify(count: int, seed: int, contenders: int | None = None) -> int:
+    """Print the agreement run by run; return how many runs disagree.
+
+    Args:
+        count: small runs that are made again as a whole.
+        seed: of what is drawn.
+        contenders: of which a run is begun again; by default all.
+    """
     runs = [(f, run) for f, run in stored() if "first_losses" in run.result]
     have_full = full_is_here()
     usable = [(f, run) for f, run in runs if have_full or not run.settings["full"]]
     first = one_of_each_contender(usable)
     if left := len(one_of_each_contender(runs)) - len(first):
         print(f"{left} contenders need all of MNIST, which is not here: see LRGUIDE_MNIST")
+    if contenders is not None:
+        first = random.Random(seed).sample(first, min(contenders, len(first)))
     small = [(f, run) for f, run in usable if budget_of(run.settings).seconds < SMALL]
     sample = random.Random(seed).sample(small, min(count, len(small)))
     print(f"first losses of {len(first)} contenders, then whole runs: {len(sample)} (SEED={seed})")
@@ -128,18 +136,22 @@ def full_is_here() -> bool:
 
 
 def main() -> int:
-    """Verify as `RUNS` (5) and `SEED` (0) say; exit status 1 if a run disagrees."""
+    """Verify as `RUNS` (5), `CONTENDERS` (all) and `SEED` (0) say; 1 if a run disagrees."""
     try:
         count, seed = (
             int(os.environ.get(name) or usual) for name, usual in (("RUNS", 5), ("SEED", 0))
         )
-        if count < 0:
+        limit = os.environ.get("CONTENDERS")
+        contenders = int(limit) if limit else None
+        if min(count, contenders or 0) < 0:
             raise ValueError
     except ValueError:
-        print("RUNS must be a whole number from 0, SEED a whole number", file=sys.stderr)
+        print(
+            "RUNS and CONTENDERS must be whole numbers from 0, SEED a whole number", file=sys.stderr
+        )
         return 2
     try:
-        wrong = verify(count, seed)
+        wrong = verify(count, seed, contenders)
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # a damaged record, no room, a killed process, ...
