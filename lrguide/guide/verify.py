@@ -4,9 +4,9 @@
 
 Of every contender (all settings but rate and seed), or of so many drawn at random, one run's first
 five batches are trained anew; and `RUNS` small runs, drawn at random, as a whole. Searches for a
-rate have no first batches to compare and are left out. On the processor type that a run was made on the
-numbers must be the same; on another the first losses may differ by 1e-4, and what follows from
-them over a whole run is shown but not judged.
+rate have no first batches to compare and are left out. On the processor type that a run was made
+on the numbers must be the same; on another the first losses may differ by 1e-4, and what follows
+from them over a whole run is shown but not judged.
 """
 
 import functools
