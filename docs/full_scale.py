@@ -414,6 +414,6 @@ for epochs in (1, 8):  # <- the lengths
 # ## What to remember
 #
 # - In a long training let the rate decay, or halve it at a plateau. In a very short one keep the rate up.
-# - With Adam, do not carry a rate from a short training into a long one. Begin at a tenth of it, try a
-#   rate on either side, and keep the weights of the best epoch.
+# - With Adam, do not carry a rate from a short training into a long one: here it was up to ten times too
+#   high. [Find it](choosing.py) for the length that you train, and keep the weights of the best epoch.
 # - A search that walks with one seed can stop short: try the whole grid, and other seeds.

@@ -387,14 +387,14 @@ def the_test_can_be_fooled(adam):
 #
 # ## What to do with the answer
 #
-# A suggestion is an educated guess for a constant rate, and it is short-sighted: it has seen a hundred
-# steps of your training, not the end. Take `minimum/10` as a place to start from, and try a rate three
-# times as large beside it: [that is what trainings say](range_test_rules.py#trained-at-what-they-suggest).
+# A sweep shows how far the rate can go before training breaks, whether the network learns at all, and the
+# bounds of a cycle. It is short-sighted as a verdict on the best rate: it has seen a hundred steps of your
+# training, not the end, and nothing of your schedule. To get that rate, let
+# [`find_rate`](choosing.py) train briefly at several; [what each way costs](finding_a_rate.py) is measured.
 #
 # `result.confirm(model, x, y)` trains at five rates around the suggestions and names those that are tied.
-# With its defaults that is 5 times 200 steps a seed, ten times the steps of the sweep. When a training
-# takes hours, that is little; when it takes seconds, train at all the rates instead, as was done for the
-# first picture.
+# With its defaults that is 5 times 200 steps a seed, ten times the steps of the sweep: for trainings of
+# many thousand steps.
 #
 # ## Try it
 #

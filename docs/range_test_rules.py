@@ -446,5 +446,5 @@ print(result.confirm(model, rates=rates, steps=80, **given))
 # ## What to remember
 #
 # - A rule names a place to start from: a training there, and at other rates, tells what it is worth.
-# - Take the steepest point, or `minimum/10`, and try three times that rate beside it.
+# - To get a rate rather than a start, let [`find_rate`](choosing.py) make these trainings.
 # - Tools differ in their rules and their smoothing: know which rule gave you a rate.

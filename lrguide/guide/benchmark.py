@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 PRICES = (0.25, 0.5, 1.0, 2.0, 4.0)
 THREE = SEEDS[:3]
 ASKED: dict[tuple[str, float], Sequence[int]] = {
-    **{("finder", price): SEEDS for price in PRICES},
+    **{("finder", price): THREE for price in PRICES},
     **{("halving", price): THREE for price in PRICES[2:]},
     **{(way, 0.0): THREE for way in ("random", "tpe", "hyperband")},
     ("range test", 0.0): SEEDS,
