@@ -54,13 +54,14 @@ class FoundRate:
     """What a search for a rate has found.
 
     Attributes:
-        rate: The rate to train at; None where there is not enough evidence.
+        rate: The rate to train at; None where there is not enough evidence. After pilots of the
+            whole run it is one that was tried, after shorter ones it is lower: see `reason`.
         low: The next rate below the tied ones that was tried (the lowest of them where none was);
-            half a decade lower still, where the run is longer than the pilots were.
+            half a decade lower still, and below `rate`, where the run is longer than the pilots.
         high: The next rate above them that was tried; half a decade above where none was.
-        tied: The rates, `rate` included, that the pilots cannot tell from the best: their losses
-            lie closer than 5 % of its fall and 10 % of its loss, or, from three seeds on, the 95 %
-            interval of the difference, paired by seed, holds 0.
+        tied: The rates that the pilots cannot tell from the best: their losses lie closer than 5 %
+            of its fall and 10 % of its loss, or, from three seeds on, the 95 % interval of the
+            difference, paired by seed, holds 0.
         pilots: Every short training.
         price: What was paid, in trainings: the steps of all pilots, and of the few without
             training, divided by those of the run.
@@ -78,7 +79,7 @@ class FoundRate:
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
         >>> model.compile("sgd", "mse")
         >>> found = find_rate(model, x, x[:, :1], steps=200, verbose=0)
-        >>> found.low < found.rate < found.high and found.rate in found.tied
+        >>> found.low < found.rate < found.high
         True
     """
 
@@ -100,7 +101,8 @@ class FoundRate:
         if self.rate is not None:
             found = f"Rate {self.rate:.3g} for {self.steps:,} steps, "
             found += f"the best between {self.low:.3g} and {self.high:.3g}"
-            if others := ", ".join(f"{rate:.3g}" for rate in self.tied if rate != self.rate):
+            others = ", ".join(f"{rate:.3g}" for rate in self.tied if rate != self.rate)
+            if others and self.rate in self.tied:
                 found += f", tied with {others}"
         lengths = sorted({pilot.steps for pilot in self.pilots})
         looks = [self._at(length) for length in dict.fromkeys((*lengths[:1], *lengths[-1:]))]
@@ -187,9 +189,10 @@ def find_rate(
     (where that is a schedule, from its optimizer's default) until the best of them has a worse
     neighbour on either side. It and its neighbours are then trained as long as the price allows, up
     to the whole run, and with further seeds where it allows more. Each pilot uses the schedule of
-    the run, compressed to its own length. What blows up is stopped early. Of rates that short
-    pilots cannot tell apart the lowest is taken, because the best rate falls with the length more
-    often than it rises.
+    the run, compressed to its own length. What blows up is stopped early. The longer a run, the
+    lower is its best rate, as a rule: so of rates that short pilots cannot tell apart the lowest is
+    taken, and multiplied by the square root of the pilots' share of the run. The guide has measured
+    what the rate is worth and what it costs, on problems that the search had not been made for.
 
     The model is put back as `lr_range_test` does; Ctrl-C ends the search and gives what is known by
     then. The training step is traced once, for all pilots together; once a seed with `build`.

@@ -131,9 +131,10 @@ def test_the_price_is_never_exceeded_and_no_pilot_is_trained_twice(
     choice, tried = found(train, steps=steps, price=price, seeds=seeds, untrained=200.0)
     assert sum(pilot.paid for pilot in tried) <= budget
     assert len({(p.rate, p.steps, p.seed) for p in tried}) == len(tried)
-    assert choice.rate is None or any(p.rate == choice.rate for p in tried)
-    assert choice.rate is None or choice.low <= choice.rate <= choice.high
-    assert choice.rate is None or choice.rate in choice.tied
+    if choice.rate is not None:
+        assert choice.low <= choice.rate <= choice.high
+        assert {*choice.tied} <= {p.rate for p in tried}
+        assert choice.rate <= choice.tied[-1]
 
 
 @pytest.mark.parametrize(
@@ -208,13 +209,24 @@ def test_the_lowest_mean_wins_after_whole_runs_and_its_neighbours_are_the_interv
     assert choice.reason == "the lowest loss of 4 rates after 300 of 300 steps"
 
 
-def test_of_rates_that_short_pilots_do_not_tell_apart_the_lowest_is_taken():
+def test_the_lowest_of_tied_rates_is_taken_after_short_pilots_and_lowered_to_the_run():
     losses = {0.01: 1.0, 0.03: 0.51, 0.1: 0.5, 0.3: 1.2}
-    short = decided(losses, steps=60)
-    assert (short.rate, short.high, short.tied) == (0.03, 0.3, (0.03, 0.1))
-    assert short.low == pytest.approx(0.01 / 10**0.5)  # the run is longer, its best rate lower
-    assert short.reason.startswith("the lowest of 2 rates that 60 of 300 steps do not tell apart")
+    short = decided(losses, steps=75)
+    assert (short.rate, short.high, short.tied) == (0.015, 0.3, (0.03, 0.1))
+    assert short.low == pytest.approx(0.01 / 10**0.5)
+    assert short.reason == (
+        "the lowest of 2 rates that 75 of 300 steps cannot tell apart, 0.03, times the square root "
+        "of 75 / 300, since the best rate falls with the length"
+    )
     assert decided(losses).rate == 0.1
+
+
+@pytest.mark.parametrize("share", [0.03, 0.1, 0.25, 0.5, 0.69, 0.71, 1.0])
+def test_the_rate_is_lowered_by_the_square_root_of_the_pilots_share_of_the_run(share):
+    choice = decided({0.01: 1.0, 0.03: 0.5, 0.1: 0.9}, steps=round(300 * share))
+    expected = 0.03 * math.sqrt(round(300 * share) / 300) if share < 0.7 else 0.03
+    assert choice.rate == pytest.approx(expected, rel=1e-3)
+    assert choice.low < choice.rate < choice.high
 
 
 def test_a_scale_of_the_loss_changes_nothing():
@@ -266,8 +278,8 @@ def test_longer_pilots_count_and_half_of_a_comparison_does_not():
     looks = at({0.01: 1.0, 0.03: 0.5, 0.1: 0.7}, steps=60)
     longer = at({0.01: 0.1, 0.03: 0.3}, steps=150)
     about: dict[str, Any] = dict(steps=300, untrained=2.0, noise=0.01)
-    assert decide([*looks, *longer], **about).rate == 0.01
-    assert decide([*looks, *longer[:1]], **about).rate == 0.03
+    assert decide([*looks, *longer], **about).tied == (0.01,)
+    assert decide([*looks, *longer[:1]], **about).tied == (0.03,)
 
 
 def test_a_seed_that_was_stopped_half_way_does_not_count():

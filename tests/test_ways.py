@@ -2,10 +2,12 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 
-from lrguide.guide import contenders, ways
+from lrguide.guide import benchmark, contenders, ways
+from lrguide.guide.records import Run
 from lrguide.guide.settings import complete
 from lrguide.guide.ways import SEEDS, TRIALS, Trained, search
 
@@ -76,6 +78,30 @@ def test_the_range_test_answers_by_each_rule_and_three_times_it(results):
     answers = results["range test"]["answers"]
     for rule in ("minimum/10", "valley", "steepest"):
         assert answers[f"3 x {rule}"] == pytest.approx(3 * answers[rule], rel=1e-3)
+
+
+def test_the_finder_is_the_frozen_one_and_what_it_says_now_follows_from_the_same_pilots(results):
+    from lrguide import find_rate
+    from lrguide.guide import tasks
+
+    run = Run("search", {}, results["finder"], {})
+    now = benchmark.decided_anew(run, STEPS)
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(10)
+    data, model = tasks.data("MIXTURE").first(512, 200, 1), tasks.named("MIXTURE").network()
+    model.compile("adam", "categorical_crossentropy")
+    found = find_rate(
+        model,
+        data.x_train,
+        data.y_train,
+        steps=STEPS,
+        validation_data=(data.x_validation, data.y_validation),
+        batch_size=64,
+        seeds=[*SEEDS],
+        verbose=0,
+    )
+    assert [pilot.rate for pilot in found.pilots] == results["finder"]["rates"][:-1]
+    assert now == found.rate <= results["finder"]["answers"]["1"]
 
 
 def test_the_same_seed_searches_alike_and_another_one_otherwise():

@@ -19,6 +19,7 @@ from lrguide.guide.problems import JUDGING, Problem, finer
 from lrguide.guide.records import Run, Runs, measured
 from lrguide.guide.settings import BUDGETS
 from lrguide.guide.ways import SEEDS, search
+from lrguide.pilots import Pilot, decide
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +33,12 @@ ASKED: dict[tuple[str, float], Sequence[int]] = {
     ("range test", 0.0): SEEDS,
     ("confirm", 0.0): SEEDS[:1],
 }
-CALLED = {"random": "random search", "tpe": "TPE", "hyperband": "Hyperband"}
+CALLED = {
+    "finder": "frozen finder",
+    "random": "random search",
+    "tpe": "TPE",
+    "hyperband": "Hyperband",
+}
 RULES = ("minimum/10", "valley", "steepest")
 # Optimizers that need no rate, with the settings that stand in for a problem's own.
 FREE: dict[str, dict[str, Any]] = {
@@ -111,7 +117,11 @@ def _settings(problem: Problem) -> dict[str, Any]:
     """Settings that no other problem shares: the length is told by the epochs."""
     if "epochs" in problem.settings:
         return dict(problem.settings)
-    return {**problem.settings, "epochs": BUDGETS[problem.settings["task"]].epochs}
+    return {**problem.settings, "epochs": BUDGETS[_budget(problem)].epochs}
+
+
+def _budget(problem: Problem) -> str:
+    return str(problem.settings.get("budget", problem.settings.get("task")))
 
 
 def score(
@@ -142,7 +152,7 @@ def score(
     loss = truth.at(taken) if losses is None else losses
     lowest = truth.losses[truth.rates.index(truth.best)]
     settings = dict(problem=problem.name, way=way, asked=asked, seed=seed)
-    settings |= dict(steps=problem.steps, guess=problem.guess, budget=problem.settings["task"])
+    settings |= dict(steps=problem.steps, guess=problem.guess, budget=_budget(problem))
     result = dict(loss=loss.tolist(), lowest=lowest.tolist(), price=price, found=rate is not None)
     result |= dict(aim=taken / truth.best)
     return Run("score", settings, result, truth.made)
@@ -170,6 +180,40 @@ def answers_of(truths: Sequence[Truth], searches: Runs, names: Callable[[Run, st
                     asked = float(answer) if answer.replace(".", "").isdigit() else 0.0
                     seed = run.settings["seed"]
                     scores.append(score(truth, name, seed, rate, price, asked=asked))
+    return Runs(scores)
+
+
+def decided_anew(run: Run, steps: int) -> float | None:
+    """What the finder as it is now says of the pilots of a search by the frozen one.
+
+    Its pilots are the same. Those of one rate and length have different seeds, in the same order at
+    each rate, so that their place in this order stands for the seed.
+
+    Args:
+        run: a search in the way `finder`.
+        steps: of the run that the rate is for.
+    """
+    *looks, (_, _, untrained, _) = zip(
+        *(run.result[name] for name in ("rates", "steps", "losses", "paid")), strict=True
+    )
+    counts: dict[tuple[float, int], int] = {}
+    pilots = []
+    for rate, length, loss, paid in looks:
+        number = counts[rate, length] = counts.get((rate, length), -1) + 1
+        pilots.append(Pilot(rate, length, number, math.inf if loss is None else loss, paid))
+    rounding = 4 * float(np.finfo(np.float32).eps) * abs(untrained)
+    return decide(pilots, steps=steps, untrained=untrained, noise=rounding).rate
+
+
+def found_anew(truths: Sequence[Truth], searches: Runs) -> Runs:
+    """Scores of the finder as it is now, on the pilots of the frozen one."""
+    scores = []
+    for truth in truths:
+        for run in of(truth.problem, searches.where(way="finder")):
+            [(answer, paid)] = run.result["prices"].items()
+            rate, price = decided_anew(run, truth.problem.steps), paid / truth.problem.steps
+            seed = run.settings["seed"]
+            scores.append(score(truth, "finder", seed, rate, price, asked=float(answer)))
     return Runs(scores)
 
 
@@ -329,6 +373,7 @@ def judged() -> Runs:
         [
             *defaults_of(truths),
             *answers_of(truths, searches, called),
+            *found_anew(truths, searches),
             *whole_trainings(truths, (1, 2, 4)),
             *(
                 score

@@ -298,19 +298,28 @@ def _hyperband(learner: Learner, seen: Trained, settings: Mapping[str, Any]) -> 
 
 
 def _finder(learner: Learner, seen: Trained, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The finder as it was frozen: `pilots.POWER`, by which it lowers a rate, came later.
+
+    What it finds now follows from the same pilots: see `benchmark.decided_anew`.
+    """
+    from lrguide import pilots
     from lrguide.finder import find_rate
 
-    price, place = settings["price"], SEEDS.index(learner.seed)
-    found = find_rate(
-        learner.model,
-        **learner.fit,
-        steps=learner.steps,
-        schedule=learner.plan,
-        validation_data=learner.held,
-        price=price,
-        seeds=[*SEEDS[place:], *SEEDS[:place]],
-        verbose=0,
-    )
+    price, place, power = settings["price"], SEEDS.index(learner.seed), pilots.POWER
+    pilots.POWER = 0.0
+    try:
+        found = find_rate(
+            learner.model,
+            **learner.fit,
+            steps=learner.steps,
+            schedule=learner.plan,
+            validation_data=learner.held,
+            price=price,
+            seeds=[*SEEDS[place:], *SEEDS[:place]],
+            verbose=0,
+        )
+    finally:
+        pilots.POWER = power
     for pilot in found.pilots:
         seen.add(pilot.rate, pilot.steps, pilot.loss, pilot.paid)
     idle = round(found.price * learner.steps) - sum(seen.paid)

@@ -170,6 +170,9 @@ DESIGNS: dict[str, Design] = {
             "factors of 5": dict(SPACING=5.0),
             "two finalists": dict(FINALISTS=2),
             "looks of two fifths": dict(LOOK_STEPS=120, LOOK_SHARES=(0.4, 0.4)),
+            "not lowered, as judged first": dict(POWER=0.0),
+            "lowered by the power 0.25": dict(POWER=0.25),
+            "lowered by the power 0.75": dict(POWER=0.75),
         }.items()
     },
 }
