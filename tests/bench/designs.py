@@ -2,8 +2,8 @@
 
     python -m tests.bench.designs
 
-Nothing is trained: a pilot at a constant rate is the beginning of a stored run, to whole epochs,
-and the rates are those of the grid. So a first look is one epoch of five on most problems, and
+Nothing is trained: a pilot at a constant rate is the beginning of a stored run, to whole epochs, at
+the nearest rate of the grid, and what a rate is worth is read off the line between two of them. So a first look is one epoch of five on most problems, and
 prices below 1 cannot be read. A design searches with one seed first (on four problems there are
 only two), and the seeds that it has not used judge. What it printed last stands in `designs.txt`.
 Each line: the mean price in trainings; median, 90th
@@ -60,7 +60,7 @@ class Stored:
         others = [(self.first + n) % seeds for n in range(self.used, seeds)] or range(seeds)
         guess = self.problem.guess
         ends = np.minimum(self.losses[:, others, -1], guess).mean(axis=1)
-        lost = ends[self.place(rate)] - ends.min()
+        lost = np.interp(math.log(rate), np.log(self.problem.rates), ends) - ends.min()
         return lost / (guess - ends.min()), lost / ends.min()
 
 
