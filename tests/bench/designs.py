@@ -3,11 +3,12 @@
     python -m tests.bench.designs
 
 Nothing is trained: a pilot at a constant rate is the beginning of a stored run, to whole epochs, at
-the nearest rate of the grid, and what a rate is worth is read off the line between two of them. So a first look is one epoch of five on most problems, and
-prices below 1 cannot be read. A design searches with one seed first (on four problems there are
-only two), and the seeds that it has not used judge. What it printed last stands in `designs.txt`.
-Each line: the mean price in trainings; median, 90th
-percentile and worst of the normalised and of the relative regret; the mean of the normalised one.
+the nearest rate of the grid, and what a rate is worth is read off the line between two of them. So
+a first look is one epoch of five on most problems, and prices below 1 cannot be read. A design
+searches with one seed first (on four problems there are only two), and the seeds that it has not
+used judge. What it printed last stands in `designs.txt`. Each line: the mean price in trainings;
+median, 90th percentile and worst of the normalised and of the relative regret; the mean of the
+normalised one.
 """
 
 from __future__ import annotations
