@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lrguide.guide.contenders import DEFAULTS
 from lrguide.guide.experiments import train
-from lrguide.guide.problems import JUDGING, Problem, finer
+from lrguide.guide.problems import ANEW, JUDGING, Problem, finer
 from lrguide.guide.records import Run, Runs, measured
 from lrguide.guide.settings import BUDGETS
 from lrguide.guide.ways import SEEDS, search
@@ -35,7 +35,6 @@ ASKED: dict[tuple[str, float], Sequence[int]] = {
 }
 CALLED = {
     "finder": "frozen finder",
-    "random": "random search",
     "tpe": "TPE",
     "hyperband": "Hyperband",
 }
@@ -348,17 +347,7 @@ def called(run: Run, answer: str) -> str:
 
 def judged() -> Runs:
     """The score of every search of every way on the judging problems, from stored runs."""
-    grid = measured(train, [run for problem in JUDGING for run in problem.trainings()])
-    finer = measured(train, [run for each in JUDGING for run in between(each, grid)])
-    searches = measured(
-        search,
-        [
-            {**problem.settings, "way": way, "price": price, "seed": seed}
-            for (way, price), seeds in ASKED.items()
-            for problem in JUDGING
-            for seed in seeds
-        ],
-    )
+    truths, searches = _measured(JUDGING, ASKED)
     free = measured(
         train,
         [
@@ -368,7 +357,6 @@ def judged() -> Runs:
             for seed in range(3)
         ],
     )
-    truths = [truth(problem, Runs(grid + finer)) for problem in JUDGING]
     return Runs(
         [
             *defaults_of(truths),
@@ -382,6 +370,32 @@ def judged() -> Runs:
             ),
         ]
     )
+
+
+def judged_anew() -> Runs:
+    """The scores of the finder, frozen and as it is now, on the eight problems that came after it."""
+    asked = {("finder", price): THREE for price in (0.5, 1.0, 2.0)}
+    truths, searches = _measured(ANEW, asked)
+    frozen, now = answers_of(truths, searches, called), found_anew(truths, searches)
+    return Runs([*defaults_of(truths), *frozen, *now, *whole_trainings(truths, (1, 2))])
+
+
+def _measured(
+    problems: Sequence[Problem], asked: Mapping[tuple[str, float], Sequence[int]]
+) -> tuple[list[Truth], Runs]:
+    """The truth of each problem, and the searches there."""
+    grid = measured(train, [run for problem in problems for run in problem.trainings()])
+    finer = measured(train, [run for each in problems for run in between(each, grid)])
+    searches = measured(
+        search,
+        [
+            {**problem.settings, "way": way, "price": price, "seed": seed}
+            for (way, price), seeds in asked.items()
+            for problem in problems
+            for seed in seeds
+        ],
+    )
+    return [truth(problem, Runs(grid + finer)) for problem in problems], searches
 
 
 def lengths(scores: Runs) -> tuple[Runs, Runs]:
