@@ -31,6 +31,7 @@ ARTICLES = [
     ("SGD", "constant"),
 ]
 DENSE = [("Adam", "constant"), ("SGD momentum", "constant")]
+SMALL_NET = dict(network="dense", budget="SHORT")
 PROBLEMS = [("article_cnn", *each) for each in ARTICLES] + [("dense", *each) for each in DENSE]
 
 
@@ -97,13 +98,13 @@ articles = [
     for seed in FIRST
 ]
 dense = [
-    dict(network="dense", optimizer=o, batch=batch, rate=rate, seed=seed)
+    dict(SMALL_NET, optimizer=o, batch=batch, rate=rate, seed=seed)
     for batch in (SMALL, LARGE)
     for o, _ in DENSE
     for rate in FINE
     for seed in range(5)
 ]
-runs = measured(train, articles + [dict(each, budget="SHORT") for each in dense])
+runs = measured(train, articles + dense)
 figure(runs, drawn, alt=in_words)
 
 # %% [markdown]

@@ -7,7 +7,7 @@
 # # Does it carry over?
 #
 # Most numbers of this guide come from one set of digits and one network. Here are four other problems.
-# The [recipe](choosing.py#from-your-model-to-a-rate-a-schedule-and-a-check) finds a rate that works on
+# The [recipe](choosing.py#with-the-suggestion-of-a-range-test) finds a rate that works on
 # each of them, and on none of them as good a one as tuning does.
 
 # %% tags=["hide-input"]

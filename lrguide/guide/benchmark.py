@@ -29,7 +29,7 @@ THREE = SEEDS[:3]
 ASKED: dict[tuple[str, float], Sequence[int]] = {
     **{("finder", price): THREE for price in PRICES},
     **{("halving", price): THREE for price in PRICES[2:]},
-    **{(way, 0.0): THREE for way in ("random", "tpe", "hyperband")},
+    **{(way, 0.0): THREE for way in ("tpe", "hyperband")},
     ("range test", 0.0): SEEDS,
     ("confirm", 0.0): SEEDS[:1],
 }
@@ -373,7 +373,7 @@ def judged() -> Runs:
 
 
 def judged_anew() -> Runs:
-    """The scores of the finder, frozen and as it is now, on the eight problems that came after it."""
+    """The scores of the finder, frozen and as it is now, on the eight problems of `ANEW`."""
     asked = {("finder", price): THREE for price in (0.5, 1.0, 2.0)}
     truths, searches = _measured(ANEW, asked)
     frozen, now = answers_of(truths, searches, called), found_anew(truths, searches)
