@@ -60,8 +60,8 @@ and the interval reaches half a decade lower."""
 POWER = 0.5
 """Of the pilots' share of the run, by which the rate of shorter ones is lowered: the bound on the
 loss after n steps of gradient descent is lowest at a rate proportional to 1 / sqrt(n). Fitted on
-all problems of the benchmark but those that judge it anew; 0.4 and 0.6 do about as well. It is not
-lowered where the best rate is the highest that was tried."""
+all problems of the benchmark but those that judge it anew: by less, the rate is above the edge of
+training on some of them, by more, it gives away too much on the others."""
 
 PAIRED = 3
 """Seeds for an interval: with two, Student's t ties nearly all rates."""
@@ -221,9 +221,8 @@ def decide(pilots: Sequence[Pilot], *, steps: int, untrained: float, noise: floa
     )
     tried = sorted({pilot.rate for pilot in pilots})
     shorter = length < WHOLE * steps
-    lowered = shorter and best < tried[-1]
     chosen = tied[0] if shorter else best
-    if lowered:
+    if shorter:
         chosen = float(f"{chosen * (length / steps) ** POWER:.4g}")
     low = max((rate for rate in tried if rate < tied[0]), default=tied[0])
     high = min((rate for rate in tried if rate > tied[-1]), default=tied[-1] * SPACING)
@@ -232,7 +231,7 @@ def decide(pilots: Sequence[Pilot], *, steps: int, untrained: float, noise: floa
     reason = f"the lowest loss of {len(means)} rates after {length} of {steps} steps"
     if shorter and len(tied) > 1:
         reason = f"the lowest of {len(tied)} rates that {length} of {steps} steps cannot tell apart"
-    if lowered:
+    if shorter:
         reason += f", {tied[0]:.3g}, times the square root of {length} / {steps}, "
         reason += "since the best rate falls with the length"
     if tied[0] == tried[0] or tied[-1] == tried[-1]:
