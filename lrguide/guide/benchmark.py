@@ -283,10 +283,12 @@ class Regrets:
         each: shape (problems, searches).
         drawn: shape (draws, problems, searches). Problems are drawn with replacement, and for each
             of them searches and the truth's seeds; equal for two ways with as many searches.
+        kind: of regret.
     """
 
     each: Floats
     drawn: Floats
+    kind: str
 
     def figure(self, share: float) -> tuple[float, float, float]:
         """A quantile over problems and searches, and its 95 % interval."""
@@ -295,10 +297,20 @@ class Regrets:
         return float(np.quantile(self.each, share)), float(low), float(high)
 
     def minus(self, other: "Regrets") -> tuple[float, float, float]:
-        """How far the mean lies from that of another way, and its 95 % interval."""
-        apart = self.drawn.mean(axis=(1, 2)) - other.drawn.mean(axis=(1, 2))
+        """How far the mean lies from that of another way, and its 95 % interval.
+
+        Relative regrets are compared by the logarithm of the loss, as contenders are everywhere in
+        the guide: otherwise one problem whose lowest loss is nearly 0 would decide alone.
+        """
+        ours, theirs = (
+            [np.log1p(np.maximum(part, -0.99)) for part in (each.each, each.drawn)]
+            if self.kind == "relative"
+            else [each.each, each.drawn]
+            for each in (self, other)
+        )
+        apart = ours[1].mean(axis=(1, 2)) - theirs[1].mean(axis=(1, 2))
         low, high = np.quantile(apart, [0.025, 0.975])
-        return float(self.each.mean() - other.each.mean()), float(low), float(high)
+        return float(ours[0].mean() - theirs[0].mean()), float(low), float(high)
 
 
 def regrets(scores: Runs, way: str, kind: str, *, asked: float | None = None) -> Regrets:
@@ -324,7 +336,7 @@ def regrets(scores: Runs, way: str, kind: str, *, asked: float | None = None) ->
     )
     floor = (lowest[places] * seeds).sum(axis=2) / seeds.sum(axis=2)
     scale = guess[places] - floor if kind == "normalised" else floor
-    return Regrets(each, (means - floor[..., None]) / scale[..., None])
+    return Regrets(each, (means - floor[..., None]) / scale[..., None], kind)
 
 
 @cache
