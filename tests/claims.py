@@ -322,7 +322,7 @@ def judged(claim: Claim) -> Judged:
             raise AssertionError(
                 f"{split.told.__name__} cannot tell of {spoilt.what}: {error!r}"
             ) from error
-        except LookupError:  # told on the page as a sentence that can no longer be checked
+        except LookupError:  # the page then says that it cannot check the sentence
             return {0}, True
         for check, good in zip(checks, outcome, strict=True):
             if not good:

@@ -90,7 +90,7 @@ def test_its_example_prints_what_it_shows(name: str) -> None:
     for code, shown in example:
         told = printed(code, names)
         assert doctest.OutputChecker().check_output(shown, told, doctest.ELLIPSIS), told
-    # Drawing says nothing; all else shows a result.
+    # An example that draws prints nothing; each other one shows a result.
     assert example[-1][1] or name.startswith("plots.")
 
 

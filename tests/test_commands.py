@@ -55,7 +55,7 @@ def sentence(run: subprocess.CompletedProcess[str]) -> str:
 
 def program(folder: Path, name: str, script: str) -> None:
     path = folder.parents[1] / "bin" / name
-    path.unlink(missing_ok=True)  # the link, lest the machine's own program be overwritten
+    path.unlink(missing_ok=True)  # only the link, not the program that it leads to
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(0o755)
 
