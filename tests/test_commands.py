@@ -45,7 +45,7 @@ def make(folder: Path, *arguments: str, **environment: str) -> subprocess.Comple
 
 
 def sentence(run: subprocess.CompletedProcess[str]) -> str:
-    """The one line, beside make's own, in which a failed command ends."""
+    """The last line of a failed command, without the one that make adds."""
     assert run.returncode != 0
     lines = [line for line in run.stderr.splitlines() if not line.startswith("make: ***")]
     assert len(lines) == 1, run.stderr
@@ -61,7 +61,7 @@ def program(folder: Path, name: str, script: str) -> None:
 
 
 def python_with(change: str) -> str:
-    """A script that is this Python but for one change made before it reads its program."""
+    """A script that starts this Python, and changes one thing in it before its program runs."""
     return f"exec '{sys.executable}' -c \"import sys; {change}; exec(sys.stdin.read())\""
 
 

@@ -51,7 +51,7 @@ def deploy(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
 
 
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
-    """The line in which a refusal ends."""
+    """The last line of a refusal."""
     assert done.returncode != 0
     last = done.stderr.splitlines()[-1]
     assert last.startswith("lrguide: ") and "Traceback" not in done.stderr
@@ -195,7 +195,7 @@ def unpushed(world: World) -> None:
 
 
 def on_no_branch(world: World) -> None:
-    """Pushed, but to where neither branches nor tags are, as a pull request is."""
+    """The commit was pushed like a pull request: no branch and no tag holds it."""
     unpushed(world)
     git(world.clone, "push", "--quiet", "origin", "HEAD:refs/pull/1/head")
 

@@ -42,7 +42,7 @@ def warm(rate: float, steps: int) -> Any:
 
 
 def sought(model: Any = None, **changed: Any) -> Any:
-    """The result of a search with the least that a test needs."""
+    """Search with few steps and two seeds; a test names what it changes of that."""
     return find_rate(model or linear(run_eagerly=True), **{**MANY, **QUICK, **changed})
 
 
@@ -69,7 +69,7 @@ def with_two_lengths() -> Any:
     ["gradient accumulation", "eager", "own train_step"],
 )
 def test_nothing_changes(case):
-    """On more kinds of model and data, `test_traceless.py` says it of what trains here, too."""
+    """`test_traceless.py` tries more kinds of model and data on the code that trains here, too."""
     model = made(case, trained=False)
     before, digest = surroundings(model), state_digest(model)
     given = {k: v for k, v in CASES[case][1]().items() if k not in ("seeds", "epochs")}

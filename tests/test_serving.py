@@ -42,7 +42,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 class TestServing:
-    """One server, in the order in which somebody works."""
+    """These tests share one server, and follow each other as a writer's edits do."""
 
     def test_answers_before_a_page_has_run_and_says_that_it_is_being_run(
         self, served: Served
