@@ -14,7 +14,7 @@ export PYTHONIOENCODING = utf-8
 python := .venv/bin/python
 nightly := $(patsubst %,tests/test_%.py,arguments schedules cyclical internals checks checked_optimizers \
 	rate_logger traceless traceless_kinds range_test rules confirmation refused_arguments \
-	accepted_arguments divergence)
+	accepted_arguments divergence finder pilots)
 maintain := .cache/maintain/done
 backends := .cache/backends/$(BACKEND)
 .PHONY: help set-up port serve test test-backend nightly site check bench measure verify

@@ -61,7 +61,7 @@ class Spoilt:
 
 
 class Quick(Runs):
-    """Runs that are searched once: those of a spoil have the settings of all the others."""
+    """Runs that remember what was found among them: spoilt ones have the same settings."""
 
     known: dict[Any, Any]
 
@@ -255,7 +255,7 @@ def read_by(claim: Claim) -> list[tuple[str, str]]:
 
 
 def singled(claim: Claim) -> Claim:
-    """The same claim with what `and` and chains of comparisons hold together as checks apart."""
+    """The same claim, with each `and` and each chain of comparisons split into single checks."""
     told = claim.told
     if told.__name__ == "<lambda>":
         return claim
@@ -322,7 +322,7 @@ def judged(claim: Claim) -> Judged:
             raise AssertionError(
                 f"{split.told.__name__} cannot tell of {spoilt.what}: {error!r}"
             ) from error
-        except LookupError:  # told on the page as a sentence that can no longer be checked
+        except LookupError:  # the page then says that it cannot check the sentence
             return {0}, True
         for check, good in zip(checks, outcome, strict=True):
             if not good:

@@ -36,7 +36,7 @@ def made_again(schedule):
 
 def compiles_to_the_same_rate(schedule, step):
     compiled = tf.function(schedule.__call__)
-    # Where a rate falls to nothing, 1 - t / T leaves the last bits of the highest rate.
+    # Near the end of a fall to 0, 1 - t / T is only as exact as the last bits of the highest rate.
     bits = 2**-22 * values(schedule, np.arange(501)).max()
     once, again = float(schedule(step)), float(compiled(tf.constant(step, "int64")))
     np.testing.assert_allclose(again, once, rtol=1e-6, atol=bits)

@@ -44,7 +44,7 @@ def entries(folder):
 
 
 def alive(group):
-    """Whether processes of this session run, those that wait to be reaped apart."""
+    """Whether processes of this session still run; those that wait to be reaped do not count."""
     listed = subprocess.run(
         ["ps", "-eww", "-o", "sess=,stat=,args="], capture_output=True, text=True
     ).stdout

@@ -37,6 +37,12 @@ Y = (X @ GENERATOR.normal(size=(6, 1)) + 0.1 * GENERATOR.normal(size=(40, 1))).a
 LABELS = (Y[:, 0] > 0).astype("int32")
 BRIEF = dict(min_rate=1e-4, max_rate=0.1, steps=7, seeds=[0, 1], verbose=0)
 
+# For tests that see the seed in the order of the data; `make nightly` meets such a Keras.
+order_of_seed = pytest.mark.xfail(
+    keras.__version__.startswith("3.16"),
+    reason="Keras 3.16 shuffles by the number of the epoch alone, whatever the seed",
+)
+
 
 def small(optimizer: Any = "sgd", built: bool = True, **compiled: Any) -> keras.Model:
     """Dropout, batch normalisation and a metric: everything that has a state of its own."""

@@ -72,7 +72,7 @@ def test_its_signature_is_the_one_that_python_knows(name: str) -> None:
 
 
 def printed(code: str, names: dict[str, Any]) -> str:
-    """What Python prints where the code is typed in."""
+    """What Python prints when somebody types this code into it."""
     with contextlib.redirect_stdout(io.StringIO()) as said:
         for statement in ast.parse(code).body:
             exec(compile(ast.Interactive([statement]), "<typed>", "single"), names)
@@ -90,7 +90,7 @@ def test_its_example_prints_what_it_shows(name: str) -> None:
     for code, shown in example:
         told = printed(code, names)
         assert doctest.OutputChecker().check_output(shown, told, doctest.ELLIPSIS), told
-    # Drawing says nothing; all else shows a result.
+    # An example that draws prints nothing; each other one shows a result.
     assert example[-1][1] or name.startswith("plots.")
 
 

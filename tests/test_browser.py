@@ -28,7 +28,8 @@ WORDS = ["translate", "snippets", "glossary", "changelog", "questions", "explore
 REFERENCE = ["reference", "reference/schedules", "reference/range_test"]
 PAGES = [*SCRIPTS, *WORDS, *REFERENCE, "fixed_rates-numbers"]
 VIEWS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
-# Two pages in each view, the others in two that have all four of these between them.
+# Two pages are looked at in each view. Each other page is looked at in two views that between them
+# have both schemes and both widths.
 LOOKS = [
     (page, *view)
     for page in PAGES
@@ -97,7 +98,8 @@ def test_loads_without_errors_and_asks_nobody_else(view: View) -> None:
 def test_is_no_wider_than_the_screen_even_magnified(view: View) -> None:
     size = view.page.viewport_size
     assert size
-    for width in (size["width"], 640 if size["width"] == 1280 else 320):  # 200 %; WCAG's least
+    # 640 pixels are the desktop's page at 200 %, and 320 the least width that WCAG asks for.
+    for width in (size["width"], 640 if size["width"] == 1280 else 320):
         view.page.set_viewport_size({"width": width, "height": size["height"]})
         over = view.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -213,7 +215,7 @@ def test_a_term_explains_itself_to_keyboard_and_mouse_and_leads_to_the_glossary(
     page = browser.new_page()
     page.goto(url, wait_until="networkidle")
     term = page.locator("a.lr-term").first
-    sentence = term.get_attribute("title") or ""  # the theme's script takes it away
+    sentence = term.get_attribute("title") or ""  # the theme's script removes it later
     for reach in (term.focus, term.hover):
         reach()
         page.locator(".md-tooltip2", has_text=sentence).wait_for(timeout=5_000)
@@ -307,7 +309,7 @@ def test_can_be_read_without_javascript(browser: Browser, url: str) -> None:
 
 
 def test_a_first_visit_is_light_and_the_next_page_lighter(browser: Browser, site: Path) -> None:
-    """In bytes that a host sends which compresses; what the browser has kept is not sent again."""
+    """Bytes are counted as a host sends them that compresses; the browser keeps what it has."""
     sent: list[int] = []
 
     class Counting(Compressing):

@@ -108,7 +108,7 @@ def test_a_page_s_notebook_is_the_code_that_was_run_in_words_that_jupyter_knows(
             assert odd == []
 
 
-# A plain plot, which a snippet left, has its role first.
+# In the picture of a plain plot, which a snippet made, `role` is the first attribute.
 FIGURE = re.compile(r'<figure class="lr-figure"><svg (?!role="img").*?</figure>', re.DOTALL)
 SCRIPTS = sorted(path.stem for path in (Path(__file__).parents[1] / "docs").glob("*.py"))
 
@@ -144,7 +144,8 @@ def test_the_numbers_of_a_figure_are_as_many_as_its_dots_and_the_corners_of_its_
     figure, shown = numbers_of_figures(site, page)[0]
     dots = re.findall(r'<use [^>]*style="fill:#', figure)
     lines = re.findall(r'<path d="([^"]*)"[^>]*style="fill:none;stroke:#', figure)
-    corners = [line.count("L") + 1 for line in lines if line.count("L") > 2]  # else: the legend's
+    # Shorter lines are the legend's.
+    corners = [line.count("L") + 1 for line in lines if line.count("L") > 2]
     assert len(shown) == len(dots) + sum(corners) > 90
 
 

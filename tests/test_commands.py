@@ -45,7 +45,7 @@ def make(folder: Path, *arguments: str, **environment: str) -> subprocess.Comple
 
 
 def sentence(run: subprocess.CompletedProcess[str]) -> str:
-    """The one line, beside make's own, in which a failed command ends."""
+    """The last line of a failed command, without the one that make adds."""
     assert run.returncode != 0
     lines = [line for line in run.stderr.splitlines() if not line.startswith("make: ***")]
     assert len(lines) == 1, run.stderr
@@ -55,13 +55,13 @@ def sentence(run: subprocess.CompletedProcess[str]) -> str:
 
 def program(folder: Path, name: str, script: str) -> None:
     path = folder.parents[1] / "bin" / name
-    path.unlink(missing_ok=True)  # the link, lest the machine's own program be overwritten
+    path.unlink(missing_ok=True)  # only the link, not the program that it leads to
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(0o755)
 
 
 def python_with(change: str) -> str:
-    """A script that is this Python but for one change made before it reads its program."""
+    """A script that starts this Python, and changes one thing in it before its program runs."""
     return f"exec '{sys.executable}' -c \"import sys; {change}; exec(sys.stdin.read())\""
 
 

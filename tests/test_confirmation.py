@@ -99,11 +99,11 @@ def test_a_confirmation_says_what_a_tie_means():
 def test_confirm_calls_a_finite_loss_above_the_one_without_training_diverged(validation_data):
     confirmed = result_of(sloping()).confirm(
         linear("adam", run_eagerly=True), **arrays(), rates=[0.01, 100.0], steps=20, verbose=0,
-        validation_data=validation_data,
+        validation_data=validation_data, seeds=[4, 5],
     )  # fmt: skip
     assert confirmed.best == 0.01 and confirmed.tied == (0.01,)
     assert np.isinf(confirmed.losses[1]).all() and np.isfinite(confirmed.losses[0]).all()
-    assert "  100: diverged with 3 of 3 seeds" in str(confirmed)
+    assert "  100: diverged with 2 of 2 seeds" in str(confirmed)
 
 
 def test_confirm_says_when_every_rate_diverges():

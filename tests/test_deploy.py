@@ -51,7 +51,7 @@ def deploy(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
 
 
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
-    """The line in which a refusal ends."""
+    """The last line of a refusal."""
     assert done.returncode != 0
     last = done.stderr.splitlines()[-1]
     assert last.startswith("lrguide: ") and "Traceback" not in done.stderr
@@ -195,7 +195,7 @@ def unpushed(world: World) -> None:
 
 
 def on_no_branch(world: World) -> None:
-    """Pushed, but to where neither branches nor tags are, as a pull request is."""
+    """The commit was pushed like a pull request: no branch and no tag holds it."""
     unpushed(world)
     git(world.clone, "push", "--quiet", "origin", "HEAD:refs/pull/1/head")
 
@@ -281,7 +281,7 @@ def test_a_published_version_is_replaced_where_that_is_asked_for(
     assert "second" in git(copy.origin, "show", "gh-pages:latest/index.html")
 
 
-# From which commit, and what of it.
+# Which commit is published, and what of it.
 
 
 def test_only_what_is_in_the_commit_is_published(world: World, tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_a_deployment_that_another_clone_s_overtakes_is_put_upon_it(
     assert {"0.3/index.html", "0.4/index.html"} <= copy.files()
 
 
-# In two halves.
+# A draft is built first and pushed by another job.
 
 
 def test_one_builds_without_the_right_to_push_and_another_pushes_without_a_package(
@@ -387,7 +387,7 @@ def test_one_builds_without_the_right_to_push_and_another_pushes_without_a_packa
     assert "has published more since make draft" in sentence(run(pusher, *half))
 
 
-# As a reader sees it.
+# What a reader sees.
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -22,7 +22,8 @@ RECORDS = Path(__file__).parents[1] / "docs" / "records"
 
 def test_at_most_one_in_a_hundred_quiet_sweeps_is_called_diverged():
     sweeps = [losses for _, losses in simulated(500)]
-    assert sum(stop(losses, by_ratio) is not None for losses in sweeps) > 150  # what noise can do
+    # Noise alone makes the ratio stop them.
+    assert sum(stop(losses, by_ratio) is not None for losses in sweeps) > 150
     assert sum(stop(losses) is not None for losses in sweeps) <= 5
 
 

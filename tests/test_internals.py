@@ -18,7 +18,7 @@ from lrguide.range_test import lr_range_test
 
 
 def renamed(thing: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a version would look like that calls it otherwise."""
+    """Stands for a version in which the name has changed."""
     value = vars(thing)[name]
     monkeypatch.delattr(thing, name)
     monkeypatch.setattr(thing, f"{name}_renamed", value, raising=False)

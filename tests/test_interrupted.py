@@ -168,7 +168,7 @@ def test_the_bar_counts_runs_and_tells_the_time_left(tmp_path):
     assert "Traceback" not in said and "Warning" not in said
 
 
-# Of two processes one has ended its first run when the other, and its own second, go on for long.
+# Of two processes one has ended a short run. Its second run, and the other's first, go on for long.
 ONE_ENDS = """
 import sys, pathlib
 from probes import probe

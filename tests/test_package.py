@@ -1,30 +1,23 @@
-"""The repository and the package as a whole: layout, versions, dependencies, what is shipped."""
+"""The repository and the package as a whole: layout, versions, dependencies, imports, files."""
 
 import ast
 import functools
 import importlib.metadata
-import os
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tomllib
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from nbclient import NotebookClient
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from page_notebook import to_notebook
 
 import lrguide
-from lrguide.guide.pages import cells
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -337,123 +330,6 @@ def test_what_a_file_imports_is_declared(name: str) -> None:
             assert {canonicalize_name(d) for d in distributions} & declared_names, module
 
 
-# What is shipped.
-
-
-@pytest.fixture(scope="module")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-d", str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
-    return {"wheel": wheel, "sdist": sdist}
-
-
-@pytest.mark.parametrize("kind", ["wheel", "sdist"])
-def test_an_archive_is_under_4_megabytes(archives: dict[str, Path], kind: str) -> None:
-    assert archives[kind].stat().st_size < 4_000_000
-
-
-def test_the_wheel_holds_the_package_with_its_digits_and_nothing_else(
-    archives: dict[str, Path],
-) -> None:
-    names = zipfile.ZipFile(archives["wheel"]).namelist()
-    meta = f"lrguide-{lrguide.__version__}.dist-info"
-    assert {name for name in names if not name.startswith(meta)} == set(tracked("lrguide"))
-    assert {"lrguide/py.typed", "lrguide/mnist/subset.npz", "lrguide/mnist/README.md"} < set(names)
-    assert f"{meta}/licenses/LICENSE" in names
-
-
-def test_the_sdist_holds_what_the_wheel_is_built_from(archives: dict[str, Path]) -> None:
-    with tarfile.open(archives["sdist"]) as sdist:
-        names = {name.split("/", 1)[1] for name in sdist.getnames()}
-    assert {*tracked("lrguide"), "pyproject.toml", "README.md", "LICENSE"} <= names
-    assert not {name.split("/")[0] for name in names} & {"docs", "tests"}
-
-
-def test_the_wheel_works_outside_the_repository(archives: dict[str, Path], tmp_path: Path) -> None:
-    zipfile.ZipFile(archives["wheel"]).extractall(tmp_path)
-    code = (
-        "import lrguide, lrguide.data, lrguide.plots; print(lrguide.__version__, lrguide.__file__)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert run.stdout.split() == [lrguide.__version__, str(tmp_path / "lrguide/__init__.py")]
-
-
-PASTED = """
-import doctest, importlib, runpy
-from pathlib import Path
-
-import lrguide
-
-print(lrguide.__file__)
-for path in sorted(Path(lrguide.__file__).parent.glob("[a-z]*.py")):
-    for text in doctest.DocTestFinder().find(importlib.import_module(f"lrguide.{path.stem}")):
-        lines = [each.source for each in text.examples if doctest.SKIP not in each.options]
-        Path(f"{text.name}.py").write_text("".join(lines))
-        runpy.run_path(f"{text.name}.py", run_name="__main__")
-        print(text.name if lines else "", flush=True)
-"""
-
-
-def test_each_example_pasted_into_a_script_runs_with_the_wheel(
-    archives: dict[str, Path], tmp_path: Path
-) -> None:
-    zipfile.ZipFile(archives["wheel"]).extractall(tmp_path)
-    run = subprocess.run(
-        [sys.executable, "-c", PASTED],
-        cwd=tmp_path,
-        env={**os.environ, "MPLBACKEND": "agg"},
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr
-    said = run.stdout.splitlines()
-    assert said[0] == str(tmp_path / "lrguide/__init__.py")
-    # The others are shown in the examples of what makes or takes them; `mnist_full` downloads.
-    shown = [name for name in lrguide.__all__ if ">>> " in (getattr(lrguide, name).__doc__ or "")]
-    for name in {*shown} - {*lrguide._NAMES, "mnist_full"}:
-        assert any(re.fullmatch(rf"lrguide\.\w+\.{name}", line) for line in said), name
-
-
-def test_a_page_s_notebook_runs_with_the_wheel_and_the_runs_it_fetched(
-    archives: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The smallest page without its snippet, whose modules the test above runs from the wheel.
-
-    `test_built_site.py` sees that all notebooks hold the code that was run.
-    """
-    wheel, home = tmp_path / "wheel", tmp_path / "home"
-    zipfile.ZipFile(archives["wheel"]).extractall(wheel)
-    home.mkdir()
-    guide = (ROOT / "docs").as_uri() + "/"
-    records = [f"train_{budget}.json" for budget in ("SMALL", "SHORT", "MIDDLE", "FULL")]
-    page = [cell for cell in cells(ROOT / "docs" / "index.py") if "snippet" not in cell.tags]
-    notebook = to_notebook(page, "lrguide", records, guide)
-    first = notebook.cells[0]
-    first.source = first.source.replace("%pip install --quiet {GUIDE}lrguide\n", "")
-    assert "%" not in first.source
-    notebook.cells[-1].cell_type = "code"
-    notebook.cells[-1].source = "import lrguide; print(lrguide.__file__)"
-    notebook.cells[-1].outputs = []
-    for name, value in {"PYTHONPATH": str(wheel), "LRGUIDE_MAX_SECONDS": "0"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("LRGUIDE_PAGE", raising=False)
-    resources = {"metadata": {"path": str(home)}}
-    NotebookClient(notebook, kernel_name="python3", resources=resources).execute()
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    printed = [output.text for output in outputs if output.get("name") == "stdout"]
-    assert printed[-1].strip() == str(wheel / "lrguide/__init__.py")
-    shown = {form for output in outputs for form in output.get("data", {})}
-    assert shown == {"text/html", "text/markdown", "text/plain"}
-    assert "!!! warning" not in str(outputs)
-    assert [path.name for path in home.iterdir()] == ["records"], "it trained, or wrote elsewhere"
-
-
 # Files.
 
 
@@ -495,74 +371,3 @@ def test_no_file_is_read_in_whichever_encoding_a_machine_is_set_to(folder: str) 
                 given = "encoding" in words or "utf-8" in ast.unparse(call)
                 found += [] if given else [f"{path.name}, line {call.lineno}"]
     assert found == []
-
-
-# Workflows.
-
-
-def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in sorted((ROOT / ".github/workflows").iterdir()):
-        workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
-        assert workflow["permissions"] == {"contents": "read"}
-        for name, job in workflow["jobs"].items():
-            yield f"{path.stem}/{name}", job
-
-
-def steps() -> Iterator[dict[str, str]]:
-    for _, job in jobs():
-        yield from job["steps"]
-
-
-def test_each_step_of_a_workflow_is_a_make_target_or_a_pinned_action() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    for step in steps():
-        if "run" in step:
-            make, target, *numbers = step["run"].split()
-            assert make == "make" and target in targets, step["run"]
-            assert all(re.fullmatch(r"[A-Z]+=\w+", number) for number in numbers), step["run"]
-        else:
-            assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
-
-
-def test_a_job_that_may_write_installs_nothing_and_one_that_installs_may_only_read() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    alone = set(re.findall(r"^([a-z-]+): +##.*\n\t@\$\(or \$\(PYTHON\),python3\)", makefile, re.M))
-    for name, job in jobs():
-        runs = {step["run"].split()[1] for step in job["steps"] if "run" in step}
-        if "permissions" in job:  # more than to read
-            assert runs <= alone, name
-        elif name != "test/backend":  # JAX and PyTorch have no hashes yet
-            assert job["env"]["HASHES"] == "1", name
-        kept = [
-            step
-            for step in job["steps"]
-            if "checkout" in step.get("uses", "")
-            and step.get("with", {}).get("persist-credentials") is not False
-        ]
-        assert len(kept) == (name == "deploy/push"), f"{name} keeps credentials that it needs not"
-
-
-@pytest.mark.parametrize(
-    ("name", "roots"),
-    [
-        ("venv", ["docs", "test", "check", "set-up", "project"]),
-        ("maintain", ["maintain"]),
-        ("package", ["project"]),
-    ],
-)
-def test_hashes_are_of_the_versions_that_constraints_pin(name: str, roots: list[str]) -> None:
-    text = (ROOT / f".ci/hashes/{name}.txt").read_text(encoding="utf-8")
-    locked = re.findall(r"^([\w-]+)==(\S+).*((?: \\\n    --hash=sha256:[0-9a-f]{64})+)", text, re.M)
-    assert len(locked) == len(re.findall(r"^\w", text, re.MULTILINE)), "each with a hash"
-    pins = {pin.name: str(pin.specifier) for pin in pinned()}
-    assert {each: f"=={version}" for each, version, _ in locked}.items() <= pins.items()
-    groups = PROJECT["dependency-groups"] | {"project": PROJECT["project"]["dependencies"]}
-    wanted = {canonicalize_name(Requirement(line).name) for root in roots for line in groups[root]}
-    assert wanted <= {each for each, *_ in locked}, "run make constraints"
-    assert "//" not in text
-
-
-def test_nothing_that_is_pinned_lacks_a_hash() -> None:
-    texts = [(ROOT / f".ci/hashes/{name}.txt").read_text("utf-8") for name in ("venv", "maintain")]
-    assert set(re.findall(r"^([\w-]+)==", "".join(texts), re.M)) == {pin.name for pin in pinned()}

@@ -128,7 +128,7 @@ def test_a_problem_takes_a_step(task):
     settings = complete(train, dict(problem.settings) | dict(rate=0.001, seed=3))
     once = first_losses(train, {**settings, "training": settings["batch"]})
     assert len(once) == 1 and 0 < once[0] < 3 * problem.guess
-    if task == "FINE_TUNING":  # whose network has learned something before
+    if task == "FINE_TUNING":  # its network was trained on other digits
         assert once == first_losses(train, {**settings, "training": settings["batch"]})
 
 

@@ -95,7 +95,7 @@ def test_each_public_name_says_what_it_takes_gives_and_raises(name: str, each: A
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_run_as_they_stand(name: str) -> None:
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    found = finder.find(module(name), globs={})  # nothing but what an example imports itself
+    found = finder.find(module(name), globs={})  # an example must import all that it uses
     said: list[str] = []
     for each in found:
         runner.run(each, out=said.append)

@@ -279,7 +279,7 @@ def folder(guide: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(folder: Path, browser: Any) -> Any:
-    """Its first page in a browser, by double click so to speak; nothing may go wrong."""
+    """The first page as a double click opens it in a browser; no error may appear there."""
     page, wrong = browser.new_page(), []
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))

@@ -51,7 +51,9 @@ def test_the_number_that_a_callback_set_is_saved_and_its_memory_is_not(tmp_path)
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert float(loaded.optimizer.learning_rate) == pytest.approx(0.05)
     rates = loaded.fit(X, Y, epochs=2, verbose=0, callbacks=[callback]).history["learning_rate"]
-    assert [float(rate) for rate in rates] == pytest.approx([0.05, 0.05])  # it waits anew
+    assert [float(rate) for rate in rates] == pytest.approx(
+        [0.05, 0.05]
+    )  # the callback counts anew
 
 
 @pytest.mark.parametrize(("at_once", "set_at"), [(1, list(range(10))), (5, [0, 5])])

@@ -195,7 +195,7 @@ def test_a_damaged_cache_entry_is_named_and_measured_again(tmp_path, kind):
     with pytest.warns(UserWarning, match=entry.name):
         again = ask(tmp_path, 1)
     assert again[0].settings == good[0].settings
-    assert ask(tmp_path, 1) == again  # and no warning any more
+    assert ask(tmp_path, 1) == again  # this time without a warning
 
 
 def test_a_run_that_a_merge_has_doubled_is_read_once(stored):

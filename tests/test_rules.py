@@ -26,7 +26,7 @@ from small_models import plant
 from lrguide import rules
 from lrguide.range_test import RangeTestResult
 
-# The words of a rule's text, as the rate that they name on a curve of which all is known.
+# For each phrase of a rule's text, the rate that it names on a curve whose shape is known.
 SHARES = {"a tenth": 0.1, "a third": 1 / 3, "half": 0.5, "nine tenths": 0.9}
 LOWEST, FALLS = "of the rate where the smoothed loss is lowest", "of the loss's whole fall ha"
 MEANT: dict[str, Callable[[float], float]] = {

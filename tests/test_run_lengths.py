@@ -225,7 +225,7 @@ def test_restarts_end_with_the_run_or_are_found(cycle: int, cycles: float) -> No
 def test_a_change_that_comes_in_time_or_never_is_told_apart(
     steps: int, boundary: int, data: some.DataObject
 ) -> None:
-    """For a schedule of the user's own, whose attributes say nothing."""
+    """The schedule is the user's own, so `check` can learn nothing from its attributes."""
     schedule = Change(boundary)
     found = check(schedule, steps_per_epoch=steps, epochs=1)
     if steps + steps // 1000 < boundary < 4 * steps:

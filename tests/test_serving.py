@@ -42,7 +42,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 class TestServing:
-    """One server, in the order in which somebody works."""
+    """These tests share one server, and follow each other as a writer's edits do."""
 
     def test_answers_before_a_page_has_run_and_says_that_it_is_being_run(
         self, served: Served
@@ -122,7 +122,7 @@ class TestServing:
         told = "printed more than 2 MB: it was stopped"
         until(lambda: told in served.html("other/"), f"{told} on the page")
         assert len(served.html("other/")) < 2_500_000
-        served.write("docs/other.py", "# %%\nprint('little')\n")  # which each build shows sooner
+        served.write("docs/other.py", "# %%\nprint('little')\n")  # it runs for less time
         until(lambda: not processes("page_run.py " + str(served.folder)), "no page runs")
 
     @pytest.mark.parametrize(("name", "content", "told"), UNREADABLE.values(), ids=UNREADABLE)
@@ -141,7 +141,7 @@ class TestServing:
     def test_lives_on_with_links_to_nowhere(self, served: Served) -> None:
         links = [served.folder / "docs" / name for name in ("bad.py", "worse.md", "gone.svg")]
         for link in links:
-            link.symlink_to("nowhere")  # which nobody who watches the folder is told of
+            link.symlink_to("nowhere")  # watchers get no event for it
         served.edit("docs/other.py", "# %%", "# %% [markdown]\n# Added.\n\n# %%")
         until(lambda: "Added." in served.html("other/"), "an edit is shown")
         said = (served.folder / "log").read_text()

@@ -83,7 +83,7 @@ from lrguide.shapes import area
 table(Runs(), lambda runs: [{"side": "3", "area": str(area(3))}], "Areas")
 """
 
-# Neither line nor dot.
+# A figure without a line or a dot.
 EMPTY = """
 from lrguide import plots
 from lrguide.guide.report import figure

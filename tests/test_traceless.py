@@ -435,5 +435,5 @@ FAULTS: dict[str, tuple[str, str, Callable[[], Any]]] = {
 def test_a_planted_fault_is_caught(fault, monkeypatch):
     old, new, check = FAULTS[fault]
     plant(old, new, globals(), monkeypatch)
-    with pytest.raises((AssertionError, ValueError)):  # the second by a check of the sweep's own
+    with pytest.raises((AssertionError, ValueError)):  # the sweep's own check raises the second
         check()

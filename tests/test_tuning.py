@@ -95,7 +95,7 @@ def test_a_search_nearby_says_what_it_cannot_start_from(given, message):
 
 
 def valley(lowest, noise=0.0, fails=()):
-    """What stands in for training: a loss that is lowest at a rate, and seeds that fail at some."""
+    """Stands for training: the loss is lowest at one rate, and some rates fail some seeds."""
 
     def made_up(function, settings):
         runs = []

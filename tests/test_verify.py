@@ -158,7 +158,7 @@ def test_a_damaged_record_is_one_sentence(stored, tmp_path, capsys):
 
 
 def test_every_stored_run_is_one_that_would_be_used():
-    """Nobody would see runs of an older protocol or other data again, so no record holds them."""
+    """Runs of an older protocol or of other data are never read again: no record holds them."""
     for path in RECORDS.glob("*.json"):
         function = verify.EXPERIMENTS[path.stem.partition("_")[0]]
         lines = json.loads(path.read_text())["runs"]

@@ -49,7 +49,7 @@ class FirstUses(Treeprocessor):
         """Go through the page in reading order."""
         try:
             self.left = dict(terms(self.glossary, self.glossary.stat().st_mtime))
-        except (OSError, ValueError):  # it was deleted or is no text, which its own page tells
+        except (OSError, ValueError):  # its own page reports a file that is gone or is no text
             self.left = {}
         if linked["from"] != GLOSSARY:
             self.inside(root)

@@ -112,7 +112,7 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
             before = results.runs.get(path)
             try:
                 run = results.of(path)
-            except Exception:  # it cannot be read, which `on_page_read_source` tells
+            except Exception:  # `on_page_read_source` reports a page that cannot be read
                 continue
             if isinstance(run, Running) and run is not before:
                 log.info(f"Running {file.src_uri}: its code or what it imports is new")
@@ -145,7 +145,7 @@ def on_page_read_source(page: Page, config: MkDocsConfig) -> str | None:
     except Exception as error:
         text = unreadable(error, path, _root(config), serving)
         ran.pop(page.file.src_uri, None)
-        page.file.content_string = text  # from now on no hook takes it for a script
+        page.file.content_string = text  # a page with a text of its own is no script to other hooks
     return text
 
 
@@ -269,7 +269,7 @@ def on_post_build(config: MkDocsConfig) -> None:
     if serving and waiting:
         log.info(f"Still running, each to be shown when it has run: {', '.join(waiting)}")
     if results.build_again.done() and not all(map(os.path.lexists, sources)):
-        # MkDocs looks for changes twice a second, so it does not know a file that lived for less.
+        # MkDocs looks for changes twice a second, and so misses a file that was deleted sooner.
         results.build_again.result()()
 
 
@@ -283,5 +283,5 @@ def _numbers_of(page: Page) -> str:
 
 
 def _is_script(file: File) -> bool:
-    """Whether this is a page to be run; one that could not be read has lost its path by now."""
+    """Whether this page is to be run. One that could not be read has no path, and is not run."""
     return file.src_uri.endswith(".py") and file.abs_src_path is not None

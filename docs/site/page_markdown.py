@@ -86,7 +86,7 @@ def clean_text(text: str) -> str:
     for line in ANSI.sub("", text).split("\n"):
         left: list[str] = []
         for part in line.rstrip("\r").rsplit("\r", 1)[-1].split("\b"):
-            del left[-1:]  # the backspace before this part takes it away
+            del left[-1:]  # since a backspace stands before this part
             left += part
         lines.append("".join(left).rstrip())
     return "\n".join(lines).strip("\n")

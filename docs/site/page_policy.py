@@ -27,7 +27,7 @@ def with_policy(page: str, own: str = "'self'", serving: bool = False) -> str:
         "default-src": ["'none'"],
         "script-src": [own, *inline],
         "style-src": [own, *_hashes(STYLE.findall(page))],
-        "style-src-attr": ["'unsafe-inline'"],  # which the parts of a figure need
+        "style-src-attr": ["'unsafe-inline'"],  # parts of a figure have a `style` each
         "img-src": [own, "data:"],
         "connect-src": [own],
         "worker-src": [own],

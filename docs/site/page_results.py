@@ -22,10 +22,11 @@ from lrguide.guide.pages import Ran, cells
 
 SHARED = 6  # seconds in which pages that end one after the other share one build
 HUNG_AFTER = 3600  # seconds that a page may run; one that needs more is measured beforehand
-AT_ONCE = 2  # page runs: the start of one, with TensorFlow's import, leaves a core idle
+AT_ONCE = 2  # page runs, since one alone leaves a core idle while it imports TensorFlow
 LONGEST = "120"  # seconds of training that a page may start, if the environment says nothing
 KEPT = 300  # entries, which take about 45 MB
-BUSY = "another measurement is running"  # so begins the error of a page that met one, in guide/records.py
+# With these words guide/records.py begins the error of a page that finds another measurement running.
+BUSY = "another measurement is running"
 
 
 class Store:
@@ -104,7 +105,7 @@ class Results:
         self.folder = root / ".cache" / "pages"
         self.store = Store(self.folder)
         self.runs: dict[Path, Running] = {}
-        # The server sets this when it is there.
+        # The server gives this a function as soon as it has started.
         self.build_again: Future[Callable[[], None]] = Future()
         self._slots = threading.Semaphore(AT_ONCE)
         self._builds = 0  # how many builds finished pages have asked for
@@ -151,7 +152,8 @@ class Results:
                 if not (stop and stop.words.startswith(BUSY)):
                     break
                 self._wait(run, stop.words)
-            # A page that was edited meanwhile may have run in its new form: that does not answer the old key.
+            # If the page was edited meanwhile, the new form may have run: its results do not belong
+            # to the old key.
             if run.ran and not stop and run.key == page_key(cells(run.page), self.root):
                 self.store.save(run.key, run.ran)
         except (OSError, ValueError) as error:
@@ -165,7 +167,7 @@ class Results:
             before = self._builds
             if any(not other.done.is_set() for other in list(self.runs.values())):
                 time.sleep(SHARED)
-            # Otherwise another page has asked for a build that shows this one, too.
+            # If another page has asked for a build meanwhile, that build shows this page, too.
             if self._builds == before:
                 self._builds += 1
                 build_again()

@@ -46,10 +46,10 @@ FREE: dict[str, dict[str, Any]] = {
     "ScheduleFree": {"schedule": "constant", "averaged": True},
 }
 
-DRAWS = 500  # of a bootstrap
-SHORT = 300  # steps, up to which the normalised regret leads
+DRAWS = 500  # how often a bootstrap draws anew
+SHORT = 300  # runs of at most so many steps are judged by the normalised regret first
 KINDS = ("normalised", "relative")
-WHOLE = 25  # searches of whole trainings that are drawn from the truth
+WHOLE = 25  # how many random searches are read off the truth
 
 
 @dataclass(frozen=True)

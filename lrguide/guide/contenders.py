@@ -45,7 +45,7 @@ DEFAULTS = {
     "DAdaptAdam": 1.0,
 }
 
-# Those that keep an average of the weights, which is what they promise their results for.
+# These keep an average of the weights, and their authors' results are those of the average.
 AVERAGING = ("ScheduleFreeAdamW", "ScheduleFree")
 
 # Ways of finding a rate: `ways` has a function for each.
@@ -63,7 +63,8 @@ def _quarter(steps: int) -> int:
 # Each makes a schedule of the rate, the run's length in steps, and the lower bound of a cycle.
 SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
     "constant": lambda rate, steps, low: rate,
-    # These fall to 0, by half at each fifth of the run, to a tenth, to a hundredth, and to 0.
+    # "linear" and "cosine" fall to 0, "step" by half at each fifth of the run, "time" to a tenth of
+    # the rate and "exponential" to a hundredth.
     "linear": lambda rate, steps, low: lrguide.linear(rate, steps),
     "step": lambda rate, steps, low: lrguide.step_decay(rate, math.ceil(steps / 5), decay_rate=0.5),
     "time": lambda rate, steps, low: lrguide.inverse_time(rate, steps, decay_rate=9.0),
@@ -117,7 +118,7 @@ RATES = [3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
 WIDE = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
 FINE = [1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
 
-# Where a search may go on from RATES, by half decades.
+# RATES and, half a decade apart, the rates beyond them to which a search may go on.
 HALF_DECADES = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, *RATES, 10.0, 30.0, 100.0]
 
 # Test loss and accuracy that the article reports for its five rates with Adam, one run each.

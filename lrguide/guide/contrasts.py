@@ -17,14 +17,14 @@ from lrguide.guide.measures import capped, chosen, learns
 from lrguide.guide.records import Runs
 from lrguide.intervals import half_width, share_within
 
-MARGIN = 0.03  # two contenders are equal where their losses surely differ by less
-ERROR = 0.05  # how often a table without any difference may call something lower or higher
+MARGIN = 0.03  # two losses are equal when the whole interval of their difference lies within this
+ERROR = 0.05  # the chance that a table of equal contenders calls any of them lower or higher
 
 Losses = tuple[str, str]
 LAST: Losses = ("validation", "last epoch")
-BEST: Losses = ("validation", "best epoch")  # the one with the lowest validation loss
+BEST: Losses = ("validation", "best epoch")  # that with the lowest validation loss
 TEST: Losses = ("test", "last epoch")
-BEST_TEST: Losses = ("test", "best epoch")  # the same epoch, on the test part
+BEST_TEST: Losses = ("test", "best epoch")  # the epoch is chosen on the validation part
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ def train(
         if len(by_epoch) < epochs - 1:
             by_epoch.append(model.evaluate(test_part, verbose=0, return_dict=True))
 
-    # It comes before the callbacks that exchange the weights for a validation and back after it.
+    # This callback runs first: others put averaged weights in place for a validation, and the
+    # trained ones back after it.
     callbacks: list[keras.callbacks.Callback] = [
         keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: rates.append(float(model.optimizer.learning_rate)),

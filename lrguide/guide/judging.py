@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 SYMBOLS, COPIED = 8, 4  # of a sequence to copy: how many there are, and how many stand in it
 MODULUS = 19
-MOMENTS = 20  # at which a wave is seen
-NUMBERS = 12  # in a row, two of which are to be added
-WIDTH = 32  # of the transformers
-DIGITS = 5  # after the point, since processors differ in the last bits of a sine or a logarithm
+MOMENTS = 20  # how many values of a wave the network sees
+NUMBERS = 12  # the length of a row, two numbers of which are to be added
+WIDTH = 32  # of the transformers' layers
+# Data are rounded to so many digits after the point, since processors differ in the last bits of a
+# sine or a logarithm.
+DIGITS = 5
 
 
 def _with_places(symbols: NDArray[Any], kinds: int) -> NDArray[Any]:

@@ -70,7 +70,7 @@ def _table(axes: Axes, labels: dict[Look, str]) -> Table:
     end = float(max(axes.get_ylim() if value else axes.get_xlim()))
     title = axes.get_title(loc="left") or axes.get_title()
 
-    # By label and place, in the order in which they were drawn.
+    # What was drawn under each label at each place; both are in the order of drawing.
     dots: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     bands: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     beside, seen = [], False
@@ -126,7 +126,7 @@ def _drawn(axes: Axes) -> list[Drawn]:
         follows = _follows(artist, axes)
         match artist:
             case Line2D() | PolyCollection():
-                carries = any(follows)  # otherwise it is an ornament
+                carries = any(follows)  # if it follows no axis, it is an ornament
             case Patch() if not all(follows):
                 carries = any(follows)
             case _:

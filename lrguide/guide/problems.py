@@ -59,7 +59,7 @@ class Problem:
 
 NETWORKS = [("article_cnn", 50), ("normalised_cnn", 50), ("dense", 50), ("dense", 250)]
 
-# The eight of Range test rules, then the four of Does it carry over.
+# Eight problems of the page *Range test rules*, then the four of *Does it carry over?*.
 DESIGN = [
     *[
         Problem(
@@ -77,7 +77,7 @@ DESIGN = [
     ],
 ]
 
-# Half decades, from where none of these optimizers gets far to where all of them diverge.
+# Half a decade apart. At the lowest rate no optimizer here gets far, at the highest all diverge.
 GRID = tuple(rate for rate in HALF_DECADES if 1e-5 <= rate <= 10)
 SEEDS = (0, 1, 2, 3, 4)
 

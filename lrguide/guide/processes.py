@@ -129,7 +129,8 @@ def cluster(address: str) -> Iterator[int]:
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Processes started here leave Ctrl-C, which a terminal sends to all, to this process."""
-    resource_tracker.ensure_running()  # unblocks the signal where it starts, so not between
+    # Starting the tracker unblocks the signal, so it is started before the signal is blocked.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -167,7 +168,7 @@ def _progress(
     def advance(settings: Mapping[str, Any]) -> None:
         nonlocal done, ended, speed
         done, ended = done + expected[str(settings)], ended + 1
-        # Before each process has ended a run, those under way are taken to be as far as these.
+        # Until every process has ended a run, the others count as being as fast as those that have.
         speed = done * max(1, busy / ended) / (time.monotonic() - started)
 
     ticking = threading.Thread(target=tick, daemon=True)

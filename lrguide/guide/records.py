@@ -340,7 +340,7 @@ def only_one(cache: Path, *, wait: bool = True) -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             busy = f"another measurement is running (process {holder})"
-            if not wait or holder == str(os.getpid()):  # this process would wait for itself
+            if not wait or holder == str(os.getpid()):  # no process can wait for itself
                 raise BlockingIOError(busy) from None
             print(f"{busy}: waiting until it ends", file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 PROTOCOL = {"search": 1}
 
-LOWEST, HIGHEST = 1e-5, 10.0  # between which a search knows nothing of the rate
-TRIALS = {"1": 4, "2": 8, "4": 16}  # of a quarter of the run, by price
-SEEDS = range(10, 15)  # of the searches; those of the truth are others
+LOWEST, HIGHEST = 1e-5, 10.0  # where a search that knows nothing of the rate looks for it
+TRIALS = {"1": 4, "2": 8, "4": 16}  # by price, how many trainings of a quarter of the run it buys
+SEEDS = range(10, 15)  # searches use other seeds than the trainings that tell the truth
 
 
 @dataclass

@@ -94,7 +94,7 @@ def problems(kind: Kind) -> list[str]:
 
 
 def trained(model: keras.Model, kind: Kind) -> tuple[Any, ...]:
-    """What an epoch gives: the losses and all values, bit by bit."""
+    """Train for an epoch, and return the losses and all values, bit by bit."""
     history = model.fit(kind.x, kind.y, batch_size=16, verbose=0, **kind.options).history
     values = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
     return history, [keras.ops.convert_to_numpy(v.value).tobytes() for v in values]

@@ -9,7 +9,7 @@ FIRST = [RANDOM.normal(size=(4, 3)), RANDOM.normal(size=3)]
 
 
 def gradients(weights):
-    """Of the mean cross-entropy of a softmax over `X @ matrix + bias`."""
+    """The gradient of the mean cross-entropy of a softmax over `X @ matrix + bias`."""
     matrix, bias = (np.asarray(each, np.float64) for each in weights)
     scores = np.exp(X @ matrix + bias)
     wrong = scores / scores.sum(axis=1, keepdims=True) - np.eye(3)[CLASSES]
