@@ -21,9 +21,9 @@ import numpy as np
 
 from lrguide.guide import records
 from lrguide.guide.experiments import first_losses, sweep, train, updates
-from lrguide.guide.processes import Experiment, jobs_allowed, processor, run_all
+from lrguide.guide.processes import Experiment, jobs_allowed, processor, python_with, run_all
 from lrguide.guide.records import Run
-from lrguide.guide.settings import Budget, budget_of, defaults
+from lrguide.guide.settings import TENSORFLOW, Budget, budget_of, defaults
 from lrguide.guide.ways import search
 
 # The experiments that have records, by name.
@@ -95,6 +95,11 @@ def describe(run: Run) -> str:
 def verify(count: int, seed: int) -> int:
     """Print the agreement run by run; return how many runs disagree."""
     runs = [(f, run) for f, run in stored() if "first_losses" in run.result]
+    backends = {run.settings.get("backend", TENSORFLOW) for _, run in runs}
+    absent = [each for each in sorted(backends) if not Path(python_with(each)).exists()]
+    for backend in absent:
+        print(f"the runs on {backend} are left out: make test-backend BACKEND={backend} sets it up")
+    runs = [(f, run) for f, run in runs if run.settings.get("backend") not in absent]
     have_full = full_is_here()
     usable = [(f, run) for f, run in runs if have_full or not run.settings["full"]]
     first = one_of_each_contender(usable)
