@@ -25,7 +25,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Takes minutes, and here test_traceless*.py look closer; `make test-backend` runs it.
-collect_ignore = ["backends/test_kinds.py"]
+collect_ignore = ["backends/test_kinds.py", "backends/test_find_rate.py"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
