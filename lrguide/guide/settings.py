@@ -173,7 +173,7 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
         )
     if completed.get("backend", TENSORFLOW) != TENSORFLOW:
         apart = {"averaged": False, "ema": 0.0, "schedule": "constant"}
-        if other := [name for name, value in apart.items() if completed[name] != value]:
+        if other := [n for n, value in apart.items() if completed.get(n, value) != value]:
             raise ValueError(
                 f"{other[0]} must stay {apart[other[0]]} on another backend than {TENSORFLOW}, "
                 f"received {completed[other[0]]!r} with {completed['backend']}"

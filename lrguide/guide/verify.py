@@ -3,8 +3,8 @@
     RUNS=5 SEED=0 python -m lrguide.guide.verify
 
 Of every contender (all settings but rate and seed) one run's first five batches are trained anew,
-and a random sample of small runs as a whole. Searches for a rate have no first batches
-to compare and are left out. On the processor type that a run was made on the
+and a random sample of small runs as a whole. Searches for a rate and speeds have no
+first batches to compare and are left out. On the processor type that a run was made on the
 numbers must be the same; on another the first losses may differ by 1e-4, and what follows from
 them over a whole run is shown but not judged.
 """
@@ -24,11 +24,12 @@ from lrguide.guide.experiments import first_losses, sweep, train, updates
 from lrguide.guide.processes import Experiment, jobs_allowed, processor, python_with, run_all
 from lrguide.guide.records import Run
 from lrguide.guide.settings import TENSORFLOW, Budget, budget_of, defaults
+from lrguide.guide.speeds import speed
 from lrguide.guide.ways import search
 
 # The experiments that have records, by name.
 EXPERIMENTS: dict[str, Experiment] = {
-    each.__name__: each for each in (train, sweep, updates, search)
+    each.__name__: each for each in (train, sweep, updates, search, speed)
 }
 SMALL = 30  # estimated CPU-seconds; a longer run is not measured again as a whole
 
