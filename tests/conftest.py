@@ -25,9 +25,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # They take minutes, and here other tests look closer; `make test-backend` runs them.
-collect_ignore = [
-    f"backends/test_{name}.py" for name in ("kinds", "find_rate", "snippets_here")
-]
+collect_ignore = [f"backends/test_{name}.py" for name in ("kinds", "find_rate", "snippets_here")]
 
 
 def pytest_configure(config: pytest.Config) -> None:
