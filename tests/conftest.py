@@ -24,8 +24,8 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Takes minutes, and here test_traceless*.py look closer; `make test-backend` runs it.
-collect_ignore = ["backends/test_kinds.py"]
+# They take minutes, and here other tests look closer; `make test-backend` runs them.
+collect_ignore = [f"backends/test_{name}.py" for name in ("kinds", "find_rate", "snippets_here")]
 
 
 def pytest_configure(config: pytest.Config) -> None:

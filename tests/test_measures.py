@@ -9,7 +9,7 @@ from lrguide.guide.records import Run, Runs
 
 
 def trained(losses: dict[float, list[float]], right: dict[float, list[float]] | None = None):
-    """Runs of two epochs. `losses` and `right` (shares of images) hold one number a seed for each rate."""
+    """Runs of two epochs; `losses` and `right`, shares of images, have a number a seed by rate."""
     shares = right or {rate: [0.9] * len(seeds) for rate, seeds in losses.items()}
     return Runs(
         Run(

@@ -16,7 +16,7 @@ def left(weight_decay, constraint=None):
     model.compile(keras.optimizers.AdamW(rate, weight_decay), "mse")
     x = keras.ops.zeros((100, 1))
     model.fit(x, x, batch_size=1, verbose=0)
-    return f"{float(dense.kernel[0, 0]):.3f} of the weight are left"
+    return f"{dense.get_weights()[0][0, 0]:.3f} of the weight are left"
 
 
 print("0.1 of the weight times the rate of the step:", left(0.1))

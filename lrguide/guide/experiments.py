@@ -1,7 +1,8 @@
 """Experiments take plain numbers and return plain numbers, with the same bits each time.
 
 An experiment is a module-level function of completed settings (`settings.complete`). It trains with
-public Keras on one TensorFlow thread, since another number of threads gives other last bits.
+public Keras on one thread, since another number of threads gives other last bits; on TensorFlow,
+where no setting names another backend.
 """
 
 import gc
@@ -17,7 +18,7 @@ import numpy as np
 
 from lrguide.data import Digits, mnist_full, mnist_subset
 from lrguide.guide import contenders, tasks
-from lrguide.guide.settings import MNIST
+from lrguide.guide.settings import MNIST, TENSORFLOW
 
 if TYPE_CHECKING:
     import keras
@@ -46,6 +47,7 @@ def train(
     averaged: bool = False,
     task: str = MNIST,
     division: int = 0,
+    backend: str = TENSORFLOW,
 ) -> dict[str, Any]:
     """Train a network, the article's by default, at a learning rate or a schedule of it.
 
@@ -72,6 +74,8 @@ def train(
         division: which images or examples train. Of the MNIST subset, 0 takes the first ones, 1 as
             many behind them, and so on; another task's examples are divided into the three parts
             anew, by this seed.
+        backend: of Keras. On another than TensorFlow a seed sets other weights and another order,
+            and the results lack `test_loss_by_epoch`, `test_accuracy_by_epoch` and the rates.
 
     Returns:
         `loss`, `accuracy` (with dropout, averaged over the epoch), `validation_loss` and
@@ -82,6 +86,8 @@ def train(
         those of all steps. A regression has no accuracy. A number that is not finite is None.
     """
     settings = dict(locals())
+    if backend != TENSORFLOW:
+        return _train_elsewhere(settings)
     use_one_thread()
     import keras
 
@@ -144,6 +150,29 @@ def train(
         "first_losses": _plain(first.losses),
         "rates": _plain(rates),
         "rates_sha256": hashlib.sha256(every.tobytes()).hexdigest()[:16],
+    }
+
+
+def _train_elsewhere(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same on JAX or PyTorch, at a constant rate, with Keras' own order of the images."""
+    parts = _parts(settings)
+    model, first, _ = _compiled(settings, steps_per_execution=1)
+    history = model.fit(
+        parts.x_train,
+        parts.y_train,
+        batch_size=settings["batch"],
+        epochs=settings["epochs"],
+        validation_data=(parts.x_validation, parts.y_validation),
+        validation_batch_size=500,
+        verbose=0,
+    ).history
+    tested = model.evaluate(parts.x_test, parts.y_test, batch_size=500, verbose=0, return_dict=True)
+    seen = ("loss", "accuracy") if "accuracy" in history else ("loss",)
+    return {
+        **{name: _plain(history[name]) for name in seen},
+        **{f"validation_{name}": _plain(history[f"val_{name}"]) for name in seen},
+        **{f"test_{name}": _plain([tested[name]])[0] for name in seen},
+        "first_losses": _plain(first.losses),
     }
 
 
@@ -286,7 +315,7 @@ def updates(
 def first_losses(function: Callable[..., Any], settings: Mapping[str, Any]) -> list[float | None]:
     """The losses of the first five batches, trained anew: what the run must have seen as well."""
     s = settings
-    if function is not train:
+    if function is not train or s["backend"] != TENSORFLOW:
         first: list[float | None] = function(**s)["first_losses"]
         return first
     parts = _parts({**s, "validation": 1, "test": 1})
@@ -304,7 +333,7 @@ def _compiled(
     settings: Mapping[str, Any], steps_per_execution: int
 ) -> "tuple[keras.Model, Any, Any]":
     """A new compiled network, its metric of the first losses, and its rate or schedule."""
-    use_one_thread()
+    use_one_thread(settings.get("backend", TENSORFLOW))
     import keras
 
     count, rate, schedule = _first(settings), settings["rate"], settings["schedule"]
@@ -323,7 +352,7 @@ def _compiled(
             # Keras' own loss: it finds the logits behind the softmax, so nothing is clipped.
             loss = keras.ops.mean(loss_function(y_true, y_pred))
             here = keras.ops.equal(keras.ops.arange(count), self.seen)
-            self.losses.assign(keras.ops.where(here, loss, self.losses))
+            self.losses.assign(keras.ops.where(here, loss, self.losses.value))
             self.seen.assign_add(1)
 
         def result(self) -> Any:
@@ -394,16 +423,17 @@ def _fixed(x: np.ndarray, y: np.ndarray) -> "tf.data.Dataset":
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(500)
 
 
-def use_one_thread() -> None:
-    """Import TensorFlow and keep it to one thread.
+def use_one_thread(backend: str = TENSORFLOW) -> None:
+    """Import a backend, TensorFlow by default, and keep it to one thread.
 
     Raises:
         RuntimeError: if Keras has another backend, precision or format of images, or TensorFlow
             runs here with more threads already.
     """
-    needed = "tensorflow, float32, channels_last"
+    needed = f"{backend}, float32, channels_last"
     try:
-        _import_tensorflow_quietly()
+        if backend == TENSORFLOW:
+            _import_tensorflow_quietly()
         from keras import config
 
         policy = config.dtype_policy().name
@@ -415,6 +445,12 @@ def use_one_thread() -> None:
             f"an experiment needs Keras with {needed}, received {seen}: "
             "see KERAS_BACKEND and keras.json"
         )
+    if backend == "torch":
+        import torch
+
+        torch.set_num_threads(1)
+    if backend != TENSORFLOW:  # JAX has been told by its environment
+        return
     import tensorflow as tf
 
     threads = tf.config.threading

@@ -23,7 +23,11 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from lrguide.data import mnist_full
-from lrguide.guide.settings import budget_of, defaults
+from lrguide.guide.settings import TENSORFLOW, budget_of, defaults
+
+# The environments of the other backends, and what keeps JAX to one thread.
+ENVIRONMENTS = Path(__file__).resolve().parents[2] / ".cache" / "backends"
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 Experiment = Callable[..., dict[str, Any]]
 # Completed settings, the result, and what made it.
@@ -185,10 +189,14 @@ def _progress(
 
 def _run(function: Experiment, settings: dict[str, Any]) -> Outcome:
     # Runs in a process of its own: the thread counts of the caller's TensorFlow must not matter.
-    if threading.current_thread() is not threading.main_thread():
-        return _run_apart(function, settings)
-    # Both decide bits, so they do not depend on how the caller's computer is set up.
-    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
+    backend = settings.get("backend", TENSORFLOW)
+    python = python_with(backend)
+    if threading.current_thread() is not threading.main_thread() or python != sys.executable:
+        return _run_apart(function, settings, python)
+    # These decide bits, so they do not depend on how the caller's computer is set up.
+    os.environ |= {"KERAS_BACKEND": backend, "TF_ENABLE_ONEDNN_OPTS": "1"}
+    if backend == "jax":
+        os.environ["XLA_FLAGS"] = ONE_THREAD
     started = time.process_time()
     try:
         result = function(**settings)
@@ -207,11 +215,30 @@ def _failure(function: Experiment, settings: Mapping[str, Any], error: Exception
     return f"{function.__name__} with {told} stopped in {where} ({words})"
 
 
-def _run_apart(function: Experiment, settings: dict[str, Any]) -> Outcome:
-    """Run in a new process: the other threads of a cluster's worker draw random numbers, too."""
+def python_with(backend: str) -> str:
+    """The Python that trains on a backend: this one, or that of `make test-backend`."""
+    if backend == TENSORFLOW:
+        return sys.executable
+    return str(ENVIRONMENTS / backend / "bin" / "python")
+
+
+def _run_apart(
+    function: Experiment, settings: dict[str, Any], python: str = sys.executable
+) -> Outcome:
+    """Run in a new process: the other threads of a cluster's worker draw random numbers, too.
+
+    Raises:
+        FileNotFoundError: if the backend's Python is not there.
+    """
+    if not Path(python).exists():
+        backend = settings["backend"]
+        raise FileNotFoundError(
+            f"a run on {backend} needs {python}, which is not there: "
+            f"make test-backend BACKEND={backend} sets it up"
+        )
     code = f"from lrguide.guide import processes; processes._answer({os.getpid()})"
     child = subprocess.run(
-        [sys.executable, "-c", code],
+        [python, "-c", code],
         input=pickle.dumps((function, settings)),
         stdout=subprocess.PIPE,
         check=True,
@@ -252,6 +279,8 @@ def _provenance(cpu_seconds: float) -> dict[str, Any]:
     import platform
     from importlib.metadata import version
 
+    backend = os.environ.get("KERAS_BACKEND", TENSORFLOW)
+    onednn = {"onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"}
     threads, gpus = 1, []
     if tf := sys.modules.get("tensorflow"):  # an experiment may do without
         threads = tf.config.threading.get_intra_op_parallelism_threads()
@@ -263,12 +292,12 @@ def _provenance(cpu_seconds: float) -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "processor": ", ".join(gpus) or processor(),
         "threads": threads,
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
+        **(onednn if backend == TENSORFLOW else {}),
         "cpu_seconds": round(cpu_seconds, 1),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "keras": version("keras"),
-        "tensorflow": version("tensorflow"),
+        backend: version(backend),
     }
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrguide.guide.processes import Experiment, jobs_allowed, run_all
-from lrguide.guide.settings import budget_of, complete, defaults, identity
+from lrguide.guide.settings import TENSORFLOW, budget_of, complete, defaults, identity
 
 SCHEMA = 1
 RECENT = 50  # so many cached runs tell how fast this machine is
@@ -389,7 +389,8 @@ def _paces(function: Experiment, files: Iterable[Path]) -> dict[tuple[str, str],
 
 
 def _kind(settings: Mapping[str, Any]) -> tuple[str, str]:
-    return settings["budget"], settings.get("network", "")
+    what = (settings.get(name, usual) for name, usual in (("network", ""), ("backend", TENSORFLOW)))
+    return settings["budget"], " on ".join(what)
 
 
 def _look_up(

@@ -19,6 +19,8 @@ from lrguide.guide import contenders, tasks
 from lrguide.guide.task import Task
 
 MNIST = "MNIST"  # the task of all runs that name no other
+TENSORFLOW = "tensorflow"  # the backend of all runs that name no other
+BACKENDS = (TENSORFLOW, "jax", "torch")
 
 # The functions of this module have the records. It imports this one, so only its name stands here.
 EXPERIMENTS = "lrguide.guide.experiments"
@@ -169,6 +171,13 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
             f"averaged needs the optimizer {' or '.join(contenders.AVERAGING)}, "
             f"received {completed['optimizer']}"
         )
+    if completed.get("backend", TENSORFLOW) != TENSORFLOW:
+        apart = {"averaged": False, "ema": 0.0, "schedule": "constant"}
+        if other := [n for n, value in apart.items() if completed.get(n, value) != value]:
+            raise ValueError(
+                f"{other[0]} must stay {apart[other[0]]} on another backend than {TENSORFLOW}, "
+                f"received {completed[other[0]]!r} with {completed['backend']}"
+            )
     return {name: completed[name] for name in parameters}
 
 
@@ -218,6 +227,7 @@ def _checked(setting: str, value: Any) -> Any:
         "monitored": ("loss", "validation_loss"),
         "task": (MNIST, *tasks.NAMES),
         "way": contenders.WAYS,
+        "backend": BACKENDS,
     }
     if setting in names:
         if not isinstance(value, str) or value not in names[setting]:

@@ -4,9 +4,9 @@
 
 Of every contender (all settings but rate and seed), or of so many drawn at random, one run's first
 five batches are trained anew; and `RUNS` small runs, drawn at random, as a whole. Searches for a
-rate have no first batches to compare and are left out. On the processor type that a run was made
-on the numbers must be the same; on another the first losses may differ by 1e-4, and what follows
-from them over a whole run is shown but not judged.
+rate and speeds have no first batches to compare and are left out. On the processor type that a run
+was made on the numbers must be the same; on another the first losses may differ by 1e-4, and what
+follows from them over a whole run is shown but not judged.
 """
 
 import functools
@@ -21,14 +21,15 @@ import numpy as np
 
 from lrguide.guide import records
 from lrguide.guide.experiments import first_losses, sweep, train, updates
-from lrguide.guide.processes import Experiment, jobs_allowed, processor, run_all
+from lrguide.guide.processes import Experiment, jobs_allowed, processor, python_with, run_all
 from lrguide.guide.records import Run
-from lrguide.guide.settings import Budget, budget_of, defaults
+from lrguide.guide.settings import TENSORFLOW, Budget, budget_of, defaults
+from lrguide.guide.speeds import speed
 from lrguide.guide.ways import search
 
 # The experiments that have records, by name.
 EXPERIMENTS: dict[str, Experiment] = {
-    each.__name__: each for each in (train, sweep, updates, search)
+    each.__name__: each for each in (train, sweep, updates, search, speed)
 }
 SMALL = 30  # estimated CPU-seconds; a longer run is not measured again as a whole
 
@@ -101,6 +102,11 @@ def verify(count: int, seed: int, contenders: int | None = None) -> int:
         contenders: of which a run is begun again; by default all.
     """
     runs = [(f, run) for f, run in stored() if "first_losses" in run.result]
+    backends = {run.settings.get("backend", TENSORFLOW) for _, run in runs}
+    absent = [each for each in sorted(backends) if not Path(python_with(each)).exists()]
+    for backend in absent:
+        print(f"the runs on {backend} are left out: make test-backend BACKEND={backend} sets it up")
+    runs = [(f, run) for f, run in runs if run.settings.get("backend") not in absent]
     have_full = full_is_here()
     usable = [(f, run) for f, run in runs if have_full or not run.settings["full"]]
     first = one_of_each_contender(usable)
