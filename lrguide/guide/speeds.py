@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROTOCOL = {"speed": 1}
 
-REPETITIONS = 8
+REPETITIONS = 6
 LOWEST, HIGHEST = 1e-6, 1e-3  # rates of the sweep, which must not diverge
 
 
