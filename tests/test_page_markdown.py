@@ -6,7 +6,7 @@ from pathlib import Path
 
 import markdown
 import pytest
-from page_markdown import INSTALL, clean_text, fence, to_markdown, without_blank_lines
+from page_markdown import INSTALL, clean_text, fence, shortened, to_markdown
 from page_notes import stopped, unreadable
 from page_results import Running
 from sites import REPOSITORY
@@ -134,4 +134,13 @@ class TestMarkdown:
         kept = "<pre><code>a\n\n  b\n</code></pre>", "<script>\n\n  x\n</script>"
         page = f"<p>\n\n  one\n   two </p>\n{kept[0]}\n\n\n<i>\n\n</i>{kept[1]}\n"
         seen = f"<p>\none\ntwo </p>\n{kept[0]}\n<i>\n</i>{kept[1]}\n"
-        assert without_blank_lines(page) == seen
+        assert shortened(page) == seen
+
+    def test_alignment_becomes_a_class_and_plain_code_needs_no_element(self) -> None:
+        cells = '<td style="text-align: right;">1</td><td style="text-align: left;">2</td>'
+        code = '<pre><span class="n">x</span><span class="w"> </span><span class="o">=</span></pre>'
+        script = """<script>'<span class="n">x</span>'</script>"""
+        assert shortened(cells + code + script) == (
+            '<td class="lr-right">1</td><td style="text-align: left;">2</td>'
+            '<pre>x <span class="o">=</span></pre>' + script
+        )

@@ -10,7 +10,13 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "snippets.md").read_text(encoding="utf-8")
 FILES = sorted((DOCS / "snippets").glob("*.py"))
-SHOWN = re.findall(r"^(.*) · \[(\w+\.py)\]\((.*)\)\n\n```python\n--8<-- \"(.*)\"$", PAGE, re.M)
+SHOWN = re.findall(
+    r"^(.*) · \[(\w+\.py)\]\((.*)\)\n\n```python\n--8<-- \"(.*)\"\n```\n\n"
+    r"``` { .text .no-copy .lr-output }\n--8<-- \"(.*)\"\n```$",
+    PAGE,
+    re.M,
+)
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?")
 
 
 def file_name(path: Path) -> str:
@@ -29,7 +35,7 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=file_name)
-def test_a_snippet_runs_alone_and_says_what_it_did(
+def test_a_snippet_runs_alone_and_prints_what_the_page_shows(
     path: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -39,8 +45,13 @@ def test_a_snippet_runs_alone_and_says_what_it_did(
     monkeypatch.setenv("MPLBACKEND", "agg")
     runpy.run_path(str(path), run_name="__main__")
     printed = capsys.readouterr().out
-    assert printed.strip()
-    assert "nan" not in printed
+    shown = path.with_suffix(".txt").read_text(encoding="utf-8")
+    assert shown.strip()
+    assert "nan" not in shown
+    assert NUMBER.sub("#", printed) == NUMBER.sub("#", shown)
+    # The last digits depend on the machine.
+    numbers, expected = (list(map(float, NUMBER.findall(text))) for text in (printed, shown))
+    assert numbers == pytest.approx(expected, rel=0.05, abs=1e-4)
 
 
 @pytest.mark.parametrize("path", FILES, ids=file_name)
@@ -51,13 +62,14 @@ def test_a_snippet_fits_a_page(path: Path) -> None:
 
 
 def test_the_page_shows_every_file_once_and_links_to_it() -> None:
-    assert sorted(name for _, name, _, _ in SHOWN) == [path.name for path in FILES]
-    for _, name, link, source in SHOWN:
+    assert sorted(name for _, name, *_ in SHOWN) == [path.name for path in FILES]
+    for _, name, link, source, printed in SHOWN:
         assert (link, source) == (f"snippets/{name}", f"docs/snippets/{name}")
-    assert PAGE.count("--8<--") == len(SHOWN)
+        assert printed == source.replace(".py", ".txt")
+    assert PAGE.count("--8<--") == 2 * len(SHOWN)
 
 
-@pytest.mark.parametrize("needs, name", [(needs, name) for needs, name, _, _ in SHOWN])
+@pytest.mark.parametrize("needs, name", [(needs, name) for needs, name, *_ in SHOWN])
 def test_the_page_says_what_a_snippet_needs(needs: str, name: str) -> None:
     libraries = imported(DOCS / "snippets" / name)
     code = (DOCS / "snippets" / name).read_text(encoding="utf-8")

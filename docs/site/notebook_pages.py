@@ -32,7 +32,7 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs_internals import change_in, guard_render
 from page_foot import foot_of, made_of, stored_records
-from page_markdown import to_markdown, without_blank_lines
+from page_markdown import shortened, to_markdown
 from page_notebook import to_notebook
 from page_notes import doubted, running, stopped, unreadable
 from page_results import Results, Running
@@ -248,12 +248,12 @@ def on_page_context(context: Any, page: Page, config: MkDocsConfig, nav: Navigat
         html = templates[0].render({**context, "page": None, "of": page, "figures": shown})
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / _numbers_of(page)
-        target.write_text(without_blank_lines(html), encoding="utf-8")
+        target.write_text(shortened(html), encoding="utf-8")
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Leave out the blank lines."""
-    return without_blank_lines(output)
+    """Leave out what no reader sees."""
+    return shortened(output)
 
 
 def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> None:

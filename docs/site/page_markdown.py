@@ -20,6 +20,8 @@ SNIPPET = re.compile(
     r"""|(?:^|(?<=^[ \t]))(?=;*-+8<-+(?:[ \t]+(?:"(?:\\"|[^"\n])+"|'(?:\\'|[^'\n])+'))?$)"""
 )
 INSTALL = '<div class="lr-install"></div>'  # becomes the line that installs lrguide
+RIGHT = re.compile(r'(<t[dh]) style="text-align: right;"')
+PLAIN = re.compile(r'<span class="[nw]">([^<]*)</span>')  # names and spaces in code
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -105,13 +107,17 @@ def fence(text: str, language: str) -> str:
     return f"{ticks}{language}\n{text}\n{ticks}"
 
 
-def without_blank_lines(page: str) -> str:
-    """The same page without the blank lines and the indents that the theme's templates leave.
+def shortened(page: str) -> str:
+    """The same page in fewer bytes.
 
-    They are a tenth of a page. Preformatted text and scripts stay as they are.
+    Blank lines and the indents that the theme's templates leave are a tenth of a page, outside
+    preformatted text and scripts. A cell's alignment becomes a class, and what the theme shows in
+    the colour of the code around it needs no element.
     """
     parts = re.split(r"(<(pre|script|textarea|style)\b.*?</\2>)", page, flags=re.DOTALL)
     # As the pattern has two groups, the parts are text, a kept element, its name, text and so on.
     between = [re.sub(r"\s*\n\s*", "\n", part) for part in parts[::3]]
-    kept = [*parts[1::3], ""]
-    return "".join(part for pair in zip(between, kept, strict=True) for part in pair)
+    between = [RIGHT.sub(r'\1 class="lr-right"', part) for part in between]
+    elements = zip(parts[1::3], parts[2::3], strict=True)
+    kept = [PLAIN.sub(r"\1", part) if name == "pre" else part for part, name in elements]
+    return "".join(part for pair in zip(between, [*kept, ""], strict=True) for part in pair)

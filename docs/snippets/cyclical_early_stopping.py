@@ -2,8 +2,9 @@ import keras
 import lrguide
 import numpy as np
 
-x = np.random.default_rng(0).normal(size=(1000, 8)).astype("float32")
-y = x.sum(axis=1, keepdims=True)
+keras.utils.set_random_seed(0)
+x, noise = np.random.normal(size=(1000, 8)), np.random.normal(size=(1000, 1))
+y = x.sum(axis=1, keepdims=True) + 0.1 * noise
 data = dict(x=x, y=y, batch_size=50, validation_split=0.2)  # 16 batches
 half = 2  # epochs up, and as many down
 

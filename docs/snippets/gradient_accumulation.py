@@ -10,7 +10,8 @@ run = dict(steps_per_epoch=40, epochs=3)  # batches, of which 4 make an update
 def trained_with(rate):
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
     optimizer = keras.optimizers.SGD(rate, gradient_accumulation_steps=4)
-    print(*lrguide.check(rate, optimizer=optimizer, **run))
+    for finding in lrguide.check(rate, optimizer=optimizer, **run):
+        print(finding)
     model.compile(optimizer, "mse")
     logger = lrguide.LearningRateLogger()
     model.fit(x, y, batch_size=25, epochs=3, verbose=0, callbacks=[logger])

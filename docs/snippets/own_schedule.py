@@ -22,4 +22,4 @@ model.compile(keras.optimizers.Adam(rate), "mse")
 model.fit(x, ops.sum(x, axis=1), batch_size=2, verbose=0)  # 40 steps
 model.save("model.keras")
 loaded = keras.models.load_model("model.keras").optimizer.learning_rate
-print("step 10:", float(rate(10)), "- loaded, step 40:", float(loaded))
+print(f"step 10: {rate(10):.4f} - loaded, step 40: {loaded:.4f}")
