@@ -93,6 +93,9 @@ BAD = [
         "received 2",
     ),
     (dict(lr=0.1), TypeError, "train takes the settings .*: unknown are lr"),
+    (dict(backend="theano"), ValueError, "backend must be one of tensorflow, jax, torch, received"),
+    (dict(backend="jax", ema=0.9), ValueError, "ema must stay 0.0 on another backend than"),
+    (dict(backend="torch", schedule="linear"), ValueError, "schedule must stay constant on ano"),
 ]
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from lrguide.guide import records, verify
+from lrguide.guide import processes, records, verify
 from lrguide.guide.experiments import train
 from lrguide.guide.processes import _type_in, processor
-from lrguide.guide.records import RECORDS, Run, measured
+from lrguide.guide.records import RECORDS, Run, key_of, measured
 from lrguide.guide.settings import complete
 
 LITTLE = dict(budget="TINY", training=200, batch=40, epochs=1, validation=40, test=40)
@@ -69,6 +69,21 @@ def test_a_whole_run_that_ends_otherwise_is_found_though_it_begins_alike(
     assert verify.main() == 1
     said = capsys.readouterr().out
     assert said.count(": equal") == 2 and said.endswith("3 runs DISAGREE\n")
+
+
+def test_runs_on_a_backend_that_is_not_set_up_are_left_out(stored, tmp_path, monkeypatch, capsys):
+    settings = complete(train, LITTLE | dict(optimizer="Adam", rate=0.1, seed=0, backend="jax"))
+    assert key_of(train, settings) != key_of(train, settings | {"backend": "tensorflow"})
+    result = {"first_losses": [2.3], "validation_loss": [2.0]}
+    stored([Run("train", settings, result, {"processor": processor()})])
+    monkeypatch.setattr(processes, "ENVIRONMENTS", tmp_path)
+    monkeypatch.setenv("RUNS", "1")
+    assert verify.main() == 0
+    said = capsys.readouterr().out
+    assert "the runs on jax are left out: make test-backend BACKEND=jax sets it up" in said
+    assert "first losses of 0 contenders" in said
+    with pytest.raises(FileNotFoundError, match="make test-backend BACKEND=jax sets it up"):
+        processes._run(train, settings)
 
 
 @pytest.mark.parametrize(
