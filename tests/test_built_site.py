@@ -127,10 +127,13 @@ def numbers_of_figures(site: Path, page: str) -> list[tuple[str, list[str]]]:
     return found
 
 
+LARGER = {"decay": 95_000}  # bytes: it has five figures
+
+
 @pytest.mark.parametrize("page", SCRIPTS)
 def test_a_page_s_html_is_small(site: Path, page: str) -> None:
     path = site / ("" if page == "index" else page) / "index.html"
-    assert path.stat().st_size < 80_000
+    assert path.stat().st_size < LARGER.get(page, 80_000)
 
 
 @pytest.mark.parametrize("page", SCRIPTS)
