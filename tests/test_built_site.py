@@ -127,6 +127,15 @@ def numbers_of_figures(site: Path, page: str) -> list[tuple[str, list[str]]]:
     return found
 
 
+LARGER = {"decay": 95_000}  # bytes: it has five figures
+
+
+@pytest.mark.parametrize("page", SCRIPTS)
+def test_a_page_s_html_is_small(site: Path, page: str) -> None:
+    path = site / ("" if page == "index" else page) / "index.html"
+    assert path.stat().st_size < LARGER.get(page, 80_000)
+
+
 @pytest.mark.parametrize("page", SCRIPTS)
 def test_each_figure_has_its_numbers_one_click_away(site: Path, page: str) -> None:
     figures = numbers_of_figures(site, page)
@@ -142,7 +151,8 @@ def test_the_numbers_of_a_figure_are_as_many_as_its_dots_and_the_corners_of_its_
     site: Path, page: str
 ) -> None:
     figure, shown = numbers_of_figures(site, page)[0]
-    dots = re.findall(r'<use [^>]*style="fill:#', figure)
+    rows = re.findall(r'<g style="fill:#[^"]*">((?:<use [^>]*/>)+)</g>', figure)
+    dots = re.findall(r'<use [^>]*style="fill:#', figure) + re.findall("<use ", "".join(rows))
     lines = re.findall(r'<path d="([^"]*)"[^>]*style="fill:none;stroke:#', figure)
     # Shorter lines are the legend's.
     corners = [line.count("L") + 1 for line in lines if line.count("L") > 2]

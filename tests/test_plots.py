@@ -42,6 +42,20 @@ def test_figures_on_one_page_share_no_ids() -> None:
         assert references <= set(re.findall(r' id="([^"]+)"', svg))
 
 
+def test_dots_letters_and_corners_say_nothing_twice() -> None:
+    figure, axes = plots.subplots()
+    axes.plot([1, 2, 3], [1, 2, 3], "o", color="#0072b2")
+    axes.loglog()
+    svg = plots.svg(figure, "dots")
+    assert re.search(
+        r'<g style="fill:#0072b2"><use href="#\w{7,8}" x="[\d.]+" y="[\d.]+"/><use', svg
+    )
+    assert re.search(r'<tspan x="0 7" [^>]*>10</tspan>', svg)
+    assert re.search(r'<tspan x="\S+ \S+ \S+ \S+" [^>]*>2\u00d710</tspan>', svg)
+    assert re.search(r' d="M[\d.]+ [\d.]+L[\d.]+ [\d.]+"', svg)
+    assert "font-size:11px" not in svg and ' font-size="11"' in svg
+
+
 def test_the_same_figure_has_the_same_bytes() -> None:
     assert plots.svg(draw(), "a line") == plots.svg(draw(), "a line")
 
