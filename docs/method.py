@@ -351,6 +351,29 @@ table(
 # where it names none. Where time runs short, three searches (seeds `10` to `12`) stand for five, and the
 # page says so.
 #
+# ## The plan of 1 December 2026: what curves look like
+#
+# Which curve belongs to which mistake, and which one look tells it from its double? All of this was written down
+# before any of these runs was trained, apart from three that tried whether the experiment works and how long
+# it takes (8 CPU-seconds a run); none of them was kept.
+#
+# **Runs.** The experiment `trace` notes the loss, the gradient and the update of each step, and after every
+# tenth the validation loss, the accuracy and the share of dead units, at `SHORT` (300 steps, 500 validation
+# images). With Adam and with SGD and momentum: a constant rate at nine rates from `0.00001` to 1, by half decades around
+# the best; linear, warmup and linear, 1cycle, and a cosine that is over in the middle of the run, at five rates each.
+# With Adam: linear, begun anew in the middle of the run with a new optimizer, as after a resume that restores
+# only the weights; and 500 images seen thirty times, with and without dropout, at four constant rates.
+# `lrguide/guide/atlas.py` has each setting.
+#
+# **Seeds.** `0` and `1`. Three more, the four rates left out of the half decades and 1,000 steps follow when there is
+# time for them.
+#
+# **Symptoms.** Too small; good; at the edge; dead; spikes and recovers; overfits; decayed too early; a
+# schedule begun anew. Each names one run by its settings, chosen by eye from these, and says what tells it
+# from the one it is taken for. Where no run shows a symptom, the page says what they show instead.
+#
+# **Order.** As listed in that module: what the symptoms need comes first, SGD's schedules last.
+#
 # ## Changed after looking
 #
 # | when | what |

@@ -24,11 +24,12 @@ from lrguide.guide.experiments import first_losses, sweep, train, updates
 from lrguide.guide.processes import Experiment, jobs_allowed, processor, run_all
 from lrguide.guide.records import Run
 from lrguide.guide.settings import Budget, budget_of, defaults
+from lrguide.guide.traces import trace
 from lrguide.guide.ways import search
 
 # The experiments that have records, by name.
 EXPERIMENTS: dict[str, Experiment] = {
-    each.__name__: each for each in (train, sweep, updates, search)
+    each.__name__: each for each in (train, sweep, updates, search, trace)
 }
 SMALL = 30  # estimated CPU-seconds; a longer run is not measured again as a whole
 
