@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +83,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def served(folder: Path, settings: str = "") -> Iterator[str]:
+def served(folder: Path, settings: str = "", pages: Mapping[str, str] = PAGES) -> Iterator[str]:
     """A small site with the guide's settings and perhaps some more; gives its address."""
-    for name, text in PAGES.items():
+    for name, text in pages.items():
         path = folder / "docs" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -95,7 +95,7 @@ def served(folder: Path, settings: str = "") -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         url = f"http://127.0.0.1:{server.server_address[1]}/"
         (folder / "mkdocs.yml").write_text(
-            f"INHERIT: {REPOSITORY / 'mkdocs.yml'}\nnav: [{', '.join(PAGES)}]\n"
+            f"INHERIT: {REPOSITORY / 'mkdocs.yml'}\nnav: [{', '.join(pages)}]\n"
             + settings.format(url=url)
         )
         result = subprocess.run(

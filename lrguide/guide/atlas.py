@@ -1,4 +1,4 @@
-"""The atlas of curves: its traces, the symptoms that they show, and the data that a reader's browser gets.
+"""The atlas of curves: its traces, the symptoms that they show, and the data for a browser.
 
 The game of the same page, *Where would you set it?*, has its data here as well.
 """
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lrguide.guide import records
+from lrguide.guide.benchmark import limited
 from lrguide.guide.contenders import DEFAULTS
 from lrguide.guide.experiments import sweep, train
 from lrguide.guide.problems import DESIGN, Problem, regret
@@ -108,7 +107,7 @@ def files(folder: Path) -> Iterator[tuple[str, str]]:
     Raises:
         ValueError: if a record is damaged.
     """
-    traces = _stored(trace, PLAN, folder)
+    traces = stored(trace, PLAN, folder)
     groups = []
     for optimizer in RATES:
         for kind in KINDS:
@@ -129,7 +128,9 @@ def files(folder: Path) -> Iterator[tuple[str, str]]:
 def _symptoms(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     there = {(group["optimizer"], group["kind"]): group["rates"] for group in groups}
     return [
-        dict(vars(each)) for each in SYMPTOMS if each.rate in there.get((each.optimizer, each.kind), ())
+        dict(vars(each))
+        for each in SYMPTOMS
+        if each.rate in there.get((each.optimizer, each.kind), ())
     ]
 
 
@@ -152,8 +153,8 @@ def puzzle(problem: Problem, folder: Path) -> dict[str, Any] | None:
     A rule without an answer, and no test at all, are scored with the optimizer's own rate.
     """
     settings = dict(problem.settings, steps=100)
-    sweeps = _stored(sweep, crossed(**settings, seed=range(5)), folder)
-    losses = truth(problem, _stored(train, problem.trainings(), folder))
+    sweeps = stored(sweep, crossed(**settings, seed=range(5)), folder)
+    losses = truth(problem, stored(train, problem.trainings(), folder))
     if not sweeps or not losses:
         return None
     found = suggestions(sweeps.values("sweep_rates")[0], sweeps.values("sweep_losses"))
@@ -164,7 +165,7 @@ def puzzle(problem: Problem, folder: Path) -> dict[str, Any] | None:
         costs = regret(losses, rate or own, problem.guess)
         ways.append([way, rate and float(f"{rate:.3g}"), costs.relative, costs.normalised])
     return dict(
-        name=problem.name,
+        name=_named(problem),
         guess=problem.guess,
         sweep_rates=_three(sweeps[0].result["sweep_rates"]),
         sweeps=[_three(run.result["sweep_losses"]) for run in sweeps],
@@ -174,16 +175,29 @@ def puzzle(problem: Problem, folder: Path) -> dict[str, Any] | None:
     )
 
 
+def _named(problem: Problem) -> str:
+    """A problem in a reader's words."""
+    network = {
+        "article_cnn": "the article's network",
+        "normalised_cnn": "a network with batch normalisation",
+        "dense": "a dense network",
+    }
+    s = problem.settings
+    if "task" in s:
+        task = {"CANCER": "a small table", "SEQUENCES": "a recurrent network"}[s["task"]]
+        return f"{task}, {s['optimizer']}"
+    return f"{network[s['network']]}, batches of {s['batch']}, {s['optimizer']}"
+
+
 def truth(problem: Problem, runs: Runs) -> dict[float, float]:
     """By rate the mean validation loss over the seeds, as `regret` takes it."""
-    ends = {rate: group.final() for rate, group in runs.by("rate").items()}
     return {
-        rate: float(np.where(np.isfinite(end), np.minimum(end, problem.guess), problem.guess).mean())
-        for rate, end in ends.items()
+        rate: float(limited(group.final(), problem.guess).mean())
+        for rate, group in runs.by("rate").items()
     }
 
 
-def _stored(function: Experiment, wanted: Iterable[Mapping[str, Any]], folder: Path) -> Runs:
+def stored(function: Experiment, wanted: Iterable[Mapping[str, Any]], folder: Path) -> Runs:
     """Those of the wanted runs that the records in a folder hold."""
     completed = [complete(function, settings) for settings in wanted]
     held: dict[str, records.Run] = {}

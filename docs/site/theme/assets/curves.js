@@ -126,13 +126,13 @@ export async function mount(place) {
     const over = { low: 0, high: steps }
     stage.replaceChildren(
       panel("Loss", width, over, [...lines("loss", "lr-0", each), ...lines("validation_loss", "lr-1")],
-        { logarithmic: true, most: 10 }, [["lr-0", "training, each step"], ["lr-1", "validation"]]),
+        { logarithmic: true, most: 10, from: 0.1, to: 3 }, [["lr-0", "training, each step"], ["lr-1", "validation"]]),
       panel("Accuracy and dead units, %", width, over, [...coloured("validation_accuracy", 1), ...coloured("dead", 2)],
         { low: 0, high: 100 }, [["lr-1", "right on validation"], ["lr-2", "dead units"]]),
       panel("Gradient, and update / weights", width, over, [...lines("gradient", "lr-3"), ...lines("update", "lr-0")],
         { logarithmic: true, least: 1e-7, most: 1e3 }, [["lr-3", "gradient"], ["lr-0", "update"]]),
       panel("Validation loss at the end, by rate", width, { low: group.rates[0], high: group.rates.at(-1), logarithmic: true },
-        valley, { logarithmic: true, most: 10 }, [["lr-1", "each seed; dots: this rate"]], marks))
+        valley, { logarithmic: true, most: 10, from: 0.1, to: 3 }, [["lr-1", "each seed; dots: this rate"]], marks))
     words.textContent = told(runs)
     const symptom = symptoms.find((each) => each.rate === state.rate && each.kind === state.kind && each.optimizer === state.optimizer)
     more.replaceChildren(...(symptom ? [html("a", { href: `#${symptom.name}` }, `What it is, and what to do: ${symptom.title}`)] : []))
@@ -164,11 +164,15 @@ export async function mount(place) {
 
 const number = (x) => (x === null ? "not finite" : show(Number(x.toPrecision(3))))
 
-/** A small picture with axes; what is not finite leaves a gap. */
+/** A small picture with axes; what is not finite leaves a gap, and what is outside runs along the edge.
+ *
+ * `up.low` and `up.high` set the vertical axis; else it holds all values and `up.from` to `up.to`, from
+ * `up.least` to `up.most` at the utmost. */
 function panel(title, width, across, lines, up, legend, marks = [], click) {
   const height = Math.round(Math.min(240, 0.62 * width)), left = 46, right = width - 10, top = 22, bottom = height - 24
   const values = lines.flatMap(({ points }) => points.map(([, y]) => y)).filter((y) => y !== null && (!up.logarithmic || y > 0))
-  let low = up.low ?? Math.max(Math.min(...values), up.least ?? 0), high = up.high ?? Math.min(Math.max(...values), up.most ?? Infinity)
+  let low = up.low ?? Math.max(Math.min(...values, up.from ?? Infinity), up.least ?? 0)
+  let high = up.high ?? Math.min(Math.max(...values, up.to ?? -Infinity), up.most ?? Infinity)
   if (up.logarithmic) [low, high] = [low / 1.15, Math.max(high, low * 3) * 1.15]
   const scale = (from, to, { logarithmic }) => (logarithmic
     ? (value) => Math.min(Math.max(Math.log(value / from) / Math.log(to / from), 0), 1)
@@ -190,7 +194,7 @@ function panel(title, width, across, lines, up, legend, marks = [], click) {
   const ticks = (from, to, logarithmic, most) => {
     if (!logarithmic) return [0, 1, 2, 3, 4].map((i) => from + ((to - from) * i) / 4)
     const found = []
-    const wide = to / from > 200
+    const wide = to / from > 100
     for (let power = Math.floor(Math.log10(from)); power <= Math.log10(to); power++) {
       for (const digit of wide ? [1] : [1, 2, 5]) found.push(Number(`${digit}e${power}`))
     }
@@ -252,7 +256,7 @@ export function program({ optimizer, kind, rate }, steps) {
 /** The game. */
 export async function play(place) {
   const puzzles = await get(place.dataset.from, "game"), id = `lr-game-${++count}`
-  let number_ = Math.min(Math.max(Number(asked("sweep") ?? 1) - 1, 0), puzzles.length - 1), set = null
+  let turnOf = Math.min(Math.max(Number(asked("sweep") ?? 1) - 1, 0), puzzles.length - 1), set = null
   const guesses = puzzles.map(() => null) // rates by puzzle
   const head = html("p", { class: "lr-where" }), stage = html("div", { class: "lr-panels" })
   const slider = html("input", { type: "range", min: 0, max: 99, value: 50, id: `${id}-rate`, input: () => aim() })
@@ -269,18 +273,18 @@ export async function play(place) {
   begin()
 
   function rateAt() {
-    return Number(puzzles[number_].sweep_rates[slider.value].toPrecision(3))
+    return Number(puzzles[turnOf].sweep_rates[slider.value].toPrecision(3))
   }
 
   function turn(by) {
-    number_ = (number_ + by + puzzles.length) % puzzles.length
-    remember({ sweep: number_ + 1 })
+    turnOf = (turnOf + by + puzzles.length) % puzzles.length
+    remember({ sweep: turnOf + 1 })
     begin()
   }
 
   function begin() {
-    set = guesses[number_]
-    head.textContent = `Sweep ${number_ + 1} of ${puzzles.length}: ${puzzles[number_].name}, five seeds. Choose a rate on it.`
+    set = guesses[turnOf]
+    head.textContent = `Sweep ${turnOf + 1} of ${puzzles.length}: ${puzzles[turnOf].name}, five seeds. Choose a rate on it.`
     aim()
     finish()
   }
@@ -292,15 +296,15 @@ export async function play(place) {
   }
 
   function answer(rate) {
-    set = guesses[number_] = rate
-    const rates = puzzles[number_].sweep_rates
+    set = guesses[turnOf] = rate
+    const rates = puzzles[turnOf].sweep_rates
     slider.value = rates.findIndex((each) => each >= rate * 0.999)
     rateText.value = show(rate)
     finish()
   }
 
   function draw() {
-    const puzzle = puzzles[number_], width = Math.max(240, stage.clientWidth < 560 ? stage.clientWidth : (stage.clientWidth - 24) / 2)
+    const puzzle = puzzles[turnOf], width = Math.max(240, stage.clientWidth < 560 ? stage.clientWidth : (stage.clientWidth - 24) / 2)
     const across = { low: puzzle.sweep_rates[0], high: puzzle.sweep_rates.at(-1), logarithmic: true }
     const lines = puzzle.sweeps.map((losses, i) => ({ points: losses.map((y, k) => [puzzle.sweep_rates[k], y]), look: `lr-0 lr-seed-${i % 2}` }))
     const most = Math.max(...puzzle.sweeps.map((losses) => Math.max(...losses.slice(0, 5))))
@@ -318,7 +322,7 @@ export async function play(place) {
   function finish() {
     draw()
     if (set === null) return result.replaceChildren()
-    const puzzle = puzzles[number_], yours = regret(puzzle, set)
+    const puzzle = puzzles[turnOf], yours = regret(puzzle, set)
     const best = puzzle.rates[puzzle.losses.indexOf(Math.min(...puzzle.losses))]
     const rows = [["you", set, yours.relative, yours.normalised], ...puzzle.ways]
       .sort((a, b) => a[3] - b[3])
