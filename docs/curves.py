@@ -99,7 +99,7 @@ def far_too_small(small, stuck):
         **The rate is far too small.** The loss begins at that of guessing, and at half of the run it
         has lost less than a twentieth. **The look that tells it from a dead network: does anything
         move?** Here the loss falls and the accuracy rises from each fifth of the run to the next, and
-        fewer than a tenth of the units are dead; in the dead network all of them are.
+        fewer than a tenth of the units are dead; in the dead network almost all of them are.
         """
     return (
         sentence,
@@ -107,7 +107,7 @@ def far_too_small(small, stuck):
         (np.diff(right[:, ::6]) > 0).all(),
         (losses[:, 15] > 0.95 * losses[:, 0]).all(),
         (dead(small) < 0.1).all(),
-        (dead(stuck) == 1).all(),
+        (dead(stuck) > 0.98).all(),
     )
 
 
@@ -187,16 +187,16 @@ pictured("dead")
 def dead_in_one_step(stuck, small):
     sentence = """
         **The network is dead.** The first step moved the weights by more than twice their length, the
-        loss jumped above 100, and ten steps later every unit gave 0 for every image. No gradient
-        passes through such a unit, so none comes back: after 300 steps all are dead, and the loss is that
-        of guessing. **The look that tells it from a rate far too small: the first steps' loss.** There
+        loss jumped above 100, and ten steps later 98 units in 100 or more gave 0 for every image. No
+        gradient passes through such a unit, so none comes back: after 300 steps as many are dead, and
+        the loss is that of guessing. **The look that tells it from a rate far too small: the first steps' loss.** There
         it never rises above 3.
         """
     return (
         sentence,
         (stuck.values("update")[:, 0] > 2).all(),
         (stuck.values("loss")[:, :5].max(axis=1) > 100).all(),
-        (stuck.values("dead")[:, 1:] == 1).all(),
+        (stuck.values("dead")[:, 1:] > 0.98).all(),
         (abs(stuck.final() - GUESS) < 0.05).all(),
         (small.values("loss").max(axis=1) < 3).all(),
     )

@@ -154,7 +154,7 @@ export async function mount(place) {
       validation_accuracy: "accuracy", dead: "dead units", gradient: "gradient", update: "update" }
     const at = (run, name, look) =>
       number(name === "loss" ? run.loss[Math.min(look * every, run.steps - 1)] : run[name][look])
-    table.replaceChildren(html("table", {},
+    table.replaceChildren(tableOf(
       html("caption", {}, `${state.optimizer}, ${state.kind}, rate ${show(state.rate)}; the seeds one after the other`),
       html("thead", {}, html("tr", {}, ...["step", ...Object.values(columns)].map((name) => html("th", { scope: "col" }, name)))),
       html("tbody", {}, ...rows.map((look) => html("tr", {}, html("th", { scope: "row" }, String(look * every)),
@@ -162,6 +162,7 @@ export async function mount(place) {
   }
 }
 
+const tableOf = (...parts) => html("div", { class: "md-typeset__table" }, html("table", {}, ...parts))
 const number = (x) => (x === null ? "not finite" : show(Number(x.toPrecision(3))))
 
 /** A small picture with axes; what is not finite leaves a gap, and what is outside runs along the edge.
@@ -330,7 +331,7 @@ export async function play(place) {
     const mean = played.reduce((sum, cost) => sum + cost, 0) / played.length
     result.replaceChildren(html("p", {}, `At ${show(set)} the loss ends ${percent(yours.relative)} above the lowest, which is at ${show(best)}. ` +
       `That gives away ${percent(yours.normalised)} of what training can gain; over ${played.length} played, ${percent(mean)} on average.`),
-    html("div", { class: "md-typeset__scrollwrap", tabindex: 0 }, html("table", {},
+    html("div", { class: "md-typeset__scrollwrap", tabindex: 0 }, tableOf(
       html("thead", {}, html("tr", {}, ...["who", "rate", "loss above the lowest", "given away"].map((name) => html("th", { scope: "col" }, name)))),
       html("tbody", {}, ...rows.map(([who, rate, relative, normalised]) => html("tr", {}, html("th", { scope: "row" }, who),
         ...[rate === null ? "no answer: the default" : show(rate), percent(relative), percent(normalised)].map((cell) => html("td", {}, cell))))))))
