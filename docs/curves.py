@@ -207,14 +207,40 @@ def dead_in_one_step(stuck, small):
 # rate, or [a warmup](decay.py#too-high-and-by-how-much). The code:
 # [range test, then train](snippets.md#range-test-then-train).
 #
-# ## Spikes and comes back { #spikes }
+# ## Spikes and is lost { #spikes }
 
 # %% tags=["hide-input"]
 pictured("spikes")
 
+
+# %% tags=["hide-input"]
+@claim(of("spikes"), of("at-the-edge"))
+def spikes_and_is_lost(lost, edge):
+    losses = lost.values("loss")
+    sentence = """
+        **A spike that is not survived.** With SGD and momentum the first steps at this rate are good
+        ones, and the loss of a batch falls below 2. Then one throws it above 4; from step 100 on more
+        than nine tenths of the units are dead, and the loss ends at that of guessing. A spike can also
+        come back: [Adam at the edge](#at-the-edge) spikes in the second step and learns nonetheless.
+        **The look that tells them apart: the dead units**, which are fewer than six tenths there.
+        """
+    return (
+        sentence,
+        (losses[:, :30].min(axis=1) < 2).all(),
+        (losses.max(axis=1) > 4).all(),
+        (losses.argmax(axis=1) > 5).all(),
+        (lost.values("dead")[:, 10:] > 0.9).all(),
+        (abs(lost.final() - GUESS) < 0.05).all(),
+        (edge.values("loss").argmax(axis=1) == 1).all(),
+        (edge.final() < GUESS / 2).all(),
+        (dead(edge) < 0.6).all(),
+    )
+
+
 # %% [markdown]
-# *What to do.* Take a third of the rate, or put a warmup before it; a [range test](range_test.py) shows how far the edge is
-# away.
+# *What to do.* After a spike wait some ten steps: where the loss does not fall, begin again from new weights, at a third of the
+# rate or with [a warmup](decay.py#too-high-and-by-how-much). The code:
+# [cosine with warmup](snippets.md#cosine-with-warmup-in-epochs).
 #
 # ## Validation turns up { #overfits }
 
@@ -266,7 +292,7 @@ def over_too_early(early, good):
     return (
         sentence,
         (losses[:, 16:] == losses[:, 16:17]).all(),
-        (early.values("update")[:, 150:] == 0).all(),
+        (early.values("update")[:, 151:] == 0).all(),
         (good.values("validation_loss")[:, -1] < good.values("validation_loss")[:, 15]).all(),
     )
 
@@ -280,7 +306,32 @@ def over_too_early(early, good):
 # %% tags=["hide-input"]
 pictured("begun-anew")
 
+
+# %% tags=["hide-input"]
+@claim(of("begun-anew"), of("spikes"))
+def begun_anew(anew, lost):
+    update, losses = anew.values("update"), anew.values("validation_loss")
+    sentence = """
+        **The optimizer and its schedule have begun anew.** In the middle of the run only the weights were
+        kept. The next step is more than five times as long as the one before, because a new Adam has no
+        mean of squared gradients yet and the rate is that of the start; ten steps later the
+        validation loss stands more than a fifth higher. **The look that tells it from a spike of too high a
+        rate: the step at which it comes, and the dead units.** Their share rises by less than a
+        twentieth; where the spike was fatal more than nine in ten are dead.
+        """
+    rise = anew.values("dead")[:, 16] - anew.values("dead")[:, 15]
+    return (
+        sentence,
+        (update[:, 150] > 5 * update[:, 149]).all(),
+        (losses[:, 16] > 1.2 * losses[:, 15]).all(),
+        (rise < 0.05).all(),
+        (dead(lost) > 0.9).all(),
+    )
+
+
 # %% [markdown]
+# The schedule of the whole run, begun anew in its middle, also ends too high: here at half of its rate instead of 0.
+#
 # *What to do.* Save the model, not its weights alone: `model.save` keeps the optimizer and its step. The code:
 # [resume a schedule](snippets.md#resume-a-schedule).
 #

@@ -226,7 +226,7 @@ SYMPTOMS = (
     Symptom("good", "As it should be", 0.001),
     Symptom("at-the-edge", "Falls, jumps, and stays rough", 0.01),
     Symptom("dead", "Stuck at 2.30, 10 % right", 0.1),
-    Symptom("spikes", "Spikes and comes back", 0.3, optimizer="SGD momentum"),
+    Symptom("spikes", "Spikes and is lost", 0.3, optimizer="SGD momentum"),
     Symptom("overfits", "Validation turns up", 0.001, kind="500 images, no dropout"),
     Symptom("too-early", "Flat from the middle on", 0.001, kind="cosine that ends early"),
     Symptom("begun-anew", "A jump where it was resumed", 0.003, kind="linear, begun anew"),
