@@ -11,7 +11,9 @@ import pytest
 from lrguide.checks import rates_at
 from lrguide.guide import atlas, records
 from lrguide.guide.benchmark import limited
+from lrguide.guide.contenders import SCHEDULES
 from lrguide.guide.problems import regret
+from lrguide.guide.settings import complete
 from lrguide.guide.traces import EVERY
 
 pytest.importorskip("playwright", reason="playwright is not installed")
@@ -180,31 +182,53 @@ def test_without_a_script_the_page_has_its_static_part(visit: Open) -> None:
 # Copy as Keras
 
 
-@pytest.mark.parametrize("name", SYMPTOM)
-def test_the_program_of_a_preset_trains_at_the_rates_of_its_curve(shared: Page, name: str) -> None:
+PROGRAMS = [(each.optimizer, each.kind, each.rate) for each in atlas.SYMPTOMS]
+PROGRAMS += [
+    (optimizer, kind, 1.0)
+    for optimizer in atlas.OPTIMIZERS
+    for kind in atlas.KINDS
+    if (optimizer, kind) not in {program[:2] for program in PROGRAMS}
+]
+
+
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly")
+@pytest.mark.parametrize(("optimizer", "kind", "rate"), PROGRAMS)
+def test_a_program_trains_as_its_curve_was_trained(
+    shared: Page, optimizer: str, kind: str, rate: float
+) -> None:
     import tensorflow as tf
 
-    symptom = SYMPTOM[name]
-    given = dict(optimizer=symptom.optimizer, kind=symptom.kind, rate=symptom.rate)
     text = shared.evaluate(
-        "async (state) => (await import('/assets/curves.js')).program(state, 300)", given
+        "async (state) => (await import('/assets/curves.js')).program(state, 300)",
+        dict(optimizer=optimizer, kind=kind, rate=rate),
     )
     assert max(map(len, text.splitlines())) <= 78
     short = re.sub(r"training=\d+, validation=500", "training=50, validation=10", text)
-    short = re.sub(r"epochs=\d+,( *#.*)?$", "epochs=1, verbose=0,", short, flags=re.M)
+    short = re.sub(r"epochs=\d+,$", "epochs=1, verbose=0,", short, flags=re.M)
     short = re.sub(r"steps_per_epoch=\d+", "steps_per_epoch=1", short)
     names: dict[str, Any] = {}
-    tf.config.run_functions_eagerly(True)
+    tf.config.run_functions_eagerly(True)  # one step needs no compiling
     try:
         exec(short, names)
     finally:
         tf.config.run_functions_eagerly(False)
-    run = symptom.of(TRACES)[0]
-    seen = rates_at(names.get("schedule", symptom.rate), np.arange(300))
-    half = 150 if run.settings["resumed"] else 300
-    expected = [rate for rate in run.result["rates"][: half // EVERY]]
-    assert seen[:half:EVERY] == pytest.approx(expected, rel=0.006, abs=1e-12)
-    assert names["model"].optimizer.iterations == 1
+    settings = complete(
+        atlas.trace, atlas.PLAN[0] | dict(optimizer=optimizer, rate=rate) | atlas.KINDS[kind]
+    )
+    steps, given = np.arange(300), names.get("schedule", rate)
+    planned = SCHEDULES[settings["schedule"]](rate, 300, rate / 4)
+    assert rates_at(given, steps) == pytest.approx(rates_at(planned, steps), rel=1e-5, abs=1e-9)
+    model = names["model"]
+    assert type(model.optimizer).__name__.endswith(optimizer.split()[0])
+    assert model.optimizer.iterations == 1
+    dropouts = [layer for layer in model.layers if type(layer).__name__ == "Dropout"]
+    assert bool(dropouts) is settings["dropout"]
+    seen = {name: int(re.search(rf"\b{name}=(\d+)", text)[1]) for name in ("training", "epochs")}
+    parts = 2 if settings["resumed"] else 1
+    each = re.search(r"steps_per_epoch=(\d+)", text)
+    per_epoch = int(each[1]) if each else seen["training"] // 50
+    assert seen["training"] == settings["training"]
+    assert parts * seen["epochs"] * per_epoch == 300
 
 
 # The game
