@@ -389,7 +389,7 @@ table(
 # | 1 Dec 2026 | [At full scale](full_scale.py): the search with one seed and the four rates in a row count as one search, so time decay, warmup with linear decay and 1cycle stand at `0.001` and there is no second table. The plan's seven contenders and twelve others have verdicts of their own; step decay and the average, called lower before, are undecided. |
 # | 1 Dec 2026 | [Range test rules](range_test_rules.py): a rule without an answer is scored with Keras' own rate. By that table the steepest point costs less than `minimum/10`. |
 # | 1 Dec 2026 | [Does it carry over?](elsewhere.py) and [Corrections](corrections.py): judged by the plan's rule, at the best epoch too. What had been a tie is undecided. Against twenty seeds three decays end higher at 300 steps, and step decay is undecided at 4,800. |
-# | 1 Dec 2026 | [Does your curve look like this?](curves.py): for want of CPU time only the traces that the symptoms need, and a few rates beside them, are measured; no other schedule with SGD, no warmup, no 1cycle, and 500 images without dropout alone. No run with SGD and momentum spiked and came back, so that symptom shows a spike that does not, and says so. |
+# | 1 Dec 2026 | [Does your curve look like this?](curves.py): for want of CPU time only the traces that the symptoms need, and a few rates beside them, are measured; no other schedule with SGD, no warmup, no 1cycle, and 500 images without dropout alone. |
 #
 # All other grids, seeds and budgets stand as they were planned.
 #

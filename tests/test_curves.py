@@ -134,7 +134,7 @@ def test_a_preset_leads_to_its_curve_its_address_and_its_part_of_the_page(
     assert address["optimizer"] == symptom.optimizer
     assert address["curve"] == symptom.kind
     assert float(address["rate"]) == symptom.rate
-    assert f"## {symptom.title} {{ #{name} }}" in PAGE.read_text("utf-8")
+    assert f"## {symptom.title} {{ #{name} }}" in PAGE.read_text("utf-8").replace("`", "")
 
 
 def test_an_address_shows_its_curve_and_a_wrong_one_the_first(visit: Open) -> None:

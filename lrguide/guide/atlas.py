@@ -34,11 +34,13 @@ def _traces(optimizer: str, rates: Iterable[float], **more: Any) -> list[dict[st
 
 # Every trace of the atlas. The plan of 1 December 2026 has more, which the page on method tells.
 PLAN: list[dict[str, Any]] = [
-    *_traces("Adam", (1e-5, 1e-4, 0.001, 0.01, 0.1)),
-    *_traces("SGD momentum", (0.3,)),
-    *_traces("Adam", (0.001,), dropout=False, **FEW),
-    *_traces("Adam", (0.001,), schedule="early cosine"),
-    *_traces("Adam", (0.003,), schedule="linear", resumed=True),
+    *_traces("Adam", (1e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)),
+    *_traces("SGD momentum", (0.01, 0.03, 0.1, 0.3, 1.0)),
+    *_traces("Adam", (0.001, 0.01), dropout=False, **FEW),
+    *_traces("Adam", (0.001, 0.003, 0.01, 0.03, 0.1), schedule="early cosine"),
+    *_traces("Adam", (0.001, 0.003), schedule="linear", resumed=True),
+    *_traces("Adam", (0.003,), schedule="linear"),
+    *_traces("Adam", (0.03,), schedule="warmup linear"),
 ]
 OPTIMIZERS = ("Adam", "SGD momentum")
 
@@ -210,8 +212,8 @@ SYMPTOMS = (
     Symptom("too-small", "Smooth, and hardly falling", 1e-5),
     Symptom("good", "As it should be", 0.001),
     Symptom("at-the-edge", "Falls, jumps, and stays rough", 0.01),
-    Symptom("dead", "Stuck at 2.30, 10 % right", 0.1),
-    Symptom("spikes", "Spikes and is lost", 0.3, optimizer="SGD momentum"),
+    Symptom("dead", "Stuck at 2.30, one in ten right", 0.1),
+    Symptom("spikes", "Spikes and comes back", 0.1, optimizer="SGD momentum"),
     Symptom("overfits", "Validation turns up", 0.001, kind="500 images, no dropout"),
     Symptom("too-early", "Flat from the middle on", 0.001, kind="cosine that ends early"),
     Symptom("begun-anew", "A jump where it was resumed", 0.003, kind="linear, begun anew"),
