@@ -25,7 +25,7 @@
 import numpy as np
 
 from lrguide import plots
-from lrguide.guide.atlas import PLAN, SYMPTOMS
+from lrguide.guide.atlas import PLAN, SYMPTOMS, kind_of
 from lrguide.guide.records import measured
 from lrguide.guide.report import claim, figure
 from lrguide.guide.traces import EVERY, trace
