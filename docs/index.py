@@ -9,7 +9,7 @@
 # The learning rate scales the steps in which a network learns. It decides whether it learns at all,
 # and the right one cannot be read off anywhere: it has to be found.
 #
-# [Find my rate](choosing.py){ .md-button } [My curve looks wrong](questions.md){ .md-button }
+# [Find my rate](choosing.py){ .md-button } [My curve looks wrong](curves.py){ .md-button }
 
 # %% tags=["hide-input"]
 from lrguide import plots

@@ -379,6 +379,29 @@ table(
 # TensorFlow of both backends, at all rates at which all seeds learn, are one table, corrected for their number.
 # Its intervals say how large a difference five seeds could have missed. The same is said of the test loss.
 #
+# ## The plan of 1 December 2026: what curves look like
+#
+# Which curve belongs to which mistake, and which one look tells it from its double? All of this was written down
+# before any of these runs was trained, apart from three that tried whether the experiment works and how long
+# it takes (8 CPU-seconds a run); none of them was kept.
+#
+# **Runs.** The experiment `trace` notes the loss, the gradient and the update of each step, and after every
+# tenth the validation loss, the accuracy and the share of dead units, at `SHORT` (300 steps, 500 validation
+# images). With Adam and with SGD and momentum: a constant rate at nine rates from `0.00001` to 1, by half decades around
+# the best; linear, warmup and linear, 1cycle, and a cosine that is over in the middle of the run, at five rates each.
+# With Adam: linear, begun anew in the middle of the run with a new optimizer, as after a resume that restores
+# only the weights; and 500 images seen thirty times, with and without dropout, at four constant rates.
+# `lrguide/guide/atlas.py` has each setting.
+#
+# **Seeds.** `0` and `1`. Three more, the four rates left out of the half decades and 1,000 steps follow when there is
+# time for them.
+#
+# **Symptoms.** Too small; good; at the edge; dead; spikes and recovers; overfits; decayed too early; a
+# schedule begun anew. Each names one run by its settings, chosen by eye from these, and says what tells it
+# from the one it is taken for. Where no run shows a symptom, the page says what they show instead.
+#
+# **Order.** As listed in that module: what the symptoms need comes first, SGD's schedules last.
+#
 # ## Changed after looking
 #
 # | when | what |
@@ -394,6 +417,7 @@ table(
 # | 1 Dec 2026 | [At full scale](full_scale.py): the search with one seed and the four rates in a row count as one search, so time decay, warmup with linear decay and 1cycle stand at `0.001` and there is no second table. The plan's seven contenders and twelve others have verdicts of their own; step decay and the average, called lower before, are undecided. |
 # | 1 Dec 2026 | [Range test rules](range_test_rules.py): a rule without an answer is scored with Keras' own rate. By that table the steepest point costs less than `minimum/10`. |
 # | 1 Dec 2026 | [Does it carry over?](elsewhere.py) and [Corrections](corrections.py): judged by the plan's rule, at the best epoch too. What had been a tie is undecided. Against twenty seeds three decays end higher at 300 steps, and step decay is undecided at 4,800. |
+# | 1 Dec 2026 | [Does your curve look like this?](curves.py): for want of CPU time only the traces that the symptoms need, and a few rates beside them, are measured; no other schedule with SGD, no warmup, no 1cycle, and 500 images without dropout alone. |
 #
 # All other grids, seeds and budgets stand as they were planned.
 #

@@ -33,6 +33,7 @@ SHAPES = {
     "time": (1, 1 / 1.9, 1 / 5.5, 1 / 9.91),
     "exponential": (1, 0.01**0.1, 0.1, 0.01**0.99),
     "cosine": (1, (1 + np.cos(0.1 * np.pi)) / 2, 0.5, (1 + np.cos(0.99 * np.pi)) / 2),
+    "early cosine": (1, (1 + np.cos(0.2 * np.pi)) / 2, 0, 0),
     "warmup": (1 / 11, 1, 1, 1),
     "warmup linear": (1 / 11, 1, 1 - 40 / 90, 1 / 90),
     "warmup stable decay": (1 / 11, 1, 1, 1 / 30),

@@ -6,7 +6,7 @@ That they are those of the package is said by `test_explorer_rates.py`.
 import contextlib
 import gzip
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,9 @@ PAGES["guide.md"] = "# Guide\n\n" + "\n\n".join(
 
 
 @contextlib.contextmanager
-def shown(folder: Path, settings: str = "") -> Iterator[str]:
+def shown(folder: Path, settings: str = "", pages: Mapping[str, str] = PAGES) -> Iterator[str]:
     """A small site with the guide's settings and perhaps some more; gives its address."""
-    site = Site(folder, PAGES, package={})
+    site = Site(folder, pages, package={})
     (folder / "lrguide").mkdir()
     with served(folder / "site", Quiet) as url:
         path = folder / "mkdocs.yml"

@@ -70,6 +70,8 @@ SCHEDULES: dict[str, Callable[[float, int, float], Any]] = {
     "time": lambda rate, steps, low: lrguide.inverse_time(rate, steps, decay_rate=9.0),
     "exponential": lambda rate, steps, low: lrguide.exponential(rate, steps, decay_rate=0.01),
     "cosine": lambda rate, steps, low: lrguide.cosine(rate, steps),
+    # A mistake to look at: it has fallen to 0 in the middle of the run, and stays there.
+    "early cosine": lambda rate, steps, low: lrguide.cosine(rate, math.ceil(steps / 2)),
     # The rate rises during a tenth of the run, and then is constant, falls, or falls in the end.
     "warmup": lambda rate, steps, low: lrguide.warmup(rate, _tenth(steps)),
     "warmup linear": lambda rate, steps, low: lrguide.warmup(

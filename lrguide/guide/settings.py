@@ -242,8 +242,8 @@ def _checked(setting: str, value: Any) -> Any:
         return _positive(setting, value)
     elif setting in ("low", "price"):
         return _positive(setting, value) if value != 0 else 0.0
-    elif setting == "averaged" and not isinstance(value, bool):
-        raise ValueError(f"averaged must be True or False, received {value!r}")
+    elif setting in ("averaged", "dropout", "resumed") and not isinstance(value, bool):
+        raise ValueError(f"{setting} must be True or False, received {value!r}")
     elif setting == "ema":
         if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
             raise ValueError(f"ema must be a number from 0 to below 1, received {value!r}")

@@ -25,11 +25,12 @@ from lrguide.guide.processes import Experiment, jobs_allowed, processor, python_
 from lrguide.guide.records import Run
 from lrguide.guide.settings import TENSORFLOW, Budget, budget_of, defaults
 from lrguide.guide.speeds import speed
+from lrguide.guide.traces import trace
 from lrguide.guide.ways import search
 
 # The experiments that have records, by name.
 EXPERIMENTS: dict[str, Experiment] = {
-    each.__name__: each for each in (train, sweep, updates, search, speed)
+    each.__name__: each for each in (train, sweep, updates, search, speed, trace)
 }
 SMALL = 30  # estimated CPU-seconds; a longer run is not measured again as a whole
 

@@ -43,6 +43,7 @@ export function mount(place) {
   const copy = html("button", { type: "button", class: "md-code__button", title: "Copy to clipboard",
     "data-md-type": "copy", "data-clipboard-target": `#${id} > code` }) // Material does the copying
   const spoken = html("p", { class: "lr-spoken", "aria-live": "polite" })
+  place.classList.add("lr-instrument")
   place.replaceChildren(html("div", { role: "group", "aria-label": "Schedule explorer" },
     html("fieldset", { class: "lr-choices" }, html("legend", {}, "Schedule"), ...choices),
     stage, step, where, legend,
@@ -260,5 +261,5 @@ function build(namespace, tag, attributes = {}, ...children) {
   element.append(...children)
   return element
 }
-const html = (...given) => build("http://www.w3.org/1999/xhtml", ...given)
-const svg = (...given) => build("http://www.w3.org/2000/svg", ...given)
+export const html = (...given) => build("http://www.w3.org/1999/xhtml", ...given)
+export const svg = (...given) => build("http://www.w3.org/2000/svg", ...given)

@@ -14,6 +14,16 @@ document$.subscribe(() => {
   Promise.resolve(explorer).then(({ mount }) => places.forEach(mount))
 })
 
+// The curves are fetched, which no page opened from a folder may do.
+document$.subscribe(() => {
+  const atlas = document.querySelectorAll(".lr-atlas"), games = document.querySelectorAll(".lr-game")
+  if (!(atlas.length + games.length) || location.protocol === "file:") return
+  import(`${assets}curves.js`).then(({ mount, play }) => {
+    atlas.forEach(mount)
+    games.forEach(play)
+  })
+})
+
 // The package lies where the page came from, which the build knows only of its own address.
 const site = new URL("..", assets)
 document$.subscribe(() => {
