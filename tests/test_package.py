@@ -22,7 +22,7 @@ import lrguide
 ROOT = Path(__file__).resolve().parents[1]
 
 # Run by hand beside other libraries, which each of these files names.
-OWN_ENVIRONMENT = {"tests/oracles/make.py", "tests/oracles/decide.py"}
+OWN_ENVIRONMENT = {f"tests/oracles/{name}.py" for name in ("make", "decide", "parameter_free")}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
