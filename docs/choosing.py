@@ -6,13 +6,16 @@
 # %% [markdown]
 # # Choosing a rate and a schedule
 #
-# Nobody tunes with eighteen trainings what one training is meant for. How good is a rate that one
-# [range test](range_test.py) suggests, against one that was searched for?
+# Compile your model, decide how long to train and with which schedule, and let `find_rate` try rates in
+# short trainings, for about the price of one more. Here is what that was worth on eight problems that it
+# had never seen.
 
 # %% tags=["hide-input"]
 import numpy as np
 
+from lrguide import plots
 from lrguide.guide import pictures
+from lrguide.guide.benchmark import judged_anew, regrets
 from lrguide.guide.contenders import COMPARED, CYCLES, DECAYS, RATES, label
 from lrguide.guide.contrasts import beside, compared, named, other_verdicts, rows_beside
 from lrguide.guide.experiments import sweep, train
@@ -22,6 +25,122 @@ from lrguide.guide.report import claim, figure, table
 from lrguide.guide.settings import crossed
 from lrguide.guide.tuning import ANSWER, answered, range_test, tuned, tuned_nearby
 
+SHOWN = {"default": ("Keras' default", "s"), "finder": ("find_rate", "o")}
+
+
+def given_away(runs, way):
+    """By problem what share of the gain of training each search of a way gives away."""
+    same = runs.where(way=way, asked=1.0 if way == "finder" else 0.0)
+    return {
+        name: regrets(Runs(group), way, "normalised").each[0]
+        for name, group in same.by("problem").items()
+    }
+
+
+def worth_drawn(runs):
+    picture, axes = plots.subplots(height=4.2)
+    for (way, (name, marker)), colour in zip(SHOWN.items(), plots.COLOURS[1::-1], strict=True):
+        for place, each in enumerate(list(given_away(runs, way).values())[::-1]):
+            look = dict(color=colour, fillstyle="none", label=name if place == 0 else "_more")
+            axes.plot(np.maximum(each, 0.0005), [place] * len(each), marker, **look)
+    problems = [*given_away(runs, "default")][::-1]
+    axes.set_yticks(range(len(problems)), problems, fontsize=9)
+    axes.set(xscale="log", xlabel="share of what training can gain that the rate gives away")
+    ticks = [0.001, 0.01, 0.1, 1]
+    axes.set_xticks(ticks, ["0.1 %", "1 %", "10 %", "all"])
+    axes.minorticks_off()
+    picture.legend(loc="outside upper left", ncols=2, frameon=False)
+    return picture
+
+
+def worth_in_words(runs):
+    each = {way: given_away(runs, way) for way in SHOWN}
+    rows = (
+        f"{name}: default {100 * each['default'][name].mean():.1f}, "
+        f"find_rate {100 * each['finder'][name].mean():.1f}"
+        for name in each["default"]
+    )
+    return (
+        f"Per cent of the gain of training that a rate gives away, by problem: {'; '.join(rows)}."
+    )
+
+
+# %% tags=["output-first"]
+scores = judged_anew()
+figure(scores, worth_drawn, alt=worth_in_words)
+
+# %% [markdown]
+# A mark is a training at the rate that one search found (three on each problem), or at the one that Keras
+# takes by itself. Further left is better; what is below `0.05 %` is drawn there.
+
+
+# %% tags=["hide-input"]
+@claim(scores)
+def it_gives_away_little(scores):
+    ours, none = (
+        np.concatenate([*given_away(scores, way).values()]) for way in ("finder", "default")
+    )
+    better = sum(
+        each.mean() < theirs.mean()
+        for each, theirs in zip(
+            given_away(scores, "finder").values(),
+            given_away(scores, "default").values(),
+            strict=True,
+        )
+    )
+    sentence = f"""
+        **At the median its rate gives away {100 * np.median(ours):.2g} % of what training can gain**,
+        and Keras' default {100 * np.median(none):.2g} %. It is better than the default on {better} of
+        {len(none)} problems. One time in ten it gives away {100 * np.quantile(ours, 0.9):.2g} % or more.
+        """
+    quoted = np.median(ours), np.median(none), np.quantile(ours, 0.9)
+    told = " ".join(f"{100 * value:.2g}" for value in quoted)
+    return sentence, told == "0.89 3.1 20", better == 5
+
+
+# %% [markdown]
+# ## From your model to a trained one
+
+# %% tags=["snippet"]
+import keras
+
+import lrguide
+from lrguide.data import mnist_subset
+
+data = mnist_subset().first(training=2000, validation=1000, test=1000)
+given = dict(x=data.x_train, y=data.y_train, batch_size=50)  # <- your data
+model = lrguide.article_cnn()  # <- your model
+loss = "categorical_crossentropy"
+model.compile("adam", loss)
+
+
+def plan(rate, steps):  # warmup over a tenth of the run, then linear decay
+    rise = steps // 10
+    return lrguide.warmup(lrguide.linear(rate, steps - rise), rise)
+
+
+found = lrguide.find_rate(model, **given, steps=80, schedule=plan, verbose=0)
+print(found)
+model.compile(keras.optimizers.Adam(found.schedule), loss)
+model.fit(**given, epochs=2, verbose=0)
+print(model.evaluate(data.x_validation, data.y_validation, verbose=0))
+
+# %% [markdown]
+# `schedule` is a function of a rate and a number of steps; leave it out for a constant rate. Give
+# `validation_data`, and rates are compared by that. `price=0.5` pays half a training, `price=2` two.
+# If `found.rate` is `None`, there was not enough evidence: `print(found)` says why.
+#
+# **When not to rely on it.** It answers for this model, this data, this schedule and this many steps: change
+# one, and ask again. It compares losses, so it does not see overfitting that sets in after its pilots. And
+# a search that can afford a dozen whole trainings knows more: [what each way costs](finding_a_rate.py).
+#
+# ## With the suggestion of a range test
+#
+# A [range test](range_test.py) costs less still. How good is the rate that `minimum/10` suggests, against one that
+# was searched for with eighteen trainings and more? The *recipe* is warmup over a tenth of the run to that
+# rate, and linear decay from there.
+
+# %% tags=["hide-input"]
 RISING = ["warmup linear", "warmup stable decay"]
 TIMES = ["suggested", "three times"]
 TUNED = "a tuned constant rate"
@@ -130,8 +249,7 @@ def with_sgd_the_suggestion_is_too_low(untuned, finals, sweeps):
     sentence = f"""
         **With SGD and momentum the suggestion is too low**: {suggestion(sweeps, "SGD momentum"):.2g}.
         Linear decay from there ends {once.in_words} than the tuned constant rate, at three times the
-        suggestion {thrice.in_words}. So if you can afford a second training, make it one at three
-        times the rate.
+        suggestion {thrice.in_words}. A sweep alone is no way to a rate there.
         """
     return (
         sentence,
@@ -143,44 +261,6 @@ def with_sgd_the_suggestion_is_too_low(untuned, finals, sweeps):
 
 
 # %% [markdown]
-# ## From your model to a rate, a schedule and a check
-#
-# The recipe: a range test with three seeds costs as many steps as one of these trainings; take what
-# `minimum/10` suggests, a tenth of the rate where the sweep's loss is lowest; let the rate rise to it over
-# the first tenth of the run and fall to 0 from there; check the schedule; log what was used.
-
-# %% tags=["snippet"]
-import keras
-
-import lrguide
-from lrguide.data import mnist_subset
-
-data = mnist_subset().first(training=2000, validation=1000, test=1000)
-x, y = data.x_train, data.y_train  # <- your data, and below your model
-hidden = keras.layers.Dense(64, activation="relu")
-output = keras.layers.Dense(10, activation="softmax")
-model = keras.Sequential([keras.layers.Flatten(), hidden, output])
-model.compile("adam", "categorical_crossentropy")
-
-result = lrguide.lr_range_test(model, x, y, batch_size=50, verbose=0)
-rate = result.suggest()["minimum/10"].rate
-schedule = lrguide.warmup(lrguide.linear(rate, 72), 8)  # 80 steps in all
-print("rate:", rate, *lrguide.check(schedule, steps_per_epoch=40, epochs=2))
-model.compile(keras.optimizers.Adam(schedule), "categorical_crossentropy")
-log = lrguide.LearningRateLogger()
-model.fit(x, y, batch_size=50, epochs=2, callbacks=[log], verbose=0)
-print("rates of the last updates:", log.rates[-3:], *log.findings)
-
-# %% [markdown]
-# If `rate` is `None`, there was not enough evidence: print `result` and read why.
-#
-# **When not to rely on it.** [Does it carry over?](elsewhere.py) tries the recipe on four other problems, and
-# a tuned rate is better on each. In a run of thousands of steps
-# [the rate of a pilot is too high](full_scale.py#the-rate-of-a-pilot-run-is-too-high). Where you can afford
-# another training, spend it on short ones at several rates:
-# [`find_rate`](snippets.md#from-a-compiled-model-to-a-trained-one) does. How much better that is, and for
-# which price, is [planned](method.py) and not measured yet.
-#
 # ## Every contender side by side
 
 # %% tags=["hide-input"]
@@ -350,8 +430,8 @@ table(
 )
 
 # %% [markdown]
-# Another batch size or another optimizer needs [a range test of its own](range_test.py#what-moves-the-answer),
-# and trained weights were not measured here ([how to resume](snippets.md#resume-a-schedule)).
+# [Another batch size](batch_size.py) or another optimizer needs a search of its own, and so do trained
+# weights ([how to resume](snippets.md#resume-a-schedule)).
 #
 # ## Questions and errors
 #
@@ -359,6 +439,6 @@ table(
 #
 # ## What to remember
 #
+# - Let `find_rate` search with the schedule and the number of steps that you will train with.
 # - Search for the rate of each contender equally long before you name a winner.
-# - A range test costs about one training; what it suggests is where tuning starts.
 # - Check the schedule before the run, log the rates during it.

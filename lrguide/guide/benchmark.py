@@ -24,14 +24,11 @@ from lrguide.pilots import Pilot, decide
 Floats = NDArray[np.float64]
 
 # What was asked of each way: its price, where it can be told, and the seeds of its searches.
-PRICES = (0.25, 0.5, 1.0, 2.0, 4.0)
-THREE = SEEDS[:3]
+PRICES = (0.5, 1.0, 2.0)
+THREE, ONE = SEEDS[:3], SEEDS[:1]
 ASKED: dict[tuple[str, float], Sequence[int]] = {
     **{("finder", price): THREE for price in PRICES},
-    **{("halving", price): THREE for price in PRICES[2:]},
-    **{(way, 0.0): THREE for way in ("tpe", "hyperband")},
     ("range test", 0.0): SEEDS,
-    ("confirm", 0.0): SEEDS[:1],
 }
 CALLED = {
     "finder": "frozen finder",
@@ -360,33 +357,19 @@ def called(run: Run, answer: str) -> str:
 def judged() -> Runs:
     """The score of every search of every way on the judging problems, from stored runs."""
     truths, searches = _measured(JUDGING, ASKED)
-    free = measured(
-        train,
-        [
-            {**problem.settings, "optimizer": name, "rate": DEFAULTS[name], "seed": seed, **more}
-            for name, more in FREE.items()
-            for problem in JUDGING
-            for seed in range(3)
-        ],
-    )
     return Runs(
         [
             *defaults_of(truths),
             *answers_of(truths, searches, called),
             *found_anew(truths, searches),
             *whole_trainings(truths, (1, 2, 4)),
-            *(
-                score
-                for name, more in FREE.items()
-                for score in without_rate(truths, name, free, optimizer=name, **more)
-            ),
         ]
     )
 
 
 def judged_anew() -> Runs:
     """The scores of the finder, frozen and as it is now, on the eight problems of `ANEW`."""
-    asked = {("finder", price): THREE for price in (0.5, 1.0, 2.0)}
+    asked = {("finder", price): THREE for price in PRICES}
     truths, searches = _measured(ANEW, asked)
     frozen, now = answers_of(truths, searches, called), found_anew(truths, searches)
     return Runs([*defaults_of(truths), *frozen, *now, *whole_trainings(truths, (1, 2))])
