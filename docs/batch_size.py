@@ -1,6 +1,6 @@
 # ---
 # title: When the batch size changes
-# description: Keep the learning rate, multiply it by the square root, or in proportion, when batches grow fivefold? What each rule costs on eight trainings whose best rates were measured.
+# description: When batches grow fivefold, keep the learning rate, or multiply it by the square root or in proportion? What each rule costs on eight measured trainings.
 # ---
 
 # %% [markdown]
@@ -169,7 +169,7 @@ def a_warmup_makes_room_for_the_root(runs):
 # for a network and a number of steps. When the batch changes, [find the rate again](snippets.md#find-a-rate):
 # it costs less than one training.
 #
-# [^1]: Goyal et al. 2017, *Accurate, Large Minibatch SGD*, [arXiv:1706.02677](https://arxiv.org/abs/1706.02677).
+# [^1]: Goyal et al. 2017, [*Accurate, Large Minibatch SGD*](https://arxiv.org/abs/1706.02677).
 #
 # ## Try it
 #

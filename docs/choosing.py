@@ -110,8 +110,7 @@ from lrguide.data import mnist_subset
 data = mnist_subset().first(training=2000, validation=1000, test=1000)
 given = dict(x=data.x_train, y=data.y_train, batch_size=50)  # <- your data
 model = lrguide.article_cnn()  # <- your model
-loss = "categorical_crossentropy"
-model.compile("adam", loss)
+model.compile("adam", "categorical_crossentropy")
 
 
 def plan(rate, steps):  # warmup over a tenth of the run, then linear decay
@@ -121,9 +120,8 @@ def plan(rate, steps):  # warmup over a tenth of the run, then linear decay
 
 found = lrguide.find_rate(model, **given, steps=80, schedule=plan, verbose=0)
 print(found)
-model.compile(keras.optimizers.Adam(found.schedule), loss)
+model.compile(keras.optimizers.Adam(found.schedule), model.loss)
 model.fit(**given, epochs=2, verbose=0)
-print(model.evaluate(data.x_validation, data.y_validation, verbose=0))
 
 # %% [markdown]
 # `schedule` is a function of a rate and a number of steps; leave it out for a constant rate. Give

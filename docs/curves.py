@@ -1,8 +1,6 @@
 # ---
 # title: Does your curve look like this?
 # description: Loss stuck at 2.30, spikes, overfitting, a decay that ends too early - measured curves of each, the one look that tells it from its double, and what to do.
-# search:
-#   boost: 2
 # ---
 
 # %% [markdown]
@@ -368,10 +366,12 @@ model.compile(keras.optimizers.Adam(rate), "categorical_crossentropy")
 model.fit(data.x_train, data.y_train, batch_size=50, verbose=0)
 
 relu = keras.activations.relu
-rectified = [x.output for x in model.layers if getattr(x, "activation", 0) is relu]
-outputs = keras.Model(model.inputs, rectified).predict(data.x_validation, verbose=0)
-alive = [output.reshape(-1, output.shape[-1]).max(axis=0) > 0 for output in outputs]
-print(f"dead: {sum((~each).sum() for each in alive)} of {sum(map(len, alive))} units")
+layers = [x for x in model.layers if getattr(x, "activation", 0) is relu]
+inside = keras.Model(model.inputs, [layer.output for layer in layers])
+outputs = inside.predict(data.x_validation, verbose=0)
+units = [each.reshape(-1, each.shape[-1]).max(axis=0) for each in outputs]
+idle = sum((each <= 0).sum() for each in units)
+print(f"dead: {idle} of {sum(map(len, units))} units")
 
 # %% [markdown]
 # ## What to remember

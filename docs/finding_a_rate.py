@@ -1,6 +1,6 @@
 # ---
 # title: What finding a rate costs
-# description: Ways of finding a learning rate judged on problems that none of them had seen - short trainings, rules of the range test, random rates, a grid - and what each costs and gives away.
+# description: Short trainings, rules of the range test, random rates, a grid - ways of finding a learning rate, judged on problems that none of them had seen.
 # tags: [find_rate, random search, grid search] # the search shows this page first
 # ---
 

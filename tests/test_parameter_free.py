@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from oracles.logistic import FIRST, STEPS, gradients
 
 from lrguide.guide import contenders, parameter_free
 from lrguide.guide.experiments import train
 from lrguide.guide.settings import complete
+from tests.oracles.logistic import FIRST, STEPS, gradients
 
 ORACLES = Path(__file__).parent / "oracles" / "parameter_free.json"
 VALUES = json.loads(ORACLES.read_text(encoding="utf-8"))["values"]

@@ -15,6 +15,8 @@ import nbformat
 from lrguide.guide.pages import Cell
 
 ELEMENT = re.compile(r'<div class="lr-(?:explorer|install)".*?</div>\n*', re.DOTALL)
+# Around what is shown without JavaScript, which stays.
+FRAME = re.compile(r'^<div class="lr-(?:atlas|game)"[^>]*>\n+|^</div>\n?', re.MULTILINE)
 TAB = re.compile(r'^=== "(.+)"\n((?:\n|    .*(?:\n|\Z))*)', re.MULTILINE)
 FOOTNOTE = re.compile(r"\[\^(\w+)\]:?")
 LINK = re.compile(r"\[([^\]]+)\]\((?!\w+:)([^)\s]+)\)(?:\{[^}]*\})?")
@@ -87,6 +89,6 @@ def _prose(text: str, address: Callable[[str], str]) -> str:
         public = address(match[2])
         return f"[{match[1]}]({public})" if public else match[1]
 
-    text = ELEMENT.sub("", text)
+    text = FRAME.sub("", ELEMENT.sub("", text))
     text = TAB.sub(lambda tab: f"**{tab[1]}**\n{textwrap.dedent(tab[2])}", text)
     return LINK.sub(public_link, FOOTNOTE.sub(r"<sup>\1</sup>", text)).strip()
