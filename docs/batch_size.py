@@ -167,7 +167,7 @@ def a_warmup_makes_room_for_the_root(runs):
 # warmup; the square root is what [theory says of Adam](https://arxiv.org/abs/2205.10287). Here large
 # batches leave 60 steps in place of 300, and such a training needs each of them. So a rule for the batch is one
 # for a network and a number of steps. When the batch changes, [find the rate again](snippets.md#find-a-rate):
-# it costs less than one training.
+# it costs no more than one training.
 #
 # [^1]: Goyal et al. 2017, [*Accurate, Large Minibatch SGD*](https://arxiv.org/abs/1706.02677).
 #
@@ -201,4 +201,4 @@ for batch_size in (50, 250):  # <- your batch sizes
 #
 # - With more images in a batch and the same epochs, start from the same rate, not from a multiple.
 # - A factor that was right elsewhere belongs to its network, its schedule and its number of steps.
-# - Finding the rate anew is cheaper than being wrong by a factor.
+# - Find the rate anew where you can.

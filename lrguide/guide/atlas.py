@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lrguide.guide import records
-from lrguide.guide.benchmark import limited
+from lrguide.guide.benchmark import RULES, limited
 from lrguide.guide.contenders import DEFAULTS
 from lrguide.guide.experiments import sweep, train
 from lrguide.guide.problems import DESIGN, Problem, regret
@@ -131,7 +131,6 @@ def _shown(run: records.Run) -> dict[str, Any]:
 
 # The problems of the game: the eight of Range test rules, and two others.
 GAME = [*DESIGN[:8], *(each for each in DESIGN if each.name in ("CANCER", "SEQUENCES"))]
-RULES = ("minimum/10", "valley", "steepest")
 
 
 def puzzle(problem: Problem, folder: Path) -> dict[str, Any] | None:
