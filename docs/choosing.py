@@ -77,17 +77,9 @@ figure(scores, worth_drawn, alt=worth_in_words)
 # %% tags=["hide-input"]
 @claim(scores)
 def it_gives_away_little(scores):
-    ours, none = (
-        np.concatenate([*given_away(scores, way).values()]) for way in ("finder", "default")
-    )
-    better = sum(
-        each.mean() < theirs.mean()
-        for each, theirs in zip(
-            given_away(scores, "finder").values(),
-            given_away(scores, "default").values(),
-            strict=True,
-        )
-    )
+    found, usual = (given_away(scores, way) for way in ("finder", "default"))
+    ours, none = (np.concatenate([*each.values()]) for each in (found, usual))
+    better = sum(found[name].mean() < usual[name].mean() for name in found)
     sentence = f"""
         **At the median its rate gives away {100 * np.median(ours):.2g} % of what training can gain**,
         and Keras' default {100 * np.median(none):.2g} %. It is better than the default on {better} of
