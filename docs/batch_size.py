@@ -122,8 +122,7 @@ def keep_it_rather_than_multiply_it(runs):
     sentence = f"""
         **In doubt keep the rate: that never costs much here.** The loss ends at most
         {100 * (same - 1):.0f} % above the lowest. The square root costs up to {root:.1f} times the lowest
-        loss, and the proportion, the *linear scaling rule*, up to {five:.1f} times: the article's network
-        then learns little or nothing.
+        loss, and the proportion, the *linear scaling rule*, up to {five:.1f} times.
         """
     return sentence, same < 1.5, root > 4, five > 7, same < root, root < five
 

@@ -44,8 +44,8 @@ def worth_drawn(runs):
             look = dict(color=colour, fillstyle="none", label=name if place == 0 else "_more")
             axes.plot(np.maximum(each, 0.0005), [place] * len(each), marker, **look)
     problems = [*given_away(runs, "default")][::-1]
-    axes.set_yticks(range(len(problems)), problems, fontsize=9)
-    axes.set(xscale="log", xlabel="share of what training can gain that the rate gives away")
+    axes.set_yticks(range(len(problems)), problems, fontsize=10)
+    axes.set(xscale="log", xlabel="share of the gain given away")
     ticks = [0.001, 0.01, 0.1, 1]
     axes.set_xticks(ticks, ["0.1 %", "1 %", "10 %", "all"])
     axes.minorticks_off()
