@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sites import ASK, REAL_PACKAGE, UNREADABLE, UNTRUE, Served, processes, until
 
-# A hook with which a page lives for some milliseconds of the second build.
+# A hook with which a page lives for some milliseconds of the second build, while it is read. Its
+# file comes back for as long as the last hooks of that build take.
 BRIEF = """
 from pathlib import Path
 
@@ -26,6 +27,18 @@ def on_nav(nav, config, files):
         assert files.get_file_from_path("brief.md")
         Path("built").touch()
         page.unlink()
+
+
+def on_post_build(config):
+    if len(builds) == 2:
+        page.touch()
+"""
+GONE = """
+from pathlib import Path
+
+
+def on_post_build(config):
+    Path("docs/brief.md").unlink(missing_ok=True)
 """
 
 
@@ -158,8 +171,9 @@ class TestServing:
 def test_a_server_forgets_a_page_that_was_there_for_less_than_a_look(tmp_path: Path) -> None:
     site = Served(tmp_path, {"index.md": "# Front page\n"})
     site.write("brief.py", BRIEF)
+    site.write("gone.py", GONE)
     with open(tmp_path / "mkdocs.yml", "a") as settings:
-        settings.write("hooks: [brief.py, docs/site/notebook_pages.py]\n")
+        settings.write("hooks: [brief.py, docs/site/notebook_pages.py, gone.py]\n")
     for _ in site.serve():
         until(lambda: "Front page" in site.page(), "the first build")
         site.edit("docs/index.md", "Front", "Last")

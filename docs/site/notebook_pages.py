@@ -16,6 +16,9 @@ import os
 import posixpath
 import re
 import subprocess
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -49,7 +52,7 @@ serving = False
 ran: dict[str, Ran] = {}  # each script page as it ran in the build under way
 cards: dict[str, str] = {}  # the public address of each page's picture
 templates: list[Template] = []  # the template of the pages of numbers in this build
-sources: list[str] = []  # the files that the build under way was made of
+sources: list[str] = []  # the files that the last build was made of
 
 
 @functools.cache  # MkDocs keeps this module while it serves, and with it the runs under way
@@ -257,8 +260,22 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
 
 
 def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> None:
-    """Build again when a page's run is finished, as if docs/ had changed."""
-    results_of(_root(config)).build_again.set_result(change_in(config.docs_dir, server))
+    """Build again when a page's run is finished or a file is gone, as if docs/ had changed."""
+    build_again = change_in(config.docs_dir, server)
+    results_of(_root(config)).build_again.set_result(build_again)
+    threading.Thread(target=_look_for_deleted, args=[build_again], daemon=True).start()
+
+
+def _look_for_deleted(build_again: Callable[[], None]) -> None:
+    """Build again whenever a file that the last build was made of is gone.
+
+    MkDocs compares what it sees twice a second. It misses a file that was there only between two
+    looks, though a build in that time has made a page of it.
+    """
+    while True:
+        time.sleep(1)
+        if not all(map(os.path.lexists, list(sources))):
+            build_again()
 
 
 def on_post_build(config: MkDocsConfig) -> None:
@@ -268,9 +285,6 @@ def on_post_build(config: MkDocsConfig) -> None:
     waiting = [page.name for page, run in results.runs.items() if not run.done.is_set()]
     if serving and waiting:
         log.info(f"Still running, each to be shown when it has run: {', '.join(waiting)}")
-    if results.build_again.done() and not all(map(os.path.lexists, sources)):
-        # MkDocs looks for changes twice a second, and so misses a file that was deleted sooner.
-        results.build_again.result()()
 
 
 def _root(config: MkDocsConfig) -> Path:
