@@ -384,15 +384,15 @@ table(
 # Must rate and weight decay be found together? Do lower layers need a lower rate in fine-tuning? All of this was
 # written down before any of these runs was trained.
 #
-# **Weight decay.** AdamW with warmup and linear decay on three problems: the GRU on sequences (300 steps), the
-# transformer that adds (1,000), the autoencoder with batches of 16 (4,800). Five rates by half decades around
-# the best known without a change of the decay, times the decays 0, `0.004` (Keras' default), `0.04` and
-# `0.4`, seeds `0` to `2`. Three ways: the best rate at the default decay (5 trainings); then the best decay at that
-# rate (8); the best of all pairs (20). One seed chooses, the other two judge.
+# **Weight decay.** AdamW with warmup and linear decay on three problems: the transformer that adds (1,000 steps, rates
+# around `0.003`), the autoencoder with batches of 16 (4,800, around `0.01`) and Friedman's regression (4,800, around
+# `0.03`). Five rates by half decades, times the decays 0, `0.004` (Keras' default), `0.04` and `0.4`, seeds `0` to
+# `2`. Three ways: the best rate at the default decay (5 trainings); then the best decay at that rate (8); the best of
+# all pairs (20). One seed chooses, the other two judge.
 #
 # **A rate per layer.** The network that knows the digits from 0 to 4 and learns those from 5 to 9: Adam at a
 # constant rate, SGD with momentum and warmup and linear decay, and Adam with 60 images in place of 600; each for
-# 300 steps. Six rates by half decades around the best known, for the new layer; the learned layers take that rate,
+# 300 steps. Six rates by half decades for the new layer, from `0.0003` to `0.1` with Adam and `0.003` to 1 with SGD; the learned layers take that rate,
 # `0.3` or `0.1` of it, or stay as they are; seeds `0` to `4`. Three ways: the best common rate (6 trainings),
 # the best rate with the learned layers frozen (6), the best of all pairs (24). One seed chooses, the other four judge.
 #

@@ -211,6 +211,47 @@ def test_the_test_part_is_evaluated_each_epoch_with_the_weights_that_are_validat
     assert again["validation_loss"] == result["validation_loss"]
 
 
+def after_one_step(**asked):
+    """Weights before and after the first step."""
+    settings = complete(train, dict(rate=0.1, seed=0, training=20, epochs=1) | asked)
+    model, _, _ = experiments._compiled(settings, steps_per_execution=1)
+    before = model.get_weights()
+    parts = experiments._parts(settings)
+    model.train_on_batch(parts.x_train, parts.y_train)
+    return before, model.get_weights()
+
+
+def test_weight_decay_takes_its_share_times_the_rate_of_each_weight():
+    adamw = dict(task="FINE_TUNING", optimizer="AdamW")
+    before, decayed = after_one_step(**adamw, weight_decay=0.5)
+    _, plain = after_one_step(**adamw, weight_decay=0)
+    for weights, less, others in zip(before, decayed, plain, strict=True):
+        np.testing.assert_allclose(others - less, 0.1 * 0.5 * weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_the_body_moves_at_its_share_of_the_rate_and_the_last_layer_at_the_whole(share):
+    sgd = dict(task="FINE_TUNING", optimizer="SGD momentum", schedule="linear")
+    before, slower = after_one_step(**sgd, body_rate=share)
+    _, whole = after_one_step(**sgd)
+    *body, kernel, bias = (
+        (less - start, all_of_it - start)
+        for start, less, all_of_it in zip(before, slower, whole, strict=True)
+    )
+    for moved, usual in body:
+        np.testing.assert_allclose(moved, share * usual, atol=1e-6)
+        assert np.abs(usual).max() > 1e-3
+    for moved, usual in (kernel, bias):
+        np.testing.assert_array_equal(moved, usual)
+
+
+def test_of_several_rates_the_one_of_the_last_layer_is_noted():
+    asked = dict(task="FINE_TUNING", optimizer="Adam", schedule="linear", rate=0.1, seed=0)
+    whole, slower = (train(**complete(train, asked | dict(body_rate=s))) for s in (1.0, 0.3))
+    assert slower["rates"] == whole["rates"]
+    assert slower["validation_loss"] != whole["validation_loss"]
+
+
 def test_a_division_trains_on_the_images_behind_those_of_the_one_before():
     first, second = (experiments._parts(complete(train, ASKED | dict(division=d))) for d in (0, 1))
     both = mnist_subset().x_train[:400]

@@ -18,7 +18,7 @@ import numpy as np
 
 from lrguide.data import Digits, mnist_full, mnist_subset
 from lrguide.guide import contenders, tasks
-from lrguide.guide.settings import MNIST, TENSORFLOW
+from lrguide.guide.settings import KERAS_DECAY, MNIST, TENSORFLOW
 
 if TYPE_CHECKING:
     import keras
@@ -48,6 +48,8 @@ def train(
     task: str = MNIST,
     division: int = 0,
     backend: str = TENSORFLOW,
+    weight_decay: float = KERAS_DECAY,
+    body_rate: float = 1.0,
 ) -> dict[str, Any]:
     """Train a network, the article's by default, at a learning rate or a schedule of it.
 
@@ -76,6 +78,9 @@ def train(
             anew, by this seed.
         backend: of Keras. On another than TensorFlow a seed sets other weights and another order,
             and the results lack `test_loss_by_epoch`, `test_accuracy_by_epoch` and the rates.
+        weight_decay: of AdamW, which multiplies it by the rate of the step.
+        body_rate: the rate of all layers but the last, as a share of the rate; 0 leaves these
+            layers as they are.
 
     Returns:
         `loss`, `accuracy` (with dropout, averaged over the epoch), `validation_loss` and
@@ -107,7 +112,7 @@ def train(
     # trained ones back after it.
     callbacks: list[keras.callbacks.Callback] = [
         keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: rates.append(float(model.optimizer.learning_rate)),
+            on_epoch_begin=lambda epoch, logs: rates.append(_rate_of(model.optimizer)),
             on_test_end=test_too,
         )
     ]
@@ -151,6 +156,12 @@ def train(
         "rates": _plain(rates),
         "rates_sha256": hashlib.sha256(every.tobytes()).hexdigest()[:16],
     }
+
+
+def _rate_of(optimizer: Any) -> float:
+    """The rate of the next step, that of the last layer where the others have their own."""
+    several = getattr(optimizer, "optimizers", [])
+    return float((several[0] if several else optimizer).learning_rate)
 
 
 def _train_elsewhere(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -336,7 +347,7 @@ def _compiled(
     use_one_thread(settings.get("backend", TENSORFLOW))
     import keras
 
-    count, rate, schedule = _first(settings), settings["rate"], settings["schedule"]
+    count = _first(settings)
     loss_name = loss_of(settings["task"])
     loss_function = keras.losses.get(loss_name)
 
@@ -365,20 +376,47 @@ def _compiled(
     keras.utils.set_random_seed(settings["seed"])
     model = network_of(settings["task"], settings["network"])
     first = FirstLosses()
-    steps = math.ceil(settings["training"] / settings["batch"]) * settings["epochs"]
-    planned = contenders.SCHEDULES[schedule](rate, steps, settings["low"] or rate / 4)
+    planned = _planned(settings, settings["rate"])
     model.compile(
-        contenders.optimizer(
-            settings["optimizer"],
-            planned,
-            cycle_momentum=schedule == "1cycle",
-            ema=settings["ema"],
-        ),
+        _optimizer_of(model, settings, planned),
         loss=loss_name,
         metrics=[first] if loss_name == "mean_squared_error" else ["accuracy", first],
         steps_per_execution=steps_per_execution,
     )
     return model, first, planned
+
+
+def _planned(settings: Mapping[str, Any], rate: float) -> Any:
+    """The rate or its schedule over the whole run."""
+    steps = math.ceil(settings["training"] / settings["batch"]) * settings["epochs"]
+    return contenders.SCHEDULES[settings["schedule"]](rate, steps, settings["low"] or rate / 4)
+
+
+def _optimizer_of(model: "keras.Model", settings: Mapping[str, Any], planned: Any) -> Any:
+    """A new optimizer; it may leave the model's body, all layers but the last, slower or frozen."""
+    import keras
+
+    def at(rate: Any) -> Any:
+        made = contenders.optimizer(
+            settings["optimizer"],
+            rate,
+            cycle_momentum=settings["schedule"] == "1cycle",
+            ema=settings["ema"],
+        )
+        if settings["weight_decay"] != KERAS_DECAY:
+            made.weight_decay = settings["weight_decay"]
+        return made
+
+    share, *body, last = settings["body_rate"], *model.layers
+    if share == 1:
+        return at(planned)
+    if share == 0:
+        for layer in body:
+            layer.trainable = False
+        return at(planned)
+    of_last, of_body = at(planned), at(_planned(settings, share * settings["rate"]))
+    by_path = {variable.path: of_last for variable in last.trainable_variables}
+    return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(of_body, by_path))
 
 
 def data_of(task: str, full: bool, division: int = 0) -> Digits:

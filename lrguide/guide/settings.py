@@ -21,6 +21,8 @@ from lrguide.guide.task import Task
 MNIST = "MNIST"  # the task of all runs that name no other
 TENSORFLOW = "tensorflow"  # the backend of all runs that name no other
 BACKENDS = (TENSORFLOW, "jax", "torch")
+KERAS_DECAY = 0.004  # the weight decay of AdamW, where no setting names another
+FINE_TUNED = ("FINE_TUNING",)  # tasks whose networks have learned, all but the last layer
 
 # The functions of this module have the records. It imports this one, so only its name stands here.
 EXPERIMENTS = "lrguide.guide.experiments"
@@ -171,6 +173,15 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[
             f"averaged needs the optimizer {' or '.join(contenders.AVERAGING)}, "
             f"received {completed['optimizer']}"
         )
+    decay = completed.get("weight_decay", KERAS_DECAY)
+    if decay != KERAS_DECAY and completed["optimizer"] != "AdamW":
+        raise ValueError(
+            f"weight_decay needs the optimizer AdamW, received {completed['optimizer']}"
+        )
+    if completed.get("body_rate", 1) != 1 and task not in FINE_TUNED:
+        raise ValueError(
+            f"body_rate needs a task whose body has learned, {FINE_TUNED[0]}, received {task}"
+        )
     if completed.get("backend", TENSORFLOW) != TENSORFLOW:
         apart = {"averaged": False, "ema": 0.0, "schedule": "constant"}
         if other := [n for n, value in apart.items() if completed.get(n, value) != value]:
@@ -240,7 +251,7 @@ def _checked(setting: str, value: Any) -> Any:
         return _whole(setting, value, 0, 2**32 - 1)
     elif setting in ("rate", "min_rate", "max_rate", "loss_weight"):
         return _positive(setting, value)
-    elif setting in ("low", "price"):
+    elif setting in ("low", "price", "weight_decay", "body_rate"):
         return _positive(setting, value) if value != 0 else 0.0
     elif setting in ("averaged", "dropout", "resumed") and not isinstance(value, bool):
         raise ValueError(f"{setting} must be True or False, received {value!r}")
