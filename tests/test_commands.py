@@ -1,5 +1,7 @@
 """The Makefile and its set-up, run for real in a folder of their own: what they say and do."""
 
+import importlib
+import inspect
 import os
 import re
 import shutil
@@ -353,6 +355,15 @@ def test_two_set_ups_at_once_do_not_meet(folder: Path) -> None:
         other.communicate(b"\n")
     assert f"another set-up is under way in this folder (process {other.pid})" in said
     assert "is needed" in sentence(make(folder, "set-up")), "its number is left, it has gone"
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in (ROOT / "tests/bench").glob("[!_]*.py"))
+)
+def test_make_bench_can_run_each_benchmark(name: str) -> None:
+    """Without arguments, as it does."""
+    main = importlib.import_module(f"tests.bench.{name}").main
+    inspect.signature(main).bind()
 
 
 def test_clean_deletes_what_is_made_again_and_spares_measured_runs(folder: Path) -> None:
