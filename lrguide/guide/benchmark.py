@@ -28,12 +28,22 @@ PRICES = (0.5, 1.0, 2.0)
 THREE, ONE = SEEDS[:3], SEEDS[:1]
 ASKED: dict[tuple[str, float], Sequence[int]] = {
     **{("finder", price): THREE for price in PRICES},
+    **{("finder", price): ONE for price in (0.25, 4.0)},
     ("range test", 0.0): SEEDS,
+    **{("halving", price): ONE for price in PRICES},
+    **dict.fromkeys((("tpe", 4.0), ("random", 4.0), ("hyperband", 0.0), ("confirm", 0.0)), ONE),
+}
+ASKED_ANEW: dict[tuple[str, float], Sequence[int]] = {
+    **{("finder", price): THREE for price in PRICES},
+    **{("finder", price): ONE for price in (0.25, 4.0)},
+    **dict.fromkeys((("tpe", 4.0), ("hyperband", 0.0), ("halving", 1.0)), ONE),
 }
 CALLED = {
     "finder": "frozen finder",
     "tpe": "TPE",
     "hyperband": "Hyperband",
+    "halving": "halving",
+    "random": "random, short",
 }
 RULES = ("minimum/10", "valley", "steepest")
 # Optimizers that need no rate, with the settings that stand in for a problem's own.
@@ -356,23 +366,29 @@ def called(run: Run, answer: str) -> str:
 
 def judged() -> Runs:
     """The score of every search of every way on the judging problems, from stored runs."""
-    truths, searches = _measured(JUDGING, ASKED)
-    return Runs(
-        [
-            *defaults_of(truths),
-            *answers_of(truths, searches, called),
-            *found_anew(truths, searches),
-            *whole_trainings(truths, (1, 2, 4)),
-        ]
-    )
+    return _judged(JUDGING, ASKED)
 
 
 def judged_anew() -> Runs:
-    """The scores of the finder, frozen and as it is now, on the eight problems of `ANEW`."""
-    asked = {("finder", price): THREE for price in PRICES}
-    truths, searches = _measured(ANEW, asked)
-    frozen, now = answers_of(truths, searches, called), found_anew(truths, searches)
-    return Runs([*defaults_of(truths), *frozen, *now, *whole_trainings(truths, (1, 2))])
+    """The same on the eight problems of `ANEW`, which judge the finder as it is now."""
+    return _judged(ANEW, ASKED_ANEW)
+
+
+def _judged(problems: Sequence[Problem], asked: Mapping[tuple[str, float], Sequence[int]]) -> Runs:
+    truths, searches = _measured(problems, asked)
+    scores = [
+        *defaults_of(truths),
+        *answers_of(truths, searches, called),
+        *found_anew(truths, searches),
+        *whole_trainings(truths, (1, 2, 4)),
+    ]
+    for name, others in FREE.items():
+        own = {"optimizer": name, "rate": DEFAULTS[name], **others}
+        trained = measured(
+            train, [{**p.settings, **own, "seed": seed} for p in problems for seed in p.seeds]
+        )
+        scores += without_rate(truths, name, trained, **own)
+    return Runs(scores)
 
 
 def _measured(
