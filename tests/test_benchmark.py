@@ -15,7 +15,7 @@ from lrguide.guide.records import Run, Runs
 from lrguide.guide.settings import complete
 
 SHORT, LONG = JUDGING[0], JUDGING[8]
-MADE = {"date": "2026-12-01"}
+MADE = {"date": "2026-12-01", "cpu_seconds": 4.0}
 
 
 def losses_of(problem, lowest_at=0.01, noise=0.05):
@@ -27,7 +27,7 @@ def losses_of(problem, lowest_at=0.01, noise=0.05):
 
 
 def truth_of(problem, **shape):
-    return Truth(problem, problem.rates, losses_of(problem, **shape), MADE)
+    return Truth(problem, problem.rates, losses_of(problem, **shape), MADE, seconds=8.0)
 
 
 TRUTHS = [truth_of(SHORT), truth_of(LONG, lowest_at=0.001)]
@@ -48,6 +48,7 @@ def test_the_truth_is_read_off_the_runs_of_its_problem_alone():
         assert found.rates == problem.rates
         assert np.allclose(found.losses, scale * losses_of(problem))
         assert found.best == 0.01
+        assert found.seconds == MADE["cpu_seconds"]
 
 
 def test_what_diverged_or_is_worse_than_guessing_counts_as_guessing():
@@ -159,6 +160,8 @@ def test_answers_are_scored_by_name_and_price():
     scores = benchmark.answers_of([TRUTHS[0]], Runs([run]), lambda run, answer: answer)
     first, second = scores
     assert first.settings["asked"] == 0.5 and first.result["price"] == 30 / SHORT.steps
+    # Half of the search's four CPU-seconds, where a training takes eight.
+    assert first.result["processor"] == 2 / 8 and second.result["processor"] == 4 / 8
     assert second.settings["asked"] == 0 and second.result["found"] is False
     assert math.isclose(first.result["aim"], 1.0)
 

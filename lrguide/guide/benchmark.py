@@ -53,6 +53,21 @@ FREE: dict[str, dict[str, Any]] = {
     "ScheduleFree": {"schedule": "constant", "averaged": True},
 }
 
+# What the finder was to reach, as the plan has it: by price the median and the 90th percentile of
+# the regret, for each length of the run and each kind.
+LENGTHS = (
+    ("short", "normalised"),
+    ("short", "relative"),
+    ("long", "relative"),
+    ("long", "normalised"),
+)
+GOALS: dict[float, tuple[tuple[float, float], ...]] = {
+    0.5: ((0.02, 0.15), (0.15, 1.5), (0.25, 1.0), (0.003, 0.02)),
+    1.0: ((0.010, 0.08), (0.10, 0.8), (0.15, 0.6), (0.002, 0.012)),
+    2.0: ((0.005, 0.05), (0.07, 0.5), (0.10, 0.4), (0.001, 0.010)),
+    4.0: ((0.002, 0.025), (0.03, 0.3), (0.07, 0.3), (0.001, 0.008)),
+}
+
 DRAWS = 500  # how often a bootstrap draws anew
 SHORT = 300  # runs of at most so many steps are judged by the normalised regret first
 KINDS = ("normalised", "relative")
@@ -69,12 +84,14 @@ class Truth:
         losses: the validation loss at the end, shape (rates, seeds); one that is not finite or
             above that of guessing counts as guessing.
         made: what made these runs.
+        seconds: the CPU-seconds of one of them, their median.
     """
 
     problem: Problem
     rates: tuple[float, ...]
     losses: Floats
     made: Mapping[str, Any]
+    seconds: float = math.nan
 
     def at(self, rate: float) -> Floats:
         """The loss of each seed at a rate: between two, on the line over the logarithm of the rate.
@@ -100,9 +117,11 @@ def limited(losses: Floats, guess: float) -> Floats:
 
 def truth(problem: Problem, runs: Runs) -> Truth:
     """The truth of a problem, from runs of `train` of which all others are left out."""
-    by_rate = dict(sorted(of(problem, runs).by("rate").items()))
+    own = of(problem, runs)
+    by_rate = dict(sorted(own.by("rate").items()))
     losses = np.array([limited(group.final(), problem.guess) for group in by_rate.values()])
-    return Truth(problem, tuple(by_rate), losses, runs[0].made)
+    seconds = float(np.median([run.made.get("cpu_seconds", math.nan) for run in own]))
+    return Truth(problem, tuple(by_rate), losses, runs[0].made, seconds)
 
 
 def between(problem: Problem, runs: Runs) -> list[dict[str, Any]]:
@@ -139,6 +158,7 @@ def score(
     *,
     asked: float = 0.0,
     losses: Floats | None = None,
+    seconds: float = math.nan,
 ) -> Run:
     """What one search is worth, in the form of a run.
 
@@ -152,6 +172,7 @@ def score(
         asked: what it was allowed to pay; 0 for a way that cannot be told.
         losses: by seed of the truth, where they are not read off at the rate; NaN for a seed that
             has chosen and so does not judge.
+        seconds: CPU-seconds of the search.
     """
     problem = truth.problem
     taken = DEFAULTS[problem.settings["optimizer"]] if rate is None else rate
@@ -160,7 +181,7 @@ def score(
     settings = dict(problem=problem.name, way=way, asked=asked, seed=seed)
     settings |= dict(steps=problem.steps, guess=problem.guess, budget=_budget(problem))
     result = dict(loss=loss.tolist(), lowest=lowest.tolist(), price=price, found=rate is not None)
-    result |= dict(aim=taken / truth.best)
+    result |= dict(aim=taken / truth.best, processor=seconds / truth.seconds)
     return Run("score", settings, result, truth.made)
 
 
@@ -181,11 +202,15 @@ def answers_of(truths: Sequence[Truth], searches: Runs, names: Callable[[Run, st
     for truth in truths:
         for run in of(truth.problem, searches):
             for answer, rate in run.result["answers"].items():
-                price = run.result["prices"][answer] / truth.problem.steps
+                paid = run.result["prices"][answer]
                 if name := names(run, answer):
                     asked = float(answer) if answer.replace(".", "").isdigit() else 0.0
-                    seed = run.settings["seed"]
-                    scores.append(score(truth, name, seed, rate, price, asked=asked))
+                    # Of a search with several answers each has had its part of the time.
+                    part = paid / max(run.result["prices"].values())
+                    seconds = part * run.made.get("cpu_seconds", math.nan)
+                    more = dict(asked=asked, seconds=seconds)
+                    price, seed = paid / truth.problem.steps, run.settings["seed"]
+                    scores.append(score(truth, name, seed, rate, price, **more))
     return Runs(scores)
 
 
@@ -416,6 +441,11 @@ def lengths(scores: Runs) -> tuple[Runs, Runs]:
         for longer in (False, True)
     )
     return short, long
+
+
+def processor_of(scores: Runs, way: str, *, asked: float) -> float:
+    """CPU time of a way's searches, in that of a training; the median, NaN where none is known."""
+    return float(np.median(scores.where(way=way, asked=asked).values("processor")))
 
 
 def asked_of(scores: Runs, way: str) -> list[float]:

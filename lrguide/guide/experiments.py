@@ -407,15 +407,15 @@ def _optimizer_of(model: "keras.Model", settings: Mapping[str, Any], planned: An
             made.weight_decay = settings["weight_decay"]
         return made
 
-    share, *body, last = settings["body_rate"], *model.layers
+    share = settings["body_rate"]
     if share == 1:
         return at(planned)
     if share == 0:
-        for layer in body:
+        for layer in model.layers[:-1]:
             layer.trainable = False
         return at(planned)
     of_last, of_body = at(planned), at(_planned(settings, share * settings["rate"]))
-    by_path = {variable.path: of_last for variable in last.trainable_variables}
+    by_path = {variable.path: of_last for variable in model.layers[-1].trainable_variables}
     return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(of_body, by_path))
 
 
