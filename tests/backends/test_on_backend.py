@@ -250,3 +250,19 @@ def test_check_finds_what_does_not_fit():
     model.fit(X, Y, batch_size=32, verbose=0)
     found = check(model.optimizer._learning_rate, steps_per_epoch=2, epochs=3, model=model)
     assert [finding.name for finding in found] == ["resumed"]
+
+
+def test_only_on_tensorflow_a_network_that_is_sure_of_one_class_has_a_gradient():
+    """The page on backends says so, of Keras' own loss behind a softmax."""
+    labels = np.eye(10, dtype="float32")
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(10, activation="softmax")])
+    sure = [np.zeros((10, 10)), np.array([60.0] + [0.0] * 9)]
+    model.set_weights(sure)
+    model.compile(keras.optimizers.SGD(1.0), "categorical_crossentropy")
+    loss = model.evaluate(labels, labels, verbose=0)
+    model.train_on_batch(labels, labels)
+    moved = np.abs(model.get_weights()[1] - sure[1]).max()
+    if BACKEND == "tensorflow":
+        assert loss == pytest.approx(0.9 * 60) and moved > 0.5
+    else:
+        assert loss == pytest.approx(-0.9 * np.log(1e-7), rel=1e-4) and moved == 0

@@ -10,9 +10,10 @@ import keras
 import numpy as np
 from kinds import BACKEND, Kind
 
-from lrguide import lr_range_test, state_digest
+from lrguide import find_rate, lr_range_test, state_digest
 
 SWEEP: dict[str, Any] = dict(min_rate=1e-4, max_rate=0.1, steps=6, batch_size=16, verbose=0)
+SEARCH: dict[str, Any] = dict(steps=20, price=2, batch_size=16, verbose=0)
 
 # A command that was started in the background ignores Ctrl-C, and so would the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -72,6 +73,10 @@ def problems(kind: Kind) -> list[str]:
         found.append("the same seeds give other losses")
     if np.array_equal(curves[0][0], curves[0][1]):
         found.append("other seeds give the same losses")
+    if len(find_rate(model, **data, **SEARCH).pilots) < 2:
+        found.append("find_rate trains no pilots")
+    if state_digest(model) != before:
+        found.append("find_rate leaves a trace")
     if trained(model, kind) != later[0]:
         found.append("a new model trains in another way afterwards")
     before = state_digest(model)

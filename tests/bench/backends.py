@@ -95,7 +95,7 @@ def rates_table(runs: Runs) -> str:
                 contrast = found.get((backend, rate))
                 line += f" {contrast.verdict}: {contrast} |" if contrast else " |"
         lines.append(line)
-    said = "JAX and PyTorch agree with TensorFlow within the seeds at each rate."
+    said = "By the plan's rule JAX and PyTorch agree with TensorFlow at each rate."
     if apart := disagreements(runs):
         said = f"They do not agree within the seeds here: {', '.join(apart)}."
     return "\n".join([*lines, "", said])
