@@ -1,5 +1,6 @@
 """The atlas of curves and its game in a browser: they show the records, to everybody."""
 
+import gzip
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -76,10 +77,11 @@ def preset(page: Page, symptom: atlas.Symptom) -> None:
 def test_the_browser_gets_what_was_measured(shared: Page) -> None:
     seen = 0
     for group in data(shared, "index")["groups"]:
-        given = data(shared, group["file"])
         runs = atlas.kind_of(TRACES, group["optimizer"], group["kind"])
         assert group["rates"] == sorted(runs.by("rate"))
-        for rate, traces in zip(group["rates"], given, strict=True):
+        for place, rate in enumerate(group["rates"]):
+            traces = data(shared, f"{group['file']}-{place}")
+            assert group["ends"][place] == [trace["validation_loss"][-1] for trace in traces]
             for trace, run in zip(traces, runs.where(rate=rate), strict=True):
                 assert trace["seed"] == run.settings["seed"]
                 for name in ("loss", "validation_loss", "validation_accuracy", "dead", "rates"):
@@ -91,16 +93,27 @@ def test_the_browser_gets_what_was_measured(shared: Page) -> None:
     assert seen == len(TRACES)
 
 
-def test_the_first_view_is_below_60_kb_compressed(url: str) -> None:
-    import gzip
+def test_the_first_view_fetches_below_60_kb_compressed_and_the_rest_when_asked_for(
+    visit: Open,
+) -> None:
+    page = visit("curves/")
+    page.locator(".lr-game svg").first.wait_for()
+    asked = "performance.getEntriesByType('resource').map((each) => new URL(each.name).pathname)"
+    own = re.compile(r"^/curves/|^/assets/(curves|explorer|schedules)\.js$")
+    first = [path for path in page.evaluate(asked) if own.match(path)]
+    texts = [page.request.get(path).body() for path in first]
+    assert len(first) == 6
+    assert sum(len(gzip.compress(text)) for text in texts) < 60_000
+    page.get_by_role("slider", name="Learning rate").hover()
+    page.wait_for_load_state("networkidle")
+    adam = data(page, "index")["groups"][0]
+    assert {f"/curves/{adam['file']}-{i}.json" for i in range(len(adam["rates"]))} <= {
+        *page.evaluate(asked)
+    }
 
-    files = dict(atlas.files(records.RECORDS))
-    assets = REPOSITORY / "docs" / "site" / "theme" / "assets"
-    first = [files["index.json"], files["adam-constant.json"], files["game.json"]]
-    first += [
-        (assets / f"{name}.js").read_text("utf-8") for name in ("curves", "explorer", "schedules")
-    ]
-    assert sum(len(gzip.compress(text.encode())) for text in first) < 60_000
+
+def test_all_that_a_browser_can_ask_for_is_below_3_mb() -> None:
+    assert sum(len(text.encode()) for _, text in atlas.files(records.RECORDS)) < 3_000_000
 
 
 def test_the_table_says_the_numbers_of_the_curves(shared: Page) -> None:

@@ -21,26 +21,38 @@ from lrguide.guide.settings import budget_of, complete, crossed
 from lrguide.guide.traces import EVERY, trace
 from lrguide.rules import suggestions
 
-SEEDS = (0, 1)
+# Two seeds show what a curve looks like; those that a symptom or a constant rate rests on have five.
+TWO, FIVE = range(2), range(5)
 
 # 300 steps of few images, each seen thirty times.
 FEW = dict(training=500, epochs=30)
 
 
-def _traces(optimizer: str, rates: Iterable[float], **more: Any) -> list[dict[str, Any]]:
-    settings = dict(budget="SHORT", validation=500, optimizer=optimizer, rate=rates, seed=SEEDS)
+def _traces(
+    optimizer: str, seeds: Iterable[int], rates: Iterable[float], **more: Any
+) -> list[dict[str, Any]]:
+    settings = dict(budget="SHORT", validation=500, optimizer=optimizer, rate=rates, seed=seeds)
     return crossed(**settings, **more)
 
 
 # Every trace of the atlas. The plan of 1 December 2026 has more, which the page on method tells.
 PLAN: list[dict[str, Any]] = [
-    *_traces("Adam", (1e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)),
-    *_traces("SGD momentum", (0.01, 0.03, 0.1, 0.3, 1.0)),
-    *_traces("Adam", (0.001, 0.01), dropout=False, **FEW),
-    *_traces("Adam", (0.001, 0.003, 0.01, 0.03, 0.1), schedule="early cosine"),
-    *_traces("Adam", (0.001, 0.003), schedule="linear", resumed=True),
-    *_traces("Adam", (0.003,), schedule="linear"),
-    *_traces("Adam", (0.03,), schedule="warmup linear"),
+    *_traces("Adam", FIVE, (1e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)),
+    *_traces("SGD momentum", FIVE, (0.01, 0.03, 0.1, 0.3, 1.0)),
+    *_traces("Adam", FIVE, (0.001,), dropout=False, **FEW),
+    *_traces("Adam", FIVE, (0.001,), schedule="early cosine"),
+    *_traces("Adam", FIVE, (0.003,), schedule="linear", resumed=True),
+    *_traces("Adam", TWO, (1e-6, 3e-6, 3e-5, 0.3)),
+    *_traces("SGD momentum", TWO, (1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 0.001, 0.003)),
+    *_traces("Adam", TWO, (0.01,), dropout=False, **FEW),
+    *_traces("Adam", TWO, (0.001, 0.01), **FEW),
+    *_traces("Adam", TWO, (0.003, 0.01, 0.03, 0.1), schedule="early cosine"),
+    *_traces("Adam", TWO, (0.001,), schedule="linear", resumed=True),
+    *[
+        settings
+        for schedule in ("linear", "warmup linear", "1cycle")
+        for settings in _traces("Adam", TWO, (0.001, 0.003, 0.01, 0.03, 0.1), schedule=schedule)
+    ],
 ]
 OPTIMIZERS = ("Adam", "SGD momentum")
 
@@ -91,6 +103,9 @@ def kind_of(runs: Runs, optimizer: str, kind: str) -> Runs:
 def files(folder: Path) -> Iterator[tuple[str, str]]:
     """The names and texts of the files for a browser, from the records in a folder.
 
+    A rate has a file of its own, so that the first view needs one of them; `index.json` says what
+    there is and how each training ends, and `game.json` is the game.
+
     Raises:
         ValueError: if a record is damaged.
     """
@@ -103,9 +118,12 @@ def files(folder: Path) -> Iterator[tuple[str, str]]:
             except LookupError:  # the plan has none, or they are not measured yet
                 continue
             name = f"{optimizer} {kind}".lower().replace(",", "").replace(" ", "-")
-            rates = sorted(runs.by("rate"))
-            groups.append(dict(file=name, optimizer=optimizer, kind=kind, rates=rates))
-            yield f"{name}.json", _json([[*map(_shown, runs.where(rate=rate))] for rate in rates])
+            by_rate = [runs.where(rate=rate) for rate in sorted(runs.by("rate"))]
+            for place, each in enumerate(by_rate):
+                yield f"{name}-{place}.json", _json([*map(_shown, each)])
+            rates = [each[0].settings["rate"] for each in by_rate]
+            ends = [[run.result["validation_loss"][-1] for run in each] for each in by_rate]
+            groups.append(dict(file=name, optimizer=optimizer, kind=kind, rates=rates, ends=ends))
     if groups:
         yield "index.json", _json(dict(every=EVERY, groups=groups, symptoms=_symptoms(groups)))
     if puzzles := [each for problem in GAME if (each := puzzle(problem, folder))]:

@@ -70,6 +70,8 @@ export async function mount(place) {
     "data-md-type": "copy", "data-clipboard-target": `#${id} > code` }) // Material does the copying
   const spoken = html("p", { class: "lr-spoken", "aria-live": "polite" })
   place.classList.add("lr-instrument")
+  // Who comes near the slider will move it, and then waits for nothing.
+  for (const near of ["pointerenter", "focusin"]) place.addEventListener(near, ahead)
   place.replaceChildren(html("div", { role: "group", "aria-label": "Atlas of curves" },
     html("fieldset", { class: "lr-choices lr-presets" }, html("legend", {}, "What does yours look like?"), ...presets),
     optimizers.box, kinds.box,
@@ -83,6 +85,11 @@ export async function mount(place) {
   await go(state, true)
   new ResizeObserver(() => current && draw()).observe(stage)
 
+  function ahead() {
+    const { file, rates } = groupOf(state)
+    rates.forEach((_, i) => get(folder, `${file}-${i}`))
+  }
+
   function groupOf({ optimizer, kind }) {
     return groups.find((group) => group.optimizer === optimizer && group.kind === kind)
   }
@@ -95,9 +102,9 @@ export async function mount(place) {
     const nearest = group.rates.reduce((best, other) => (off(other) < off(best) ? other : best))
     Object.assign(state, { optimizer, kind: group.kind, rate: nearest })
     const turn = ++drawn
-    const all = await get(folder, group.file)
+    const runs = await get(folder, `${group.file}-${group.rates.indexOf(nearest)}`)
     if (turn !== drawn) return // the reader has gone on meanwhile
-    current = { group, all, runs: all[group.rates.indexOf(nearest)] }
+    current = { group, runs }
     optimizers.set(optimizer)
     kinds.set(group.kind, of.map((each) => each.kind))
     slider.max = group.rates.length - 1
@@ -106,23 +113,27 @@ export async function mount(place) {
     rateText.value = show(nearest)
     draw()
     listing.textContent = program(state, current.runs[0].steps)
-    if (!first) remember({ optimizer, curve: group.kind, rate: nearest })
+    if (!first) {
+      remember({ optimizer, curve: group.kind, rate: nearest })
+      ahead()
+    }
     clearTimeout(timer)
     if (!first) timer = setTimeout(() => (spoken.textContent = words.textContent), 700)
   }
 
   function draw() {
-    const { group, all, runs } = current, steps = runs[0].steps
+    const { group, runs } = current, steps = runs[0].steps
     const looks = (values) => values.map((value, i) => [Math.min(i * every, steps), value])
     const lines = (name, look, at = looks) => runs.map((run, i) => ({ points: at(run[name]), look: `${look} lr-seed-${i}` }))
     const each = (values) => values.map((value, i) => [i, value])
     const percent = (name) => lines(name, "", (values) => looks(values.map((value) => 100 * value)))
     const coloured = (name, colour) => percent(name).map((line) => ({ ...line, look: `lr-${colour}${line.look}` }))
     const width = Math.max(240, stage.clientWidth < 560 ? stage.clientWidth : (stage.clientWidth - 24) / 2)
-    const ends = group.rates.map((rate, i) => all[i].map((run) => run.validation_loss.at(-1)))
-    const valley = runs.map((_, seed) => ({
-      points: group.rates.map((rate, i) => [rate, ends[i][seed]]), look: `lr-1 lr-seed-${seed}` }))
-    const marks = ends[group.rates.indexOf(state.rate)].map((end) => [state.rate, end])
+    // Some rates have more seeds than others.
+    const most = group.ends.reduce((some, ends) => (ends.length > some.length ? ends : some))
+    const valley = most.map((_, seed) => ({ look: `lr-1 lr-seed-${seed}`,
+      points: group.rates.map((rate, i) => [rate, group.ends[i][seed]]).filter(([, end]) => end !== undefined) }))
+    const marks = group.ends[group.rates.indexOf(state.rate)].map((end) => [state.rate, end])
     const over = { low: 0, high: steps }
     stage.replaceChildren(
       panel("Loss", width, over, [...lines("loss", "lr-0", each), ...lines("validation_loss", "lr-1")],
@@ -141,7 +152,7 @@ export async function mount(place) {
   }
 
   function told(runs) {
-    const last = (name, as) => runs.map((run) => as(run[name].at(-1))).join(" and ")
+    const last = (name, as) => runs.map((run) => as(run[name].at(-1))).join(", ").replace(/, ([^,]*)$/, " and $1")
     const whole = (x) => `${Math.round(100 * x)} %`
     return `${state.optimizer}, ${state.kind}, rate ${show(state.rate)}, ${runs.length} seeds: validation loss ` +
       `${last("validation_loss", number)} at the end, ${last("validation_accuracy", whole)} right, ${last("dead", whole)} of the units dead.`
@@ -169,7 +180,7 @@ const number = (x) => (x === null ? "not finite" : show(Number(x.toPrecision(3))
  *
  * `up.low` and `up.high` set the vertical axis; else it holds all values and `up.from` to `up.to`, from
  * `up.least` to `up.most` at the utmost. */
-function panel(title, width, across, lines, up, legend, marks = [], click) {
+export function panel(title, width, across, lines, up, legend, marks = [], click) {
   const height = Math.round(Math.min(240, 0.62 * width)), left = 46, right = width - 10, top = 22, bottom = height - 24
   const values = lines.flatMap(({ points }) => points.map(([, y]) => y)).filter((y) => y !== null && (!up.logarithmic || y > 0))
   let low = up.low ?? Math.max(Math.min(...values, up.from ?? Infinity), up.least ?? 0)
