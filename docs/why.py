@@ -18,11 +18,11 @@
 #
 # | one step | formula | in Python |
 # | --- | --- | --- |
-# | SGD | w ← w − η g | `w -= rate * g` |
-# | Adam | w ← w − η m / (√v + ε) | `w -= rate * m / (v**0.5 + 1e-7)` |
+# | SGD | w ← w &minus; η g | `w -= rate * g` |
+# | Adam | w ← w &minus; η m / (√v + ε) | `w -= rate * m / (v**0.5 + 1e-7)` |
 #
-# Adam's `m` and `v` are running means of the gradient and of its square. In the first step they are the gradient and its
-# square, so that the step is the rate, up or down, however steep the loss. Move the gradient:
+# Adam's `m` and `v` are running means of the gradient and of its square, made up for having begun at 0. In the first step
+# they are the gradient and its square, so that the step is the rate, up or down, however steep the loss. Move the gradient:
 #
 # <div class="lr-why" data-picture="step" markdown>
 
@@ -33,7 +33,7 @@ from lrguide import plots
 from lrguide.guide.atlas import PLAN, kind_of
 from lrguide.guide.records import Runs, measured
 from lrguide.guide.report import claim, figure
-from lrguide.guide.traces import EVERY, trace
+from lrguide.guide.traces import trace
 
 NOTHING = Runs()  # the pictures of one weight and of one unit are computed, not measured
 STEPS = 40
@@ -44,7 +44,7 @@ def one_step(_):
     gradients = np.geomspace(1e-4, 1e4, 9)
     picture, axes = plots.subplots(height=2.2)
     axes.plot(gradients, 0.01 * gradients, label="SGD")
-    axes.plot(gradients, 0.01 * gradients / (gradients + 1e-7), label="Adam, first step")
+    axes.plot(gradients, 0.01 * gradients / (gradients + 3e-6), label="Adam, first step")
     axes.set(xscale="log", yscale="log", xlabel="gradient", ylabel="step")
     axes.legend()
     return picture
@@ -53,8 +53,10 @@ def one_step(_):
 figure(
     NOTHING,
     one_step,
-    alt=lambda _: "How far a step at rate 0.01 moves one weight, by gradient: with SGD in proportion "
-    "to the gradient, with Adam always 0.01.",
+    alt=lambda _: (
+        "How far a step at rate 0.01 moves one weight, by gradient: with SGD in proportion "
+        "to the gradient, with Adam always 0.01."
+    ),
 )
 
 # %% [markdown]
@@ -76,7 +78,9 @@ def longest(runs, name="update"):
 
 def lengths(runs):
     picture, axes = plots.subplots(height=2.8)
-    for (optimizer, group), colour in zip(runs.by("optimizer").items(), plots.COLOURS, strict=False):
+    for (optimizer, group), colour in zip(
+        runs.by("optimizer").items(), plots.COLOURS, strict=False
+    ):
         by_rate = dict(sorted(group.by("rate").items()))
         first = [each.values("update")[:, 0].mean() for each in by_rate.values()]
         most = [np.nanmax(each.values("update"), axis=1).mean() for each in by_rate.values()]
@@ -90,16 +94,20 @@ def lengths(runs):
 figure(
     Runs([*ADAM, *SGD]),
     lengths,
-    alt=lambda runs: "The first and the longest update of a run by learning rate: with Adam they are "
-    f"the same, and at rate 1 {np.nanmax(runs.where(optimizer='Adam', rate=1.0).values('update')):.0f} "
-    "times the weights; with SGD and momentum the longest lies far above the first.",
+    alt=lambda runs: (
+        "The first and the longest update of a run by learning rate: with Adam they are "
+        f"the same, and at rate 1 {np.nanmax(runs.where(optimizer='Adam', rate=1.0).values('update')):.0f} "
+        "times the weights; with SGD and momentum the longest lies far above the first."
+    ),
 )
 
 
 @claim(ADAM, SGD)
 def bounded_and_not(adam, sgd):
     first = np.concatenate([g.values("update")[:, 0] / rate for rate, g in adam.by("rate").items()])
-    grown = np.concatenate([longest(g, "gradient") for g in adam.where(rate=1.0).by("rate").values()])
+    grown = np.concatenate(
+        [longest(g, "gradient") for g in adam.where(rate=1.0).by("rate").values()]
+    )
     sentence = """
         **Adam's first step is its longest, at each of these rates and in every seed**, and it is in
         proportion to the rate alone. It stays the longest even at rate 1, where the gradient grows more
@@ -127,7 +135,7 @@ def bounded_and_not(adam, sgd):
 # | | formula | in Python |
 # | --- | --- | --- |
 # | output | o = max(0, w x + b) | `o = max(0, w * x + b)` |
-# | gradient of the squared error | 2 (o − y) x where o > 0, else 0 | `g = 2 * (o - y) * x * (o > 0)` |
+# | gradient of the squared error | 2 (o &minus; y) x where o > 0, else 0 | `g = 2 * (o - y) * x * (o > 0)` |
 #
 # <div class="lr-why" data-picture="undone" markdown>
 
@@ -141,7 +149,7 @@ def unit(rate, warmup=0, rectified=True):
         alive = (output > 0) | (not rectified)
         error = np.where(alive, output, 0) - (0.1 + 0.3 * x)
         losses.append((error**2).mean())
-        now = rate * min(1, (step + 1) / warmup) if warmup else rate
+        now = rate * min(1, (step + 1) / (warmup + 1))
         gradient = 2 * error * alive
         weight, bias = weight - now * (gradient * x).mean(), bias - now * gradient.mean()
     return losses
@@ -160,14 +168,16 @@ def one_unit(_):
 figure(
     NOTHING,
     one_unit,
-    alt=lambda _: "Loss of one unit by step. At rate 0.6 it falls to nearly 0; at 0.7 it is stuck at "
-    f"{unit(0.7)[-1]:.2f} from the first step on; without ReLU it falls to nearly 0 at 0.7 as well.",
+    alt=lambda _: (
+        "Loss of one unit by step. At rate 0.6 it falls to nearly 0; at 0.7 it is stuck at "
+        f"{unit(0.7)[-1]:.2f} from the first step on; without ReLU it falls to nearly 0 at 0.7 as well."
+    ),
 )
 
 # %% [markdown]
 # </div>
 #
-# Between rate `0.65` and `0.7` one step throws the line below 0 for every input. The loss then stays where it is. **The same
+# Between rate `0.6` and `0.65` lies the edge: above it one step throws the line below 0 for every input. The loss then stays where it is. **The same
 # step of the same unit without ReLU overshoots as far, and comes back.**
 #
 # Measured: the share of the network's rectified units that are 0 for each of 500 validation images, after ten steps
@@ -182,7 +192,9 @@ def dead(runs, look):
 
 def shares(runs):
     picture, axes = plots.subplots(height=2.8)
-    for (optimizer, group), colour in zip(runs.by("optimizer").items(), plots.COLOURS, strict=False):
+    for (optimizer, group), colour in zip(
+        runs.by("optimizer").items(), plots.COLOURS, strict=False
+    ):
         by_rate = dict(sorted(group.by("rate").items()))
         for look, line, when in ((1, "-o", "10 steps"), (-1, "--", "300 steps")):
             values = [100 * dead(each, look).mean() for each in by_rate.values()]
@@ -196,10 +208,12 @@ def shares(runs):
 figure(
     Runs([*ADAM, *SGD]),
     shares,
-    alt=lambda runs: "Mean share of dead units by learning rate after 10 and after 300 steps. With Adam "
-    f"{100 * dead(runs.where(optimizer='Adam', rate=0.001), 1).mean():.0f} % at 0.001 and "
-    f"{100 * dead(runs.where(optimizer='Adam', rate=0.1), 1).mean():.0f} % at 0.1 after ten steps; at "
-    "the end it is much the same. With SGD and momentum the rise comes at higher rates.",
+    alt=lambda runs: (
+        "Mean share of dead units by learning rate after 10 and after 300 steps. With Adam "
+        f"{100 * dead(runs.where(optimizer='Adam', rate=0.001), 1).mean():.0f} % at 0.001 and "
+        f"{100 * dead(runs.where(optimizer='Adam', rate=0.1), 1).mean():.0f} % at 0.1 after ten steps; at "
+        "the end it is much the same. With SGD and momentum the rise comes at higher rates."
+    ),
 )
 
 
@@ -236,7 +250,7 @@ def killed_in_ten_steps(adam, sgd):
 #
 # | | formula | in Python |
 # | --- | --- | --- |
-# | rate in step n | η (n + 1) / W while n < W, then η | `rate * min(1, (n + 1) / warmup)` |
+# | rate in step n | η (n + 1) / (W + 1) while n < W, then η | `rate * min(1, (n + 1) / (W + 1))` |
 #
 # The unit that the rate `0.7` killed, with ten steps of warmup before the same rate:
 #
@@ -256,8 +270,10 @@ def with_warmup(_):
 figure(
     NOTHING,
     with_warmup,
-    alt=lambda _: "Loss of one unit by step at rate 0.7. At once it is stuck at "
-    f"{unit(0.7)[-1]:.2f}; with ten steps of warmup it falls below 0.0001.",
+    alt=lambda _: (
+        "Loss of one unit by step at rate 0.7. At once it is stuck at "
+        f"{unit(0.7)[-1]:.2f}; with ten steps of warmup it falls below 0.0001."
+    ),
 )
 
 # %% [markdown]
@@ -267,7 +283,9 @@ figure(
 # the end, with and without 30 steps of warmup.
 
 # %% tags=["hide-input"]
-BARE, WARM = (kind_of(traces, "Adam", name).where(rate=0.03) for name in ("linear", "warmup and linear"))
+BARE, WARM = (
+    kind_of(traces, "Adam", name).where(rate=0.03) for name in ("linear", "warmup and linear")
+)
 
 
 def first_updates(runs):
@@ -276,8 +294,12 @@ def first_updates(runs):
     for (schedule, group), colour in zip(runs.by("schedule").items(), plots.COLOURS, strict=False):
         updates = group.values("update")[:, :60]
         for number, values in enumerate(updates):
-            label = f"{'_' if number else ''}{named[schedule]}, seed {group[number].settings['seed']}"
-            axes.plot(values, "--" if number else "-", color=colour, label=label.replace(", seed 0", ""))
+            label = (
+                f"{'_' if number else ''}{named[schedule]}, seed {group[number].settings['seed']}"
+            )
+            axes.plot(
+                values, "--" if number else "-", color=colour, label=label.replace(", seed 0", "")
+            )
     axes.set(yscale="log", xlabel="step", ylabel="update / weights")
     axes.legend()
     return picture
@@ -286,9 +308,11 @@ def first_updates(runs):
 figure(
     Runs([*BARE, *WARM]),
     first_updates,
-    alt=lambda runs: "Update over weights by step. At once the first is "
-    f"{runs.where(schedule='linear').values('update')[:, 0].mean():.2f}; with a warmup none of the first "
-    f"60 is above {runs.where(schedule='warmup linear').values('update')[:, :60].max():.2f}.",
+    alt=lambda runs: (
+        "Update over weights by step. At once the first is "
+        f"{runs.where(schedule='linear').values('update')[:, 0].mean():.2f}; with a warmup none of the first "
+        f"60 is above {runs.where(schedule='warmup linear').values('update')[:, :60].max():.2f}."
+    ),
 )
 
 
@@ -328,8 +352,8 @@ y = 0.1 + 0.3 * x
 for activation in ("relu", "linear"):
     for rate in (0.6, 0.7):  # <- change them
         bias = keras.initializers.Constant(0.5)
-        unit = keras.layers.Dense(1, activation, True, "ones", bias)
-        model = keras.Sequential([keras.Input((1,)), unit])
+        layer = keras.layers.Dense(1, activation, True, "ones", bias)
+        model = keras.Sequential([keras.Input((1,)), layer])
         model.compile(keras.optimizers.SGD(rate), "mse")
         model.fit(x, y, batch_size=21, epochs=40, verbose=0)
         loss = model.evaluate(x, y, verbose=0)

@@ -94,14 +94,14 @@ def test_the_browser_gets_what_was_measured(shared: Page) -> None:
 
 
 def test_the_first_view_fetches_below_60_kb_compressed_and_the_rest_when_asked_for(
-    visit: Open,
+    visit: Open, url: str
 ) -> None:
     page = visit("curves/")
     page.locator(".lr-game svg").first.wait_for()
     asked = "performance.getEntriesByType('resource').map((each) => new URL(each.name).pathname)"
     own = re.compile(r"^/curves/|^/assets/(curves|explorer|schedules)\.js$")
     first = [path for path in page.evaluate(asked) if own.match(path)]
-    texts = [page.request.get(path).body() for path in first]
+    texts = [page.request.get(f"{url}{path}").body() for path in first]
     assert len(first) == 6
     assert sum(len(gzip.compress(text)) for text in texts) < 60_000
     page.get_by_role("slider", name="Learning rate").hover()

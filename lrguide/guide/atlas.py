@@ -21,7 +21,7 @@ from lrguide.guide.settings import budget_of, complete, crossed
 from lrguide.guide.traces import EVERY, trace
 from lrguide.rules import suggestions
 
-# Two seeds show what a curve looks like; those that a symptom or a constant rate rests on have five.
+# Two seeds show what a curve looks like; what a symptom or a constant rate rests on has five.
 TWO, FIVE = range(2), range(5)
 
 # 300 steps of few images, each seen thirty times.

@@ -14,8 +14,11 @@ const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.
 const short = (x) => show(Number(x.toPrecision(2)))
 let count = 0
 
+// What Keras' Adam adds to the divisor: its 1e-7 is not corrected, as the means of the first step are.
+const ADDED = 1e-7 / Math.sqrt(0.001)
+
 /** How far one step moves a weight: by SGD, and by Adam in its first. */
-export const steps = (rate, gradient) => ({ SGD: rate * gradient, Adam: (rate * gradient) / (gradient + 1e-7) })
+export const steps = (rate, gradient) => ({ SGD: rate * gradient, Adam: (rate * gradient) / (gradient + ADDED) })
 
 /** One unit that learns a line by SGD: its weights and loss before each step and at the end. */
 export function unit(rate, { warmup = 0, rectified = true } = {}) {
@@ -31,7 +34,7 @@ export function unit(rate, { warmup = 0, rectified = true } = {}) {
   return seen
 }
 
-const rateAt = (rate, warmup, step) => (step < warmup ? (rate * (step + 1)) / warmup : rate)
+const rateAt = (rate, warmup, step) => ((rate * Math.min(step + 1, warmup + 1)) / (warmup + 1))
 const decades = (from, to) => Array.from({ length: 2 * (to - from) + 1 }, (_, i) => Number((10 ** (from + i / 2)).toPrecision(1)))
 const losses = (name, look, seen) => ({ name, look, points: seen.map(({ loss }, step) => [step, loss]) })
 const byStep = { low: 0, high: STEPS }, lossAxis = { logarithmic: true, from: 1e-5, to: 1, least: 1e-5 }
