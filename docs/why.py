@@ -112,14 +112,14 @@ def bounded_and_not(adam, sgd):
         **Adam's first step is its longest, at each of these rates and in every seed**, and it is in
         proportion to the rate alone. It stays the longest even at rate 1, where the gradient grows more
         than 100,000 times as long as it was at first. With SGD and momentum the longest step is
-        more than ten times the first wherever the rate is `0.01` or more, because its gradient and its momentum grow.
+        more than seven times the first at each of these rates, because its gradient and its momentum grow.
         """
     return (
         sentence,
         (longest(adam) <= 1).all(),
         first.max() < 1.1 * first.min(),
         (grown > 1e5).all(),
-        all((longest(g) > 10).all() for rate, g in sgd.by("rate").items() if rate >= 0.01),
+        (longest(sgd) > 7).all(),
     )
 
 
@@ -224,8 +224,8 @@ def killed_in_ten_steps(adam, sgd):
     high = [rate for rate in at if rate >= 0.1]
     sentence = """
         **The first ten steps decide.** With Adam fewer than a fifth of the units are dead after them at `0.001`, a
-        third to three quarters at `0.01`, and more than nine tenths from `0.1` on. There 290 more steps
-        brought hardly any back: in no seed are fewer than nine tenths dead at the end. With SGD and
+        third to three quarters at `0.01`, and more than five sixths from `0.1` on. There 290 more steps
+        brought few back: in no seed are fewer than four fifths dead at the end. With SGD and
         momentum at `0.3` the harm comes later: after ten steps there are fewer dead than at the end, in every seed.
         """
     return (
@@ -233,8 +233,8 @@ def killed_in_ten_steps(adam, sgd):
         (at[0.001] < 0.2).all(),
         (at[0.01] > 1 / 3).all(),
         (at[0.01] < 3 / 4).all(),
-        all((at[rate] > 0.9).all() for rate in high),
-        all((ends[rate] > 0.9).all() for rate in high),
+        all((at[rate] > 5 / 6).all() for rate in high),
+        all((ends[rate] > 0.8).all() for rate in high),
         (dead(sgd.where(rate=0.3), 1) < dead(sgd.where(rate=0.3), -1)).all(),
     )
 
