@@ -289,7 +289,8 @@ def test_a_click_on_the_sweep_trains_there_and_the_table_ranks_who_chose(visit: 
     sweep = page.locator(".lr-game .lr-panel svg").first
     sweep.click(position={"x": 150, "y": 80})
     rows = page.locator(".lr-game tbody tr")
-    expect(rows).to_have_count(5)
+    expect(rows).to_have_count(6)
+    expect(rows.filter(has_text="find_rate")).to_have_count(1)
     shares = [float(row.split("\t")[-1].rstrip(" %")) for row in rows.all_inner_texts()]
     assert shares == sorted(shares)
     assert any(row.startswith("you") for row in rows.all_inner_texts())

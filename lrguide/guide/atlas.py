@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lrguide.guide import records
-from lrguide.guide.benchmark import RULES, limited
+from lrguide.guide.benchmark import RULES, decided_anew, limited
 from lrguide.guide.contenders import DEFAULTS
 from lrguide.guide.experiments import sweep, train
 from lrguide.guide.problems import DESIGN, Problem, regret
@@ -19,6 +19,7 @@ from lrguide.guide.processes import Experiment
 from lrguide.guide.records import Runs
 from lrguide.guide.settings import budget_of, complete, crossed
 from lrguide.guide.traces import EVERY, trace
+from lrguide.guide.ways import SEEDS, search
 from lrguide.rules import suggestions
 
 # Two seeds show what a curve looks like; what a symptom rests on has five.
@@ -147,6 +148,11 @@ def _shown(run: records.Run) -> dict[str, Any]:
 GAME = [*DESIGN[:8], *(each for each in DESIGN if each.name in ("CANCER", "SEQUENCES"))]
 
 
+def searches(problem: Problem) -> list[dict[str, Any]]:
+    """What the finder is asked of a problem: one search, for the price of one training."""
+    return [{**problem.settings, "way": "finder", "price": 1.0, "seed": SEEDS[0]}]
+
+
 def puzzle(problem: Problem, folder: Path) -> dict[str, Any] | None:
     """A problem of the game: its sweeps, the truth, and what each rule costs; None if not measured.
 
@@ -159,7 +165,10 @@ def puzzle(problem: Problem, folder: Path) -> dict[str, Any] | None:
         return None
     found = suggestions(sweeps.values("sweep_rates")[0], sweeps.values("sweep_losses"))
     own = DEFAULTS[problem.settings["optimizer"]]
-    answers = {rule: found[rule].rate for rule in RULES} | {"Keras' default": own}
+    answers = {rule: found[rule].rate for rule in RULES}
+    for run in stored(search, searches(problem), folder):
+        answers["find_rate"] = decided_anew(run, problem.steps)
+    answers["Keras' default"] = own
     ways = []
     for way, rate in answers.items():
         costs = regret(losses, rate or own, problem.guess)
