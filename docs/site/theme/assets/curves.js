@@ -81,7 +81,7 @@ export async function mount(place) {
       html("div", { class: "highlight" },
         html("pre", { id }, html("div", { class: "md-code__nav", "aria-label": "Program" }, copy), listing))),
     spoken))
-  let current
+  let current, byRate = {} // the last panel, which stays while only the rate moves
   await go(state, true)
   new ResizeObserver(() => current && draw()).observe(stage)
 
@@ -113,12 +113,12 @@ export async function mount(place) {
     rateText.value = show(nearest)
     draw()
     listing.textContent = program(state, current.runs[0].steps)
-    if (!first) {
-      remember({ optimizer, curve: group.kind, rate: nearest })
-      ahead()
-    }
+    if (!first) ahead()
     clearTimeout(timer)
-    if (!first) timer = setTimeout(() => (spoken.textContent = words.textContent), 700)
+    if (!first) timer = setTimeout(() => { // once the reader pauses: a browser takes few addresses a second
+      remember({ optimizer, curve: group.kind, rate: nearest })
+      spoken.textContent = words.textContent
+    }, 500)
   }
 
   function draw() {
@@ -135,15 +135,22 @@ export async function mount(place) {
       points: group.rates.map((rate, i) => [rate, group.ends[i][seed]]).filter(([, end]) => end !== undefined) }))
     const marks = group.ends[group.rates.indexOf(state.rate)].map((end) => [state.rate, end])
     const over = { low: 0, high: steps }
-    stage.replaceChildren(
+    const panels = [
       panel("Loss", width, over, [...lines("loss", "lr-0", each), ...lines("validation_loss", "lr-1")],
         { logarithmic: true, most: 10, from: 0.1, to: 3 }, [["lr-0", "training, each step"], ["lr-1", "validation"]]),
       panel("Accuracy and dead units, %", width, over, [...coloured("validation_accuracy", 1), ...coloured("dead", 2)],
         { low: 0, high: 100 }, [["lr-1", "right on validation"], ["lr-2", "dead units"]]),
       panel("Gradient, and update / weights", width, over, [...lines("gradient", "lr-3"), ...lines("update", "lr-0")],
-        { logarithmic: true, least: 1e-7, most: 1e3 }, [["lr-3", "gradient"], ["lr-0", "update"]]),
-      panel("Validation loss at the end, by rate", width, { low: group.rates[0], high: group.rates.at(-1), logarithmic: true },
-        valley, { logarithmic: true, most: 10, from: 0.1, to: 3 }, [["lr-1", "each seed; dots: this rate"]], marks))
+        { logarithmic: true, least: 1e-7, most: 1e3 }, [["lr-3", "gradient"], ["lr-0", "update"]])]
+    const key = `${group.file} ${width}`
+    if (byRate.key === key) panels.forEach((each, i) => stage.children[i].replaceWith(each))
+    else {
+      byRate = { key, box: panel("Validation loss at the end, by rate", width,
+        { low: group.rates[0], high: group.rates.at(-1), logarithmic: true }, valley,
+        { logarithmic: true, most: 10, from: 0.1, to: 3 }, [["lr-1", "each seed; dots: this rate"]]) }
+      stage.replaceChildren(...panels, byRate.box)
+    }
+    byRate.box.mark(marks)
     words.textContent = told(runs)
     const symptom = symptoms.find((each) => each.rate === state.rate && each.kind === state.kind && each.optimizer === state.optimizer)
     more.replaceChildren(...(symptom ? [html("a", { href: `#${symptom.name}` }, `What it is, and what to do: ${symptom.title}`)] : []))
@@ -213,14 +220,17 @@ export function panel(title, width, across, lines, up, legend, marks = [], click
     const inside = found.filter((tick) => tick >= from * 0.999 && tick <= to * 1.001), skip = Math.ceil(inside.length / most)
     return inside.filter((_, i) => i % skip === 0)
   }
+  const dots = svg("g")
+  const mark = (points) => dots.replaceChildren(...points.filter(([, b]) => b !== null)
+    .map(([a, b]) => svg("circle", { class: "lr-dot", cx: x(a), cy: y(b), r: 4.5 })))
+  mark(marks)
   const vertical = ticks(low, high, up.logarithmic, 6), horizontal = ticks(across.low, across.high, across.logarithmic, 5)
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" },
     ...vertical.map((tick) => svg("path", { class: "lr-grid", d: `M${left} ${y(tick).toFixed(1)}H${right}` })),
     ...vertical.map((tick) => text(left - 5, y(tick) + 4, "end", show(tick))),
     ...horizontal.map((tick) => text(x(tick), bottom + 16, "middle", show(tick))),
     svg("path", { class: "lr-axes", d: `M${left} ${top}V${bottom}H${right}` }),
-    ...lines.map(path),
-    ...marks.filter(([, b]) => b !== null).map(([a, b]) => svg("circle", { class: "lr-dot", cx: x(a), cy: y(b), r: 4.5 })))
+    ...lines.map(path), dots)
   const value = (px) => {
     const part = Math.min(Math.max((px - left) / (right - left), 0), 1)
     return across.logarithmic ? across.low * (across.high / across.low) ** part : across.low + part * (across.high - across.low)
@@ -228,6 +238,7 @@ export function panel(title, width, across, lines, up, legend, marks = [], click
   const box = html("div", { class: "lr-panel lr-stage" }, html("strong", {}, title), drawing,
     html("p", { class: "lr-keys" }, ...legend.map(([look, name]) => html("span", {},
       svg("svg", { viewBox: "0 0 22 8", width: 22, height: 8, "aria-hidden": "true" }, svg("path", { class: `lr-curve ${look}`, d: "M0 4H22" })), name))))
+  box.mark = mark
   if (click) drawing.addEventListener("click", (event) => click(value(event.clientX - drawing.getBoundingClientRect().left)))
   return box
 }
