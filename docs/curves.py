@@ -39,18 +39,15 @@ def of(name):
 
 
 def drawn(runs):
-    """Loss by step: mean of five for the training, and the validation; the first seed is bold."""
+    """Loss by step: of a seed's training, the mean of ten; of each seed's validation."""
     picture, axes = plots.subplots(height=2.4)
-    for place, run in enumerate(runs):
-        losses = runs.values("loss")[place].reshape(-1, 5).mean(axis=1)
-        looks = runs.values("validation_loss")[place]
-        seed, look = run.settings["seed"], dict(linewidth=0.8 if place else 1.8)
-        for name, colour, at, values in (
-            ("training", 0, np.arange(len(losses)) * 5 + 2.5, losses),
-            ("validation", 1, np.arange(len(looks)) * EVERY, looks),
-        ):
-            label = f"_{name}, seed {seed}" if place else f"{name}, seed {seed} and others"
-            axes.plot(at, values, color=plots.COLOURS[colour], label=label, **look)
+    losses = runs.values("loss")[0].reshape(-1, 10).mean(axis=1)
+    axes.plot(np.arange(len(losses)) * 10 + 5, losses, linewidth=1, label="training, seed 0")
+    for run, looks in zip(runs, runs.values("validation_loss"), strict=True):
+        seed = run.settings["seed"]
+        label = f"_validation, seed {seed}" if seed else "validation, each seed"
+        look = dict(color=plots.COLOURS[1], linewidth=0.8 if seed else 1.8)
+        axes.plot(np.arange(len(looks)) * EVERY, looks, label=label, **look)
     axes.set(xlabel="step", ylabel="loss", yscale="log")
     ticks = [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100]
     low, high = axes.get_ylim()
@@ -356,7 +353,7 @@ def begun_anew(anew, lost):
 # "Given away" is the share of what training can gain, from the loss of guessing to the lowest that was measured, as in the
 # [benchmark](method.py#the-plan-of-1-december-2026-what-finding-a-rate-costs). Between two trained rates the loss is read off the line. A rule
 # without an answer costs what the default does. `find_rate` has searched once, for the price of one training; it was designed on
-# these problems, so they flatter it: [what it costs on others](finding_a_rate.py).
+# these problems, which may flatter it: [what it costs on others](finding_a_rate.py).
 #
 # ## Try it
 #

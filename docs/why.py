@@ -84,7 +84,7 @@ def lengths(runs):
         by_rate = dict(sorted(group.by("rate").items()))
         first = [each.values("update")[:, 0].mean() for each in by_rate.values()]
         most = [np.nanmax(each.values("update"), axis=1).mean() for each in by_rate.values()]
-        axes.plot([*by_rate], first, "-o", color=colour, markersize=3, label=f"{optimizer}, first")
+        axes.plot([*by_rate], first, color=colour, label=f"{optimizer}, first")
         axes.plot([*by_rate], most, "--", color=colour, label=f"{optimizer}, longest")
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="update / weights")
     axes.legend()
@@ -196,10 +196,10 @@ def shares(runs):
         runs.by("optimizer").items(), plots.COLOURS, strict=False
     ):
         by_rate = dict(sorted(group.by("rate").items()))
-        for look, line, when in ((1, "-o", "10 steps"), (-1, "--", "300 steps")):
+        for look, line, when in ((1, "-", "10 steps"), (-1, "--", "300 steps")):
             values = [100 * dead(each, look).mean() for each in by_rate.values()]
             told = f"{optimizer}, {when}"
-            axes.plot([*by_rate], values, line, color=colour, markersize=3, label=told)
+            axes.plot([*by_rate], values, line, color=colour, label=told)
     axes.set(xscale="log", xlabel="learning rate", ylabel="dead units, %")
     axes.legend()
     return picture

@@ -116,10 +116,10 @@ def files(folder: Path) -> Iterator[tuple[str, str]]:
                 continue
             name = f"{optimizer} {kind}".lower().replace(",", "").replace(" ", "-")
             by_rate = [runs.where(rate=rate) for rate in sorted(runs.by("rate"))]
-            for place, each in enumerate(by_rate):
-                yield f"{name}-{place}.json", _json([*map(_shown, each)])
-            rates = [each[0].settings["rate"] for each in by_rate]
-            ends = [[run.result["validation_loss"][-1] for run in each] for each in by_rate]
+            for place, seeds in enumerate(by_rate):
+                yield f"{name}-{place}.json", _json([*map(_shown, seeds)])
+            rates = [seeds[0].settings["rate"] for seeds in by_rate]
+            ends = [[run.result["validation_loss"][-1] for run in seeds] for seeds in by_rate]
             groups.append(dict(file=name, optimizer=optimizer, kind=kind, rates=rates, ends=ends))
     if groups:
         yield "index.json", _json(dict(every=EVERY, groups=groups, symptoms=_symptoms(groups)))
