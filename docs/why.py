@@ -132,7 +132,7 @@ def bounded_and_not(adam, sgd):
 # **A rectified unit that gives 0 for every input has no gradient, so no later step moves it.** One unit,
 # `relu(w * x + b)`, learns the line `0.1 + 0.3 * x` by SGD from 21 inputs:
 #
-# | | formula | in Python |
+# | what | formula | in Python |
 # | --- | --- | --- |
 # | output | o = max(0, w x + b) | `o = max(0, w * x + b)` |
 # | gradient of the squared error | 2 (o &minus; y) x where o > 0, else 0 | `g = 2 * (o - y) * x * (o > 0)` |
@@ -248,7 +248,7 @@ def killed_in_ten_steps(adam, sgd):
 # **A warmup lets the first steps be short, and a few steps later the full rate is no longer dangerous**, since the gradient has
 # become smaller or no longer points the same way each time.
 #
-# | | formula | in Python |
+# | what | formula | in Python |
 # | --- | --- | --- |
 # | rate in step n | η (n + 1) / (W + 1) while n < W, then η | `rate * min(1, (n + 1) / (W + 1))` |
 #
