@@ -39,15 +39,15 @@ def of(name):
 
 
 def drawn(runs):
-    """Loss by step: mean of five for the training, and the validation."""
+    """Loss by step: of a seed's training, the mean of ten; of each seed's validation."""
     picture, axes = plots.subplots(height=2.4)
-    for seed, (run, line) in enumerate(zip(runs, ("-", "--"), strict=False)):
-        losses = runs.values("loss")[seed].reshape(-1, 5).mean(axis=1)
-        steps, looks = np.arange(len(losses)) * 5 + 2.5, runs.values("validation_loss")[seed]
-        own = dict(linestyle=line, label=f"training, seed {run.settings['seed']}")
-        axes.plot(steps, losses, color=plots.COLOURS[0], linewidth=1, **own)
-        own["label"] = own["label"].replace("training", "validation")
-        axes.plot(np.arange(len(looks)) * EVERY, looks, color=plots.COLOURS[1], **own)
+    losses = runs.values("loss")[0].reshape(-1, 10).mean(axis=1)
+    axes.plot(np.arange(len(losses)) * 10 + 5, losses, linewidth=1, label="training, seed 0")
+    for run, looks in zip(runs, runs.values("validation_loss"), strict=True):
+        seed = run.settings["seed"]
+        label = f"_validation, seed {seed}" if seed else "validation, each seed"
+        look = dict(color=plots.COLOURS[1], linewidth=0.8 if seed else 1.8)
+        axes.plot(np.arange(len(looks)) * EVERY, looks, label=label, **look)
     axes.set(xlabel="step", ylabel="loss", yscale="log")
     ticks = [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100]
     low, high = axes.get_ylim()
@@ -59,12 +59,12 @@ def drawn(runs):
 
 def in_words(runs):
     s = runs[0].settings
-    ends = " and ".join(f"{end:.2f}" for end in runs.final())
-    right = " and ".join(f"{100 * end:.0f} %" for end in runs.final("validation_accuracy"))
-    first = " and ".join(f"{each:.2f}" for each in runs.values("validation_loss")[:, 0])
+    ends, right = runs.final(), 100 * runs.final("validation_accuracy")
     return (
         f"{s['optimizer']}, {s['schedule']}, rate {s['rate']:g}: training and validation loss over "
-        f"300 steps, two seeds. Validation begins at {first}, ends at {ends}; {right} right."
+        f"300 steps, {len(runs)} seeds. Validation begins at "
+        f"{runs.values('validation_loss')[:, 0].mean():.2f} and ends at {ends.min():.2f} to "
+        f"{ends.max():.2f}; {right.min():.0f} to {right.max():.0f} % right."
     )
 
 
@@ -97,7 +97,7 @@ def far_too_small(small, stuck):
         **The rate is far too small.** The loss begins at that of guessing, and at half of the run it
         has lost less than a twentieth. **The look that tells it from a dead network: does anything
         move?** Here the loss falls and the accuracy rises from each fifth of the run to the next, and
-        fewer than a tenth of the units are dead; in the dead network almost all of them are.
+        fewer than a tenth of the units are dead; in the dead network more than four in five are.
         """
     return (
         sentence,
@@ -105,7 +105,7 @@ def far_too_small(small, stuck):
         (np.diff(right[:, ::6]) > 0).all(),
         (losses[:, 15] > 0.95 * losses[:, 0]).all(),
         (dead(small) < 0.1).all(),
-        (dead(stuck) > 0.98).all(),
+        (dead(stuck) > 0.8).all(),
     )
 
 
@@ -126,15 +126,15 @@ def as_it_should_be(good):
     losses = good.values("validation_loss")
     sentence = """
         **The loss falls by more than half in the first thirty steps, and then ever more slowly.** At the end
-        it still falls, a little: the last fifty steps take off less than a fifth. Such an end is no
-        plateau. **The look that tells it from a decay that ended too early: the update.** The last ones
+        it still falls a little, on average over the seeds: the last fifty steps take off less than a fifth. Such
+        an end is no plateau. **The look that tells it from a decay that ended too early: the update.** The last ones
         still move the weights by more than a thousandth of their length.
         """
     update = by_step(good, "update", -20, None)
     return (
         sentence,
         (losses[:, 3] < losses[:, 0] / 2).all(),
-        (losses[:, -1] < losses[:, -6]).all(),
+        losses[:, -1].mean() < losses[:, -6].mean(),
         (losses[:, -1] > 0.8 * losses[:, -6]).all(),
         (update > 0.001).all(),
     )
@@ -156,7 +156,7 @@ def at_the_edge(edge, good):
     sentence = """
         **The rate is at the edge of what the network survives.** It learns, and at the end it names more
         than nine in ten rightly. But the first step has thrown the loss above that of guessing, and
-        more than a third of the units died in the first ten steps and were never alive again.
+        more than three in ten units died in the first ten steps and as many stayed dead.
         **The look that tells it from a good rate: the second step's loss, and the dead units**, of
         which the good rate has fewer than a fifth.
         """
@@ -165,7 +165,7 @@ def at_the_edge(edge, good):
         (edge.final("validation_accuracy") > 0.9).all(),
         (edge.values("loss")[:, 1] > GUESS).all(),
         (edge.values("loss")[:, 1] > edge.values("loss")[:, 0]).all(),
-        (edge.values("dead")[:, 1:] > 1 / 3).all(),
+        (edge.values("dead")[:, 1:] > 0.3).all(),
         (dead(good) < 0.2).all(),
     )
 
@@ -185,23 +185,29 @@ pictured("dead")
 def dead_in_one_step(stuck, small):
     sentence = """
         **The network is dead.** The first step moved the weights by more than twice their length, the
-        loss jumped above 100, and ten steps later more than nine units in ten gave 0 for every image. No
-        gradient passes through such a unit, so few come back: after 300 steps as many are dead, and
-        the loss is that of guessing. **The look that tells it from a rate far too small: the first steps' loss.** There
+        loss jumped above 100, and ten steps later more than five units in six gave 0 for every image. No
+        gradient passes through such a unit, so [few come back](why.py#cannot-be-undone). In four seeds of five
+        more than nineteen in twenty are dead to the end, and the loss is that of guessing. In the fifth a third of them
+        lived after thirty steps, and it names three images in four rightly. **The look that tells it from a rate far too small: the first steps' loss.** There
         it never rises above 3.
         """
+    units, guessing = stuck.values("dead"), abs(stuck.final() - GUESS) < 0.05
+    right = stuck.final("validation_accuracy")[~guessing]
     return (
         sentence,
         (stuck.values("update")[:, 0] > 2).all(),
         (stuck.values("loss")[:, :5].max(axis=1) > 100).all(),
-        (stuck.values("dead")[:, 1:] > 0.9).all(),
-        (abs(stuck.final() - GUESS) < 0.05).all(),
+        (units[:, 1] > 5 / 6).all(),
+        (units[guessing, 1:] > 0.95).all(),
+        guessing.sum() == 4,
+        (units[~guessing, 3] < 0.7).all(),
+        ((right > 0.7) & (right < 0.8)).all(),
         (small.values("loss").max(axis=1) < 3).all(),
     )
 
 
 # %% [markdown]
-# *What to do.* Begin again from new weights: waiting, or lowering the rate now, cannot help. Take a tenth of the
+# *What to do.* Begin again from new weights: waiting, or lowering the rate now, hardly helps. Take a tenth of the
 # rate, or [a warmup](decay.py#too-high-and-by-how-much). The code:
 # [range test, then train](snippets.md#range-test-then-train).
 #
@@ -216,16 +222,16 @@ pictured("spikes")
 def spikes_and_comes_back(back, lost):
     losses, lower = back.values("loss"), lost.values("loss")[:, :30].min(axis=1)
     sentence = """
-        **The rate is close to the edge.** With SGD and momentum the loss falls for ten steps, then jumps
-        above that of guessing; at step 60 the validation loss is below half of that again, and at the
+        **The rate is close to the edge.** With SGD and momentum the loss falls for ten steps, and then jumps
+        above that of guessing in three seeds of five; in all of them, at step 60 the validation loss is below half of that again, and at the
         end more than nine in ten are right. At three times this rate, `0.3`, the loss falls below 2 as
         well, jumps above 4, and never comes back. **The look that tells them apart: the dead units.** Where
         it comes back they are fewer than a third, where it does not more than nine tenths.
         """
     return (
         sentence,
-        (losses.argmax(axis=1) > 9).all(),
-        (losses.max(axis=1) > GUESS).all(),
+        (losses[:, 9] < losses[:, 0]).all(),
+        (losses[:, 10:].max(axis=1) > GUESS).sum() == 3,
         (back.values("validation_loss")[:, 6] < GUESS / 2).all(),
         (back.final("validation_accuracy") > 0.9).all(),
         (lower < 2).all(),
@@ -260,7 +266,7 @@ def overfitting(over, good):
         """
     return (
         sentence,
-        (train < usual / 10).all(),
+        train.max() < usual.min() / 10,
         (validation[:, -1] > 1.05 * validation.min(axis=1)).all(),
         (np.diff(over.values("loss").reshape(-1, 5, 60).mean(axis=2)) < 0).all(),
     )
@@ -315,16 +321,15 @@ def begun_anew(anew, lost):
         kept. The next step is more than five times as long as the one before, because a new Adam has no
         mean of squared gradients yet and the rate is that of the start; ten steps later the
         validation loss stands more than a fifth higher. **The look that tells it from a spike of too high a
-        rate: the step at which it comes, and the dead units.** Their share rises by less than a
-        twentieth; in a dead network more than nine in ten are.
+        rate: the step at which it comes, and the dead units.** Fewer than a third
+        of them are dead here from then on; in a dead network more than four in five are.
         """
-    rise = anew.values("dead")[:, 16] - anew.values("dead")[:, 15]
     return (
         sentence,
         (update[:, 150] > 5 * update[:, 149]).all(),
         (losses[:, 16] > 1.2 * losses[:, 15]).all(),
-        (rise < 0.05).all(),
-        (dead(lost) > 0.9).all(),
+        (anew.values("dead")[:, 15:] < 1 / 3).all(),
+        (dead(lost) > 0.8).all(),
     )
 
 
@@ -337,7 +342,7 @@ def begun_anew(anew, lost):
 # ## Where would you set it? { #where-would-you-set-it }
 #
 # Ten [range tests](range_test.py) of ten trainings whose truth is known: a network was trained at each of some rates. Choose a
-# rate on the sweep, and see what it costs, beside what rules and Keras' default rate cost.
+# rate on the sweep, and see what it costs, beside what rules, [`find_rate`](choosing.py) and Keras' default rate cost.
 #
 # <div class="lr-game" data-from="../curves/" markdown>
 #
@@ -347,7 +352,8 @@ def begun_anew(anew, lost):
 #
 # "Given away" is the share of what training can gain, from the loss of guessing to the lowest that was measured, as in the
 # [benchmark](method.py#the-plan-of-1-december-2026-what-finding-a-rate-costs). Between two trained rates the loss is read off the line. A rule
-# without an answer costs what the default does.
+# without an answer costs what the default does. `find_rate` has searched once, for the price of one training; it was designed on
+# these problems, which may flatter it: [what it costs on others](finding_a_rate.py).
 #
 # ## Try it
 #

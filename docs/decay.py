@@ -202,7 +202,7 @@ table(
 # So far each schedule stood at its best rate, which you do not know beforehand. Take a rate at random
 # from the grid between `0.0003` and `0.3` instead: how far does the loss lie above the schedule's
 # lowest, on average, when no loss counts as more than that of guessing? That is its **sensitivity** to
-# the rate ([Wortsman et al. 2023](https://arxiv.org/abs/2309.14322)).
+# the rate ([Wortsman et al. 2023](https://arxiv.org/abs/2309.14322)). [Why](why.py#warmup) a warmup changes it.
 
 # %% tags=["output-first"]
 TRIED = [rate for rate in RATES if rate <= 0.3]

@@ -297,7 +297,7 @@ def adam_moves_hardly_know_how_large(runs):
 # comes at every `n`-th step only, Adam's divisor is smaller by the root of `n`, so each of them moves the
 # weight about the root of `n` times as far (and still less far over the whole run). AdaMax divides by
 # the largest gradient of late, so there a rare one counts no more than a frequent one. The snippet at
-# the end lets you see it.
+# the end lets you see it, and [Why a rate is too high](why.py#length-or-factor) lets you move the gradient.
 #
 # ## What has come since
 #

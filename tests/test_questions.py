@@ -18,7 +18,10 @@ def test_the_address_at_which_they_were_leads_to_them():
     old = re.search(r"^# ## Questions and errors\n#\n# .*\]\(questions\.md\)", choosing, re.M)
     assert old, "choosing/#questions-and-errors"
     page = (DOCS / "questions.md").read_text(encoding="utf-8")
-    assert "\n### The loss is `nan`\n" in page and page.count("\n### ") > 20
+    assert (
+        "\n### The loss diverges, explodes, is inf or `nan` { #the-loss-is-nan }\n" in page
+        and page.count("\n### ") > 20
+    )
 
 
 X, Y = np.ones((40, 1)), np.zeros((40, 1))

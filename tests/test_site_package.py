@@ -1,6 +1,7 @@
 """The package that a site carries: installed and copied from wherever the site is."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -100,6 +101,27 @@ def test_it_is_installed_by_the_line_on_the_page_from_where_the_page_is_served(
     assert command == f"pip install {url}{WHEEL} tensorflow"
     where, rate = installed(command, tmp_path).split()
     assert Path(where) == tmp_path / "lrguide/schedules.py"
+    assert float(rate) == pytest.approx(0.05)
+
+
+def test_an_empty_environment_installs_it_and_what_it_needs_from_where_it_is_served(
+    url: str, tmp_path: Path
+) -> None:
+    """With JAX, the smallest of Keras' backends: TensorFlow is half a gigabyte."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True)
+    python = str(tmp_path / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile"]
+    subprocess.run([*pip, f"{url}{WHEEL}", "jax"], check=True)
+    code = "import lrguide; print(lrguide.__file__, float(lrguide.linear(0.1, 4)(2)))"
+    done = subprocess.run(
+        [python, "-I", "-c", code],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    where, rate = done.stdout.split()
+    assert Path(where).is_relative_to(tmp_path)
     assert float(rate) == pytest.approx(0.05)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lrguide.guide import records
-from lrguide.guide.benchmark import RULES, limited
+from lrguide.guide.benchmark import RULES, decided_anew, limited
 from lrguide.guide.contenders import DEFAULTS
 from lrguide.guide.experiments import sweep, train
 from lrguide.guide.problems import DESIGN, Problem, regret
@@ -19,28 +19,37 @@ from lrguide.guide.processes import Experiment
 from lrguide.guide.records import Runs
 from lrguide.guide.settings import budget_of, complete, crossed
 from lrguide.guide.traces import EVERY, trace
+from lrguide.guide.ways import SEEDS, search
 from lrguide.rules import suggestions
 
-SEEDS = (0, 1)
+# Two seeds show what a curve looks like; what a symptom rests on has five.
+TWO, FIVE = range(2), range(5)
 
 # 300 steps of few images, each seen thirty times.
 FEW = dict(training=500, epochs=30)
 
 
-def _traces(optimizer: str, rates: Iterable[float], **more: Any) -> list[dict[str, Any]]:
-    settings = dict(budget="SHORT", validation=500, optimizer=optimizer, rate=rates, seed=SEEDS)
+def _traces(
+    optimizer: str, seeds: Iterable[int], rates: Iterable[float], **more: Any
+) -> list[dict[str, Any]]:
+    settings = dict(budget="SHORT", validation=500, optimizer=optimizer, rate=rates, seed=seeds)
     return crossed(**settings, **more)
 
 
 # Every trace of the atlas. The plan of 1 December 2026 has more, which the page on method tells.
 PLAN: list[dict[str, Any]] = [
-    *_traces("Adam", (1e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)),
-    *_traces("SGD momentum", (0.01, 0.03, 0.1, 0.3, 1.0)),
-    *_traces("Adam", (0.001, 0.01), dropout=False, **FEW),
-    *_traces("Adam", (0.001, 0.003, 0.01, 0.03, 0.1), schedule="early cosine"),
-    *_traces("Adam", (0.001, 0.003), schedule="linear", resumed=True),
-    *_traces("Adam", (0.003,), schedule="linear"),
-    *_traces("Adam", (0.03,), schedule="warmup linear"),
+    *_traces("Adam", FIVE, (1e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1)),
+    *_traces("Adam", TWO, (1.0,)),
+    *_traces("SGD momentum", FIVE, (0.1,)),
+    *_traces("SGD momentum", TWO, (0.01, 0.03, 0.3, 1.0)),
+    *_traces("Adam", FIVE, (0.001,), dropout=False, **FEW),
+    *_traces("Adam", TWO, (0.01,), dropout=False, **FEW),
+    *_traces("Adam", FIVE, (0.001,), schedule="early cosine"),
+    *_traces("Adam", TWO, (0.003, 0.01, 0.03, 0.1), schedule="early cosine"),
+    *_traces("Adam", FIVE, (0.003,), schedule="linear", resumed=True),
+    *_traces("Adam", TWO, (0.001,), schedule="linear", resumed=True),
+    *_traces("Adam", TWO, (0.003, 0.03), schedule="linear"),
+    *_traces("Adam", TWO, (0.03,), schedule="warmup linear"),
 ]
 OPTIMIZERS = ("Adam", "SGD momentum")
 
@@ -91,6 +100,9 @@ def kind_of(runs: Runs, optimizer: str, kind: str) -> Runs:
 def files(folder: Path) -> Iterator[tuple[str, str]]:
     """The names and texts of the files for a browser, from the records in a folder.
 
+    A rate has a file of its own, so that the first view needs one of them; `index.json` says what
+    there is and how each training ends, and `game.json` is the game.
+
     Raises:
         ValueError: if a record is damaged.
     """
@@ -103,9 +115,12 @@ def files(folder: Path) -> Iterator[tuple[str, str]]:
             except LookupError:  # the plan has none, or they are not measured yet
                 continue
             name = f"{optimizer} {kind}".lower().replace(",", "").replace(" ", "-")
-            rates = sorted(runs.by("rate"))
-            groups.append(dict(file=name, optimizer=optimizer, kind=kind, rates=rates))
-            yield f"{name}.json", _json([[*map(_shown, runs.where(rate=rate))] for rate in rates])
+            by_rate = [runs.where(rate=rate) for rate in sorted(runs.by("rate"))]
+            for place, seeds in enumerate(by_rate):
+                yield f"{name}-{place}.json", _json([*map(_shown, seeds)])
+            rates = [seeds[0].settings["rate"] for seeds in by_rate]
+            ends = [[run.result["validation_loss"][-1] for run in seeds] for seeds in by_rate]
+            groups.append(dict(file=name, optimizer=optimizer, kind=kind, rates=rates, ends=ends))
     if groups:
         yield "index.json", _json(dict(every=EVERY, groups=groups, symptoms=_symptoms(groups)))
     if puzzles := [each for problem in GAME if (each := puzzle(problem, folder))]:
@@ -133,6 +148,11 @@ def _shown(run: records.Run) -> dict[str, Any]:
 GAME = [*DESIGN[:8], *(each for each in DESIGN if each.name in ("CANCER", "SEQUENCES"))]
 
 
+def searches(problem: Problem) -> list[dict[str, Any]]:
+    """What the finder is asked of a problem: one search, for the price of one training."""
+    return [{**problem.settings, "way": "finder", "price": 1.0, "seed": SEEDS[0]}]
+
+
 def puzzle(problem: Problem, folder: Path) -> dict[str, Any] | None:
     """A problem of the game: its sweeps, the truth, and what each rule costs; None if not measured.
 
@@ -145,7 +165,10 @@ def puzzle(problem: Problem, folder: Path) -> dict[str, Any] | None:
         return None
     found = suggestions(sweeps.values("sweep_rates")[0], sweeps.values("sweep_losses"))
     own = DEFAULTS[problem.settings["optimizer"]]
-    answers = {rule: found[rule].rate for rule in RULES} | {"Keras' default": own}
+    answers = {rule: found[rule].rate for rule in RULES}
+    for run in stored(search, searches(problem), folder):
+        answers["find_rate"] = decided_anew(run, problem.steps)
+    answers["Keras' default"] = own
     ways = []
     for way, rate in answers.items():
         costs = regret(losses, rate or own, problem.guess)

@@ -70,6 +70,8 @@ export async function mount(place) {
     "data-md-type": "copy", "data-clipboard-target": `#${id} > code` }) // Material does the copying
   const spoken = html("p", { class: "lr-spoken", "aria-live": "polite" })
   place.classList.add("lr-instrument")
+  // Who comes near the slider will move it, and then waits for nothing.
+  for (const near of ["pointerenter", "focusin"]) place.addEventListener(near, ahead)
   place.replaceChildren(html("div", { role: "group", "aria-label": "Atlas of curves" },
     html("fieldset", { class: "lr-choices lr-presets" }, html("legend", {}, "What does yours look like?"), ...presets),
     optimizers.box, kinds.box,
@@ -79,9 +81,14 @@ export async function mount(place) {
       html("div", { class: "highlight" },
         html("pre", { id }, html("div", { class: "md-code__nav", "aria-label": "Program" }, copy), listing))),
     spoken))
-  let current
+  let current, byRate = {} // the last panel, which stays while only the rate moves
   await go(state, true)
   new ResizeObserver(() => current && draw()).observe(stage)
+
+  function ahead() {
+    const { file, rates } = groupOf(state)
+    rates.forEach((_, i) => get(folder, `${file}-${i}`))
+  }
 
   function groupOf({ optimizer, kind }) {
     return groups.find((group) => group.optimizer === optimizer && group.kind === kind)
@@ -95,9 +102,9 @@ export async function mount(place) {
     const nearest = group.rates.reduce((best, other) => (off(other) < off(best) ? other : best))
     Object.assign(state, { optimizer, kind: group.kind, rate: nearest })
     const turn = ++drawn
-    const all = await get(folder, group.file)
+    const runs = await get(folder, `${group.file}-${group.rates.indexOf(nearest)}`)
     if (turn !== drawn) return // the reader has gone on meanwhile
-    current = { group, all, runs: all[group.rates.indexOf(nearest)] }
+    current = { group, runs }
     optimizers.set(optimizer)
     kinds.set(group.kind, of.map((each) => each.kind))
     slider.max = group.rates.length - 1
@@ -106,33 +113,44 @@ export async function mount(place) {
     rateText.value = show(nearest)
     draw()
     listing.textContent = program(state, current.runs[0].steps)
-    if (!first) remember({ optimizer, curve: group.kind, rate: nearest })
+    if (!first) ahead()
     clearTimeout(timer)
-    if (!first) timer = setTimeout(() => (spoken.textContent = words.textContent), 700)
+    if (!first) timer = setTimeout(() => { // once the reader pauses: a browser takes few addresses a second
+      remember({ optimizer, curve: group.kind, rate: nearest })
+      spoken.textContent = words.textContent
+    }, 500)
   }
 
   function draw() {
-    const { group, all, runs } = current, steps = runs[0].steps
+    const { group, runs } = current, steps = runs[0].steps
     const looks = (values) => values.map((value, i) => [Math.min(i * every, steps), value])
     const lines = (name, look, at = looks) => runs.map((run, i) => ({ points: at(run[name]), look: `${look} lr-seed-${i}` }))
     const each = (values) => values.map((value, i) => [i, value])
     const percent = (name) => lines(name, "", (values) => looks(values.map((value) => 100 * value)))
     const coloured = (name, colour) => percent(name).map((line) => ({ ...line, look: `lr-${colour}${line.look}` }))
     const width = Math.max(240, stage.clientWidth < 560 ? stage.clientWidth : (stage.clientWidth - 24) / 2)
-    const ends = group.rates.map((rate, i) => all[i].map((run) => run.validation_loss.at(-1)))
-    const valley = runs.map((_, seed) => ({
-      points: group.rates.map((rate, i) => [rate, ends[i][seed]]), look: `lr-1 lr-seed-${seed}` }))
-    const marks = ends[group.rates.indexOf(state.rate)].map((end) => [state.rate, end])
+    // Some rates have more seeds than others.
+    const most = group.ends.reduce((some, ends) => (ends.length > some.length ? ends : some))
+    const valley = most.map((_, seed) => ({ look: `lr-1 lr-seed-${seed}`,
+      points: group.rates.map((rate, i) => [rate, group.ends[i][seed]]).filter(([, end]) => end !== undefined) }))
+    const marks = group.ends[group.rates.indexOf(state.rate)].map((end) => [state.rate, end])
     const over = { low: 0, high: steps }
-    stage.replaceChildren(
+    const panels = [
       panel("Loss", width, over, [...lines("loss", "lr-0", each), ...lines("validation_loss", "lr-1")],
         { logarithmic: true, most: 10, from: 0.1, to: 3 }, [["lr-0", "training, each step"], ["lr-1", "validation"]]),
       panel("Accuracy and dead units, %", width, over, [...coloured("validation_accuracy", 1), ...coloured("dead", 2)],
         { low: 0, high: 100 }, [["lr-1", "right on validation"], ["lr-2", "dead units"]]),
       panel("Gradient, and update / weights", width, over, [...lines("gradient", "lr-3"), ...lines("update", "lr-0")],
-        { logarithmic: true, least: 1e-7, most: 1e3 }, [["lr-3", "gradient"], ["lr-0", "update"]]),
-      panel("Validation loss at the end, by rate", width, { low: group.rates[0], high: group.rates.at(-1), logarithmic: true },
-        valley, { logarithmic: true, most: 10, from: 0.1, to: 3 }, [["lr-1", "each seed; dots: this rate"]], marks))
+        { logarithmic: true, least: 1e-7, most: 1e3 }, [["lr-3", "gradient"], ["lr-0", "update"]])]
+    const key = `${group.file} ${width}`
+    if (byRate.key === key) panels.forEach((each, i) => stage.children[i].replaceWith(each))
+    else {
+      byRate = { key, box: panel("Validation loss at the end, by rate", width,
+        { low: group.rates[0], high: group.rates.at(-1), logarithmic: true }, valley,
+        { logarithmic: true, most: 10, from: 0.1, to: 3 }, [["lr-1", "each seed; dots: this rate"]]) }
+      stage.replaceChildren(...panels, byRate.box)
+    }
+    byRate.box.mark(marks)
     words.textContent = told(runs)
     const symptom = symptoms.find((each) => each.rate === state.rate && each.kind === state.kind && each.optimizer === state.optimizer)
     more.replaceChildren(...(symptom ? [html("a", { href: `#${symptom.name}` }, `What it is, and what to do: ${symptom.title}`)] : []))
@@ -141,7 +159,7 @@ export async function mount(place) {
   }
 
   function told(runs) {
-    const last = (name, as) => runs.map((run) => as(run[name].at(-1))).join(" and ")
+    const last = (name, as) => runs.map((run) => as(run[name].at(-1))).join(", ").replace(/, ([^,]*)$/, " and $1")
     const whole = (x) => `${Math.round(100 * x)} %`
     return `${state.optimizer}, ${state.kind}, rate ${show(state.rate)}, ${runs.length} seeds: validation loss ` +
       `${last("validation_loss", number)} at the end, ${last("validation_accuracy", whole)} right, ${last("dead", whole)} of the units dead.`
@@ -169,7 +187,7 @@ const number = (x) => (x === null ? "not finite" : show(Number(x.toPrecision(3))
  *
  * `up.low` and `up.high` set the vertical axis; else it holds all values and `up.from` to `up.to`, from
  * `up.least` to `up.most` at the utmost. */
-function panel(title, width, across, lines, up, legend, marks = [], click) {
+export function panel(title, width, across, lines, up, legend, marks = [], click) {
   const height = Math.round(Math.min(240, 0.62 * width)), left = 46, right = width - 10, top = 22, bottom = height - 24
   const values = lines.flatMap(({ points }) => points.map(([, y]) => y)).filter((y) => y !== null && (!up.logarithmic || y > 0))
   let low = up.low ?? Math.max(Math.min(...values, up.from ?? Infinity), up.least ?? 0)
@@ -202,14 +220,17 @@ function panel(title, width, across, lines, up, legend, marks = [], click) {
     const inside = found.filter((tick) => tick >= from * 0.999 && tick <= to * 1.001), skip = Math.ceil(inside.length / most)
     return inside.filter((_, i) => i % skip === 0)
   }
+  const dots = svg("g")
+  const mark = (points) => dots.replaceChildren(...points.filter(([, b]) => b !== null)
+    .map(([a, b]) => svg("circle", { class: "lr-dot", cx: x(a), cy: y(b), r: 4.5 })))
+  mark(marks)
   const vertical = ticks(low, high, up.logarithmic, 6), horizontal = ticks(across.low, across.high, across.logarithmic, 5)
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" },
     ...vertical.map((tick) => svg("path", { class: "lr-grid", d: `M${left} ${y(tick).toFixed(1)}H${right}` })),
     ...vertical.map((tick) => text(left - 5, y(tick) + 4, "end", show(tick))),
     ...horizontal.map((tick) => text(x(tick), bottom + 16, "middle", show(tick))),
     svg("path", { class: "lr-axes", d: `M${left} ${top}V${bottom}H${right}` }),
-    ...lines.map(path),
-    ...marks.filter(([, b]) => b !== null).map(([a, b]) => svg("circle", { class: "lr-dot", cx: x(a), cy: y(b), r: 4.5 })))
+    ...lines.map(path), dots)
   const value = (px) => {
     const part = Math.min(Math.max((px - left) / (right - left), 0), 1)
     return across.logarithmic ? across.low * (across.high / across.low) ** part : across.low + part * (across.high - across.low)
@@ -217,6 +238,7 @@ function panel(title, width, across, lines, up, legend, marks = [], click) {
   const box = html("div", { class: "lr-panel lr-stage" }, html("strong", {}, title), drawing,
     html("p", { class: "lr-keys" }, ...legend.map(([look, name]) => html("span", {},
       svg("svg", { viewBox: "0 0 22 8", width: 22, height: 8, "aria-hidden": "true" }, svg("path", { class: `lr-curve ${look}`, d: "M0 4H22" })), name))))
+  box.mark = mark
   if (click) drawing.addEventListener("click", (event) => click(value(event.clientX - drawing.getBoundingClientRect().left)))
   return box
 }

@@ -24,6 +24,12 @@ document$.subscribe(() => {
   })
 })
 
+document$.subscribe(() => {
+  const places = document.querySelectorAll(".lr-why")
+  if (!places.length || location.protocol === "file:") return
+  import(`${assets}why.js`).then(({ mount }) => places.forEach(mount))
+})
+
 // The package lies where the page came from, which the build knows only of its own address.
 const site = new URL("..", assets)
 document$.subscribe(() => {
