@@ -95,7 +95,14 @@ def rates_table(runs: Runs) -> str:
                 contrast = found.get((backend, rate))
                 line += f" {contrast.verdict}: {contrast} |" if contrast else " |"
         lines.append(line)
-    said = "By the plan's rule JAX and PyTorch agree with TensorFlow at each rate."
+    judged = [*found.values(), *contrasts(runs, TEST).values()]
+    undecided = sum(contrast.verdict == "undecided" for contrast in judged)
+    widest = max(abs(end) for contrast in judged for end in (contrast.low, contrast.high))
+    said = (
+        "By the plan's rule JAX and PyTorch agree with TensorFlow at each rate, in validation and"
+        f" in test loss. But {undecided} of {len(judged)} contrasts are undecided: five seeds could"
+        f" have missed a difference of `{100 * widest:.0f} %`."
+    )
     if apart := disagreements(runs):
         said = f"They do not agree within the seeds here: {', '.join(apart)}."
     return "\n".join([*lines, "", said])
