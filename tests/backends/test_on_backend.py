@@ -243,6 +243,55 @@ def test_a_model_without_call_is_refused_in_one_sentence():
         lr_range_test(model, X, Y, **SWEEP)
 
 
+class OwnSteps(Trains):
+    """A model without `call` that trains all the same, by the backend's own gradients."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.built = linear_model(), True
+
+    def train_step(self, *arguments):
+        return (self.on_torch if BACKEND == "torch" else self.on_jax)(*arguments)
+
+    def on_torch(self, data):
+        self.zero_grad()
+        loss = keras.ops.mean((self.net(data[0]) - data[1]) ** 2)
+        loss.backward()
+        weights = self.trainable_weights
+        self.optimizer.apply([weight.value.grad for weight in weights], weights)
+        return {"loss": loss}
+
+    def on_jax(self, state, data):
+        import jax
+
+        trained, others, optimizer, metrics = state
+
+        def loss_at(weights):
+            seen, _ = self.net.stateless_call(weights, others, data[0])
+            return keras.ops.mean((seen - data[1]) ** 2)
+
+        loss, gradients = jax.value_and_grad(loss_at)(trained)
+        trained, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trained)
+        return {"loss": loss}, (trained, others, optimizer, metrics)
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="tests/test_own_training_steps.py has it there")
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_model_without_call_that_trains_leaves_no_trace_and_logs_its_rates(eager):
+    model = OwnSteps()
+    model.compile(keras.optimizers.SGD(0.01), loss=None, run_eagerly=eager)
+    before = state_digest(model)
+    first, again = (
+        lr_range_test(model, X, Y, **SWEEP, seeds=(0,), shuffle=False).losses for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_allclose(first[0], by_hand(np.geomspace(1e-4, 0.1, 6)), rtol=1e-4)
+    assert state_digest(model) == before
+    logger = LearningRateLogger()
+    model.fit(X, Y, batch_size=16, verbose=0, callbacks=[logger])
+    np.testing.assert_allclose(logger.rates, [0.01] * 4, rtol=1e-6)
+
+
 def test_check_finds_what_does_not_fit():
     found = check(schedules.cosine(0.1, 8), steps_per_epoch=4, epochs=4)
     assert [finding.name for finding in found] == ["end"]
