@@ -1,10 +1,12 @@
 # ---
-# title: When the batch size changes
-# description: When batches grow fivefold, keep the learning rate, or multiply it by the square root or in proportion? What each rule costs on eight measured trainings.
+# title: Batch size, weight decay, fine-tuning
+# description: Another batch size, a weight decay to choose, layers that have learned already - what each means for the learning rate, measured.
 # ---
 
 # %% [markdown]
-# # When the batch size changes
+# # Batch size, weight decay, fine-tuning
+#
+# ## When the batch size changes
 #
 # You know a good rate for batches of 50, and now train with batches of 250 for as many epochs. Keep the
 # rate, multiply it by the square root of five, or by five?
@@ -13,11 +15,13 @@
 import numpy as np
 
 from lrguide import plots
+from lrguide.guide import pairs
 from lrguide.guide.contenders import FINE, RATES, label
 from lrguide.guide.experiments import train
-from lrguide.guide.measures import capped
+from lrguide.guide.measures import capped, several
+from lrguide.guide.problems import Problem
 from lrguide.guide.records import measured
-from lrguide.guide.report import claim, figure
+from lrguide.guide.report import claim, figure, table
 from lrguide.guide.tuning import FIRST
 
 SMALL, LARGE = 50, 250
@@ -169,6 +173,198 @@ def a_warmup_makes_room_for_the_root(runs):
 # it costs no more than one training.
 #
 # [^1]: Goyal et al. 2017, [*Accurate, Large Minibatch SGD*](https://arxiv.org/abs/1706.02677).
+
+# %% [markdown]
+# ## Rate and weight decay
+#
+# AdamW takes two numbers. Must you find them together, one after the other, or the rate alone?
+
+# %% tags=["output-first", "hide-input"]
+DECAYS = (0.0, 0.004, 0.04, 0.4)  # the second is Keras' default
+ADAMW = dict(optimizer="AdamW", schedule="warmup linear")
+DECAYED = [
+    Problem(name, ADAMW | more, rates, seeds=(0, 1, 2))
+    for name, more, rates in (
+        ("transformer, addition", dict(task="ADDITION"), (3e-4, 0.001, 0.003, 0.01, 0.03)),
+        ("autoencoder", dict(task="AUTOENCODER", epochs=64), (0.001, 0.003, 0.01, 0.03, 0.1)),
+        ("regression", dict(task="FRIEDMAN", epochs=48), (0.003, 0.01, 0.03, 0.1, 0.3)),
+    )
+]
+
+
+def asked(problems, setting, values):
+    return [
+        {**each, setting: value}
+        for problem in problems
+        for each in problem.trainings()
+        for value in values
+    ]
+
+
+def lines(runs, problems, setting, values, called):
+    """For each problem the loss against the rate, a line for each value of a setting."""
+    picture, panels = plots.subplots(len(problems), 1, height=7)
+    for problem, axes in zip(problems, panels, strict=True):
+        found = pairs.losses(problem, runs, setting).mean(axis=2)
+        for place, value in enumerate(values):
+            style = dict(marker="os^D"[place], color=plots.COLOURS[place], fillstyle="none")
+            axes.plot(problem.rates, found[:, place], label=called(value), **style)
+        axes.set(xscale="log", yscale="log", title=problem.name)
+    picture.supylabel("validation loss at the end", fontsize=11)
+    panels[-1].set(xlabel="learning rate")
+    handles, labels = panels[0].get_legend_handles_labels()
+    picture.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False)
+    return picture
+
+
+def lowest(runs, problems, setting, values, called):
+    """In words: the pair with the lowest mean loss on each problem."""
+    told = []
+    for problem in problems:
+        found = pairs.losses(problem, runs, setting).mean(axis=2)
+        row, column = pairs.both(found)
+        told.append(f"{problem.name} at rate {problem.rates[row]:g}, {called(values[column])}")
+    return f"Loss against the rate. The lowest: {'; '.join(told)}."
+
+
+def cost_rows(runs, problems, setting, ways):
+    rows = []
+    for problem in problems:
+        found = pairs.losses(problem, runs, setting)
+        cells = {name: several(pairs.costs(found, way), 2) for name, way in ways.items()}
+        rows.append({"training": problem.name, **cells})
+    return rows
+
+
+decayed = measured(train, asked(DECAYED, "weight_decay", DECAYS))
+DECAY_SHOWN = (DECAYED, "weight_decay", DECAYS, lambda value: f"weight decay {value:g}")
+figure(
+    decayed,
+    lambda runs: lines(runs, *DECAY_SHOWN),
+    alt=lambda runs: lowest(runs, *DECAY_SHOWN),
+)
+
+# %% [markdown]
+# Three trainings with AdamW, warmup and linear decay: 1,000 steps of a transformer, 4,800 of two small networks.
+# Each point is the mean of three seeds.
+
+# %% tags=["hide-input"]
+ORDER = {
+    "the rate alone": pairs.rate_at(DECAYS.index(0.004)),
+    "then the decay": pairs.then_the_other(DECAYS.index(0.004)),
+    "all pairs": pairs.both,
+}
+
+
+@claim(decayed)
+def the_rate_alone(decayed):
+    found = [
+        {
+            name: pairs.costs(pairs.losses(each, decayed, "weight_decay"), way)
+            for name, way in ORDER.items()
+        }
+        for each in DECAYED
+    ]
+    alone, then, both = (100 * (max(each[name].max() for each in found) - 1) for name in ORDER)
+    sentence = f"""
+        **Find the rate, and leave the decay as it is.** At Keras' default decay the rate that one seed
+        chooses ends at most {alone:.0f} % above the lowest of all twenty pairs. To look for the decay then
+        leaves up to {then:.0f} %, and all pairs, at four times the price, up to {both:.0f} %.
+        """
+    return sentence, f"{alone:.0f} {then:.0f} {both:.0f}" == "5 5 5"
+
+
+table(
+    decayed,
+    lambda runs: cost_rows(runs, DECAYED, "weight_decay", ORDER),
+    caption="Loss at what one seed chooses / the lowest, judged by the others: mean (range)",
+)
+
+# %% [markdown]
+# ## A rate for each layer
+#
+# In fine-tuning, a new last layer stands on layers that have learned already. Should these take a lower rate, or
+# none?
+
+# %% tags=["output-first", "hide-input"]
+SHARES = (1.0, 0.3, 0.1, 0.0)
+SGD = dict(optimizer="SGD momentum", schedule="warmup linear")
+TUNED = [
+    Problem(name, dict(task="FINE_TUNING") | more, rates, seeds=range(5))
+    for name, more, rates in (
+        ("Adam", dict(optimizer="Adam", training=600), (3e-4, 0.001, 0.003, 0.01, 0.03, 0.1)),
+        ("SGD with momentum", SGD, (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)),
+        (
+            "Adam, 60 images",
+            dict(optimizer="Adam", training=60, epochs=100),
+            (3e-4, 0.001, 0.003, 0.01, 0.03, 0.1),
+        ),
+    )
+]
+
+
+def share_called(value):
+    if value == 0:
+        return "layers below frozen"
+    return "one rate for all" if value == 1 else f"{value:g} of the rate below"
+
+
+tuned = measured(train, asked(TUNED, "body_rate", SHARES))
+SHARES_SHOWN = (TUNED, "body_rate", SHARES, share_called)
+figure(tuned, lambda runs: lines(runs, *SHARES_SHOWN), alt=lambda runs: lowest(runs, *SHARES_SHOWN))
+
+# %% [markdown]
+# The network has learned the digits from 0 to 4 and now learns those from 5 to 9, in 300 steps, from 600 images
+# or from 60. Each point is the mean of five seeds.
+
+# %% tags=["hide-input"]
+LAYERS = {
+    "one rate for all": pairs.rate_at(0),
+    "layers below frozen": pairs.rate_at(3),
+    "all pairs": pairs.both,
+}
+
+
+@claim(tuned)
+def do_not_freeze(tuned):
+    found = [
+        {
+            name: pairs.costs(pairs.losses(each, tuned, "body_rate"), way)
+            for name, way in LAYERS.items()
+        }
+        for each in TUNED
+    ]
+    frozen = np.concatenate([each["layers below frozen"] for each in found])
+    common = [each["one rate for all"] for each in found]
+    others = np.concatenate(common[1:])
+    sentence = f"""
+        **Do not freeze what has learned: let it go on learning, at the same rate or a third of it.** With
+        frozen layers the loss ends at {frozen.min():.1f} to {frozen.max():.0f} times the lowest. One rate
+        for all is near the lowest with SGD and with 60 images, at most {others.max():.1f} times it; with
+        Adam and 600 images it ends at {common[0].min():.1f} to {common[0].max():.1f} times what `0.3` of the
+        rate below gives.
+        """
+    below = pairs.costs(pairs.losses(TUNED[0], tuned, "body_rate"), pairs.rate_at(1))
+    return (
+        sentence,
+        f"{frozen.min():.1f} {frozen.max():.0f}" == "2.8 23",
+        f"{others.max():.1f}" == "1.4",
+        f"{common[0].min():.1f} {common[0].max():.1f}" == "1.8 3.5",
+        below.max() < 1.001,
+    )
+
+
+table(
+    tuned,
+    lambda runs: cost_rows(runs, TUNED, "body_rate", LAYERS),
+    caption="Loss at what one seed chooses / the lowest, judged by the others: mean (range)",
+)
+
+# %% [markdown]
+# Here the new digits differ from those that the layers know. Where the new task is closer to the old one, or the
+# network far larger, frozen layers may do better; that was not measured. A
+# [snippet](snippets.md#a-rate-for-each-layer) gives each layer its rate. `find_rate` takes one rate: find it with one for
+# all, and then try a third of it below.
 #
 # ## Try it
 #
@@ -200,4 +396,6 @@ for batch_size in (50, 250):  # <- your batch sizes
 #
 # - With more images in a batch and the same epochs, start from the same rate, not from a multiple.
 # - A factor that was right elsewhere belongs to its network, its schedule and its number of steps.
+# - With AdamW find the rate first, at the default decay.
+# - In fine-tuning let all layers learn, the lower ones at the same rate or a third of it.
 # - Find the rate anew where you can.

@@ -150,6 +150,8 @@ def test_a_preset_leads_to_its_curve_its_address_and_its_part_of_the_page(
     expect(shared.locator(".lr-atlas a")).to_have_attribute("href", f"#{name}")
     assert shared.get_by_role("button", name=symptom.title).get_attribute("aria-pressed") == "true"
     expect(shared.locator(".lr-atlas [aria-live]")).to_contain_text(f"{symptom.kind}, rate")
+    optimizer = symptom.optimizer.replace(" ", r"(\+|%20)")
+    expect(shared).to_have_url(re.compile(rf"optimizer={optimizer}(&|$)"))
     expect(shared).to_have_url(re.compile(rf"rate={shown_in_address(symptom.rate)}(&|$)"))
     address = shared.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
     assert address["optimizer"] == symptom.optimizer

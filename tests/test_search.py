@@ -47,7 +47,7 @@ SEARCHES = {
     "warmup": "decay",
     "decay": "decay",
     "step decay": "decay",
-    "weight decay": "snippets",
+    "weight decay": "batch_size snippets",
     "cosine": "reference/schedules",
     "restarts": "reference/cycles",
     "1cycle": "cyclical",

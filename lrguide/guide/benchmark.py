@@ -28,22 +28,15 @@ PRICES = (0.5, 1.0, 2.0)
 THREE, ONE = SEEDS[:3], SEEDS[:1]
 ASKED: dict[tuple[str, float], Sequence[int]] = {
     **{("finder", price): THREE for price in PRICES},
-    **{("finder", price): ONE for price in (0.25, 4.0)},
     ("range test", 0.0): SEEDS,
-    **{("halving", price): ONE for price in PRICES},
-    **dict.fromkeys((("tpe", 4.0), ("random", 4.0), ("hyperband", 0.0), ("confirm", 0.0)), ONE),
-}
-ASKED_ANEW: dict[tuple[str, float], Sequence[int]] = {
-    **{("finder", price): THREE for price in PRICES},
-    **{("finder", price): ONE for price in (0.25, 4.0)},
     **dict.fromkeys((("tpe", 4.0), ("hyperband", 0.0), ("halving", 1.0)), ONE),
 }
+ASKED_ANEW = {("finder", price): THREE for price in PRICES}
 CALLED = {
     "finder": "frozen finder",
     "tpe": "TPE",
     "hyperband": "Hyperband",
     "halving": "halving",
-    "random": "random, short",
 }
 RULES = ("minimum/10", "valley", "steepest")
 # Optimizers that need no rate, with the settings that stand in for a problem's own.
@@ -391,15 +384,19 @@ def called(run: Run, answer: str) -> str:
 
 def judged() -> Runs:
     """The score of every search of every way on the judging problems, from stored runs."""
-    return _judged(JUDGING, ASKED)
+    return _judged(JUDGING, ASKED, FREE)
 
 
 def judged_anew() -> Runs:
     """The same on the eight problems of `ANEW`, which judge the finder as it is now."""
-    return _judged(ANEW, ASKED_ANEW)
+    return _judged(ANEW, ASKED_ANEW, {})
 
 
-def _judged(problems: Sequence[Problem], asked: Mapping[tuple[str, float], Sequence[int]]) -> Runs:
+def _judged(
+    problems: Sequence[Problem],
+    asked: Mapping[tuple[str, float], Sequence[int]],
+    free: Mapping[str, Mapping[str, Any]],
+) -> Runs:
     truths, searches = _measured(problems, asked)
     scores = [
         *defaults_of(truths),
@@ -407,7 +404,7 @@ def _judged(problems: Sequence[Problem], asked: Mapping[tuple[str, float], Seque
         *found_anew(truths, searches),
         *whole_trainings(truths, (1, 2, 4)),
     ]
-    for name, others in FREE.items():
+    for name, others in free.items():
         own = {"optimizer": name, "rate": DEFAULTS[name], **others}
         trained = measured(
             train, [{**p.settings, **own, "seed": seed} for p in problems for seed in p.seeds]
