@@ -113,16 +113,19 @@ def plan(rate, steps):  # warmup over a tenth of the run, then linear decay
 found = lrguide.find_rate(model, **given, steps=80, schedule=plan, verbose=0)
 print(found)
 model.compile(keras.optimizers.Adam(found.schedule), model.loss)
-model.fit(**given, epochs=2, verbose=0)
+model.fit(**given, epochs=2, verbose=0)  # 80 steps
 
 # %% [markdown]
-# `schedule` is a function of a rate and a number of steps; leave it out for a constant rate. Give
-# `validation_data`, and rates are compared by that. `price=0.5` pays half a training, `price=2` two.
+# `steps` are the batches of the whole training, here two epochs of 40. `schedule` is a function of a rate and a
+# number of steps; leave it out for a constant rate. Give `validation_data`, and rates are compared by that.
+# `price=0.5` pays half a training, `price=2` two. "The best between" names the rates that the pilots could not rule
+# out; it is no confidence interval. Where it says that no higher or lower rate could be tried, pay more.
 # If `found.rate` is `None`, there was not enough evidence: `print(found)` says why.
 #
 # **When not to rely on it.** It answers for this model, this data, this schedule and this many steps: change
-# one, and ask again. It compares losses, so it does not see overfitting that sets in after its pilots. And
-# a search that can afford a dozen whole trainings knows more: [what each way costs](finding_a_rate.py).
+# one, and ask again. **Overfitting that sets in after its pilots it does not see**: where you train for many epochs on
+# few examples, its rate may be far too high. Watch the validation loss, and stop early or take a lower rate.
+# A search that can afford a dozen whole trainings knows more: [what each way costs](finding_a_rate.py).
 #
 # ## With the suggestion of a range test
 #

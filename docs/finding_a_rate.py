@@ -412,8 +412,10 @@ def sixteen_problems_decide_little(scores):
 #
 # ## What it does not say
 #
-# These are small problems, trained in seconds. TPE, Hyperband, halving and the finder at prices of a quarter and of
-# four trainings searched once on each problem, not five times; `confirm` and short trainings at random rates are
+# Where a training overfits after the length of the pilots, the rate that they name is too high; so it was for a model of
+# a newcomer's that saw 1,600 examples ten times. These are small problems, trained in seconds. TPE, Hyperband and
+# halving searched once on each problem, not five times. The finder at a quarter of a training and at four, `confirm`
+# and short trainings at random rates are
 # [planned](method.py#the-plan-of-1-december-2026-what-finding-a-rate-costs) and not measured yet.
 #
 # ## Try it
