@@ -16,7 +16,7 @@ from lrguide.guide.pages import Cell
 
 ELEMENT = re.compile(r'<div class="lr-(?:explorer|install)".*?</div>\n*', re.DOTALL)
 # Around what is shown without JavaScript, which stays.
-FRAME = re.compile(r'^<div class="lr-(?:atlas|game|why)"[^>]*>\n+|^</div>\n?', re.MULTILINE)
+FRAME = re.compile(r'^<div class="lr-(?:atlas|game|why)"[^>]*>\n*|^</div>\n?', re.MULTILINE)
 TAB = re.compile(r'^=== "(.+)"\n((?:\n|    .*(?:\n|\Z))*)', re.MULTILINE)
 FOOTNOTE = re.compile(r"\[\^(\w+)\]:?")
 LINK = re.compile(r"\[([^\]]+)\]\((?!\w+:)([^)\s]+)\)(?:\{[^}]*\})?")
