@@ -227,13 +227,17 @@ def lowest(runs, problems, setting, values, called):
     return f"Loss against the rate. The lowest: {'; '.join(told)}."
 
 
-def cost_rows(runs, problems, setting, ways):
-    rows = []
-    for problem in problems:
-        found = pairs.losses(problem, runs, setting)
-        cells = {name: several(pairs.costs(found, way), 2) for name, way in ways.items()}
-        rows.append({"training": problem.name, **cells})
-    return rows
+def costs_by_way(runs, problems, setting, ways):
+    """For each problem what each way costs, by the seed that chooses."""
+    found = [pairs.losses(problem, runs, setting) for problem in problems]
+    return [{name: pairs.costs(each, way) for name, way in ways.items()} for each in found]
+
+
+def cost_rows(runs, problems, *how):
+    return [
+        {"training": problem.name, **{name: several(cost, 2) for name, cost in costs.items()}}
+        for problem, costs in zip(problems, costs_by_way(runs, problems, *how), strict=True)
+    ]
 
 
 decayed = measured(train, asked(DECAYED, "weight_decay", DECAYS))
@@ -258,13 +262,7 @@ ORDER = {
 
 @claim(decayed)
 def the_rate_alone(decayed):
-    found = [
-        {
-            name: pairs.costs(pairs.losses(each, decayed, "weight_decay"), way)
-            for name, way in ORDER.items()
-        }
-        for each in DECAYED
-    ]
+    found = costs_by_way(decayed, DECAYED, "weight_decay", ORDER)
     alone, then, both = (100 * (max(each[name].max() for each in found) - 1) for name in ORDER)
     sentence = f"""
         **Find the rate, and leave the decay as it is.** At Keras' default decay the rate that one seed
@@ -327,13 +325,7 @@ LAYERS = {
 
 @claim(tuned)
 def do_not_freeze(tuned):
-    found = [
-        {
-            name: pairs.costs(pairs.losses(each, tuned, "body_rate"), way)
-            for name, way in LAYERS.items()
-        }
-        for each in TUNED
-    ]
+    found = costs_by_way(tuned, TUNED, "body_rate", LAYERS)
     frozen = np.concatenate([each["layers below frozen"] for each in found])
     common = [each["one rate for all"] for each in found]
     others = np.concatenate(common[1:])

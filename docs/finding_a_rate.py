@@ -225,7 +225,7 @@ def goals(runs):
         }
         for price, figures in benchmark.GOALS.items()
         if price in asked_of(runs, "finder")
-        for (length, kind), (aim, limit) in zip(benchmark.LENGTHS, figures, strict=True)
+        for (length, kind), (aim, limit) in zip(benchmark.JUDGED_BY, figures, strict=True)
         for middle, high in [quantiles(by_length[length], "finder", kind, price)]
     ]
 
@@ -412,8 +412,8 @@ def sixteen_problems_decide_little(scores):
 #
 # ## What it does not say
 #
-# Where a training overfits after the length of the pilots, the rate that they name is too high; so it was for a model of
-# a newcomer's that saw 1,600 examples ten times. These are small problems, trained in seconds. TPE, Hyperband and
+# A training that overfits after the length of its pilots was not measured, and they cannot see it. These are small
+# problems, trained in seconds. TPE, Hyperband and
 # halving searched once on each problem, not five times. The finder at a quarter of a training and at four, `confirm`
 # and short trainings at random rates are
 # [planned](method.py#the-plan-of-1-december-2026-what-finding-a-rate-costs) and not measured yet.

@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import pytest
 from curves import RATES, result_of, sloping
-from small_models import X, Y, arrays, by_hand, differences, linear, surroundings
+from small_models import X, Y, arrays, by_hand, differences, linear, order_of_seed, surroundings
 
 from lrguide.confirmation import compare
 from lrguide.range_test import RangeTestResult
 
 
+@order_of_seed
 def test_confirm_names_the_tied_rates_with_paired_intervals():
     keras.utils.set_random_seed(5)
     model = linear()

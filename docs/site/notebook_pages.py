@@ -84,6 +84,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
     MkDocs would stop at such a file, and answer no request any more while it serves.
     """
+    global sources
     for file in list(files):
         path = Path(file.abs_src_path or "")
         if file.src_dir == config.docs_dir and not file.is_documentation_page():
@@ -94,7 +95,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
                 raise PluginError(words)
             log.error(words)
             files.remove(file)
-    sources[:] = [file.abs_src_path for file in files if file.abs_src_path]
+    sources = [file.abs_src_path for file in files if file.abs_src_path]
     records = Path(config.docs_dir, "records")
     if records.is_dir():
         try:
@@ -272,9 +273,12 @@ def _look_for_deleted(build_again: Callable[[], None]) -> None:
     MkDocs compares what it sees twice a second. It misses a file that was there only between two
     looks, though a build in that time has made a page of it.
     """
+    told = sources
     while True:
         time.sleep(1)
-        if not all(map(os.path.lexists, list(sources))):
+        of_last_build = sources  # another list after each build
+        if of_last_build is not told and not all(map(os.path.lexists, of_last_build)):
+            told = of_last_build
             build_again()
 
 

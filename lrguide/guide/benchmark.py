@@ -36,7 +36,6 @@ CALLED = {
     "finder": "frozen finder",
     "tpe": "TPE",
     "hyperband": "Hyperband",
-    "halving": "halving",
 }
 RULES = ("minimum/10", "valley", "steepest")
 # Optimizers that need no rate, with the settings that stand in for a problem's own.
@@ -48,7 +47,7 @@ FREE: dict[str, dict[str, Any]] = {
 
 # What the finder was to reach, as the plan has it: by price the median and the 90th percentile of
 # the regret, for each length of the run and each kind.
-LENGTHS = (
+JUDGED_BY = (
     ("short", "normalised"),
     ("short", "relative"),
     ("long", "relative"),
