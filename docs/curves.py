@@ -7,7 +7,7 @@
 # # Does your curve look like this?
 #
 # Move the rate and watch measured curves change, or choose what yours looks like. Each curve is a training of the
-# [article's network](fixed_rates.py) for 300 steps of 50 digits, and both seeds are drawn: a difference between them is chance.
+# [article's network](fixed_rates.py) for 300 steps of 50 digits, and each seed is drawn: a difference between seeds is chance.
 #
 # <div class="lr-atlas" data-from="../curves/" markdown>
 #
